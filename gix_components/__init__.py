@@ -1,0 +1,1 @@
+"""The components of the GIX platform on Docker: images, network, ledger volume and services, and what they are told."""

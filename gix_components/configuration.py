@@ -1,0 +1,187 @@
+"""Reads a stack's configuration, and says everything that is wrong with it at once.
+
+Nothing else in this package reads Pulumi's configuration; `load` is the way in, `Environment` what comes out.
+"""
+
+import difflib
+import itertools
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import pulumi
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gix_components import rules
+from gix_components.catalog import ServiceName
+from gix_components.environment import Environment
+from gix_components.problems import ConfigurationError, Problem
+from gix_components.settings import ServiceSettings, StackSettings
+
+NAMESPACE = "gix"
+
+_MACHINE_DEFAULTS = {"GIX_BUILDER_BASE": "builderBase", "GIX_RUNTIME_BASE": "runtimeBase"}
+_SECRETS = ("password", "secretEnvironment")
+_LONGEST_VALUE = 60
+
+
+def load() -> Environment:
+    """Read the running program's configuration.
+
+    Raises ConfigurationError with every problem that the stack's file has.
+    """
+    config = {str(key): value for key, value in pulumi.runtime.config.CONFIG.get().items()}
+    secret = {str(key) for key in pulumi.runtime.config._SECRET_KEYS.get()}  # noqa: SLF001 - has no public reader
+    return parse(
+        config,
+        project=pulumi.get_project(),
+        stack=pulumi.get_stack(),
+        directory=Path.cwd(),
+        secret_keys=secret,
+        machine=os.environ,
+    )
+
+
+def parse(
+    config: Mapping[str, str],
+    *,
+    project: str,
+    stack: str,
+    directory: Path,
+    secret_keys: set[str] | frozenset[str] = frozenset(),
+    machine: Mapping[str, str] | None = None,
+) -> Environment:
+    """Make an environment of `config`: Pulumi's keys (`gix:source`) with their values as text, objects as JSON.
+
+    `secret_keys` are those of the keys that hold a secret somewhere. `machine` gives the machine's own defaults,
+    GIX_BUILDER_BASE and GIX_RUNTIME_BASE, which a key of the stack overrides.
+
+    Raises ConfigurationError with every problem at once.
+    """
+    raw = {
+        key.removeprefix(f"{NAMESPACE}:"): _decode(key.removeprefix(f"{NAMESPACE}:"), value)
+        for key, value in config.items()
+        if key.startswith(f"{NAMESPACE}:")
+    }
+    images = raw.setdefault("images", {})
+    for variable, key in _MACHINE_DEFAULTS.items():
+        if machine and machine.get(variable) and isinstance(images, dict):
+            images.setdefault(key, machine[variable])
+
+    settings, problems = _validated(raw)
+    own = {name: _given(getattr(settings, name)) for name in get_args(ServiceName)}
+    services = {
+        name: ServiceSettings.model_validate(_merged(_given(settings.defaults), own[name]))
+        for name in get_args(ServiceName)
+        if name in settings.services
+    }
+    environment = Environment(project=project, stack=stack, directory=directory, settings=settings, services=services)
+    problems += rules.foreign_keys(config)
+    problems += rules.plain_secrets(settings, secret_keys)
+    problems += rules.between_keys(environment)
+    if problems:
+        raise ConfigurationError(f"Pulumi.{stack}.yaml", problems)
+    return environment
+
+
+def _decode(key: str, value: str) -> Any:  # noqa: ANN401 - a configuration value may be anything until it is checked
+    field = _fields(StackSettings).get(key)
+    if field is None or field.annotation is str:
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _given(settings: BaseModel) -> dict[str, Any]:
+    return settings.model_dump(by_alias=True, exclude_unset=True)
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _validated(raw: dict[str, Any]) -> tuple[StackSettings, list[Problem]]:
+    """The settings, wrong values left out, and a problem for each of these: so one pass finds them all."""
+    problems: list[Problem] = []
+    while True:
+        try:
+            return StackSettings.model_validate(raw), problems
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                problems.append(_problem(detail))
+                raw = _without(raw, detail)
+
+
+def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
+    """`raw` less the value that `detail` complains of; of a list, all goes."""
+    path = [step for step in detail["loc"] if step != "[key]"]
+    if detail["type"] == "missing":
+        path = path[:-1]
+    keys = list(itertools.takewhile(lambda step: isinstance(step, str), path))
+
+    def strip(value: Any, rest: list[int | str]) -> Any:  # noqa: ANN401 - as `_decode`
+        if not isinstance(value, dict) or rest[0] not in value:
+            return value
+        if len(rest) == 1:
+            return {key: item for key, item in value.items() if key != rest[0]}
+        return value | {rest[0]: strip(value[rest[0]], rest[1:])}
+
+    stripped: dict[str, Any] = strip(raw, keys)
+    return stripped
+
+
+def _problem(detail: ErrorDetails) -> Problem:
+    steps = [step for step in detail["loc"] if step != "[key]"]
+    key = NAMESPACE + ":" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)[1:]
+    field, siblings = _declared(steps)
+    context = detail.get("ctx") or {}
+    if detail["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(steps[-1]), siblings, n=1)
+        way_out = f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(siblings)}"
+        return Problem(subject=key, limit="there is no such key", way_out=way_out)
+    if detail["type"] == "missing":
+        return Problem(subject=key, limit="is missing", way_out=f"give it: {field}")
+    subject = key if "[key]" in detail["loc"] else f"{key} = {_shown(steps, detail['input'])}"
+    if detail["type"] == "gix":
+        return Problem(subject=subject, limit=context["limit"], way_out=context["way_out"])
+    limit = detail["msg"][0].lower() + detail["msg"][1:]
+    return Problem(subject=subject, limit=limit, way_out=f"give {field}" if field else "see docs/configuration.md")
+
+
+def _declared(steps: list[int | str]) -> tuple[str, list[str]]:
+    """The description of the field that `steps` lead to, and the keys that its model has."""
+    model: type[BaseModel] | None = StackSettings
+    description, siblings = "", list(_fields(StackSettings))
+    for step in steps:
+        if model is None or isinstance(step, int):
+            continue
+        siblings = list(_fields(model))
+        field = _fields(model).get(step)
+        if field is None:
+            continue
+        description = field.description or ""
+        annotation = field.annotation
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    return description, siblings
+
+
+def _shown(steps: list[int | str], value: object) -> str:
+    if any(key in steps for key in _SECRETS) or isinstance(value, dict):
+        return "(not shown)"
+    text = json.dumps(value, default=str)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

@@ -1,0 +1,33 @@
+"""Quantities as people write them: memory (`2G`, `512MiB`) and time (`10s`, `1m30s`)."""
+
+import re
+
+_MEMORY = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[bkmgt]?)(?:i?b)?", re.IGNORECASE)
+_MEMORY_FACTOR = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+)ms)?")
+
+
+def mebibytes(text: str) -> int:
+    """Memory in MiB, read as Docker reads it: `2G`, `2GB` and `2GiB` are all 2 x 2^30 bytes; no unit means bytes.
+
+    Raises ValueError where the text is no quantity, or no whole number of MiB.
+    """
+    match = _MEMORY.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("is not a quantity of memory such as 512MiB or 2G")
+    size = float(match["number"]) * _MEMORY_FACTOR[match["unit"].lower()]
+    if size % 2**20:
+        raise ValueError("is not a whole number of MiB")
+    return int(size // 2**20)
+
+
+def seconds(text: str) -> float:
+    """Time in seconds, from Go's way to write it, which is Docker's: `10s`, `1m30s`, `500ms`.
+
+    Raises ValueError where the text is no such time.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not any(match.groups()):
+        raise ValueError("is not a time such as 10s, 1m30s or 500ms")
+    hours, minutes, whole, milli = (float(match[unit] or 0) for unit in ("h", "m", "s", "ms"))
+    return hours * 3600 + minutes * 60 + whole + milli / 1000

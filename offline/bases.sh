@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# The base images. The official ones where an image registry answers, else slim Debian and a Rust builder made from packages.
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=/dev/null  # GIX_DOCKER
+. "$STATE/parts/engine"
+docker=$GIX_DOCKER
+
+official=(debian:bookworm-slim rust:1.75-bookworm)
+
+shopt -s nullglob
+recipe=("$OFFLINE"/bases/debian.sh "$OFFLINE"/bases/rust.Dockerfile /usr/local/share/ca-certificates/*.crt)
+key=$(fingerprint "${recipe[@]}")-$(uname -m)
+runtime=gix-offline/debian:bookworm-slim-$key
+builder=gix-offline/rust:bookworm-$key
+
+on_engine() { "$docker" image inspect "$@" >/dev/null 2>&1; }
+
+# The engine itself is asked, as its own proxies and mirrors are what counts: a pull that begins is an answer.
+registry_answers() {
+    local said
+    said=$(timeout 5 "$docker" pull "${official[0]}" 2>&1) || true
+    printf '%s\n' "$said" >&2
+    [[ $said == *'Pulling fs layer'* || $said == *'Digest: sha256:'* ]]
+}
+
+make_bases() {
+    local root=$1.root
+    command -v debootstrap >/dev/null || apt_install debootstrap
+    rm -rf --one-file-system "$root"
+    bash "$OFFLINE/bases/debian.sh" "$root" >&2 &&
+        tar -C "$root" --numeric-owner -c . | "$docker" import --change 'CMD ["bash"]' \
+            --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$runtime" >&2 &&
+        rm -rf --one-file-system "$root" &&
+        DOCKER_BUILDKIT=1 "$docker" build --progress=plain --build-arg "BASE=$runtime" -t "$builder" - <"$OFFLINE/bases/rust.Dockerfile" >&2 &&
+        "$docker" save -o "$1" "$runtime" "$builder"
+}
+
+if on_engine "$runtime" "$builder"; then
+    found "$runtime and $builder on the engine"
+    did 'nothing'
+elif on_engine "${official[@]}"; then
+    found "${official[*]} on the engine"
+    did 'nothing'
+    publish
+    exit
+elif registry_answers; then
+    found 'an image registry that answers'
+    did 'nothing, the official images are pulled as they are needed'
+    publish
+    exit
+elif [[ -e $CACHE/bases-$key.tar ]]; then
+    found "no image registry; both base images in $CACHE"
+    "$docker" load -i "$CACHE/bases-$key.tar" >&2
+    did "loaded $runtime and $builder"
+else
+    found 'no image registry; makes both base images from packages (about 3 minutes)'
+    need_root 'debootstrap is needed for that' 'give the engine access to an image registry'
+    cached "bases-$key.tar" make_bases || die 'the base images could not be made' 'see the log; this machine must reach its Debian mirror and crates.io'
+    on_engine "$runtime" "$builder" || "$docker" load -i "$CACHE/bases-$key.tar" >&2
+    did "made $runtime and $builder"
+fi
+publish GIX_RUNTIME_BASE "$runtime" GIX_BUILDER_BASE "$builder"
