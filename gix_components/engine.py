@@ -1,0 +1,59 @@
+"""The connection to the Docker engine: for Pulumi's provider, and for what the program itself asks the engine."""
+
+from pathlib import Path
+
+import docker
+import pulumi
+import pulumi_docker
+from docker.tls import TLSConfig
+
+from gix_components.environment import Environment
+from gix_components.settings import EngineSettings
+
+_ANSWER_WITHIN_SECONDS = 20
+
+
+def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:
+    """A client of the engine: the configured one, else DOCKER_HOST's, else this machine's.
+
+    Relative paths start at `directory`. Raises docker.errors.DockerException where the engine does not answer.
+    """
+    if settings.host is None:
+        return docker.from_env(timeout=_ANSWER_WITHIN_SECONDS)
+    tls = None
+    if settings.cert_path is not None:
+        certificates = directory / Path(settings.cert_path).expanduser()
+        tls = TLSConfig(
+            client_cert=(str(certificates / "cert.pem"), str(certificates / "key.pem")),
+            ca_cert=str(certificates / "ca.pem"),
+            verify=True,
+        )
+    return docker.DockerClient(
+        base_url=settings.host,
+        tls=tls or False,
+        timeout=_ANSWER_WITHIN_SECONDS,
+        use_ssh_client=settings.host.startswith("ssh://"),
+    )
+
+
+def provider(name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> pulumi_docker.Provider:
+    """Pulumi's docker provider for the environment's engine and registry."""
+    engine, registry = environment.settings.engine, environment.settings.registry
+    login = None
+    if registry.address is not None:
+        password = registry.password
+        login = [
+            pulumi_docker.ProviderRegistryAuthArgs(
+                address=registry.address,
+                username=registry.username,
+                password=None if password is None else pulumi.Output.secret(password.get_secret_value()),
+                auth_disabled=None if registry.username else True,
+            )
+        ]
+    return pulumi_docker.Provider(
+        name,
+        host=engine.host,
+        cert_path=None if engine.cert_path is None else str(Path(engine.cert_path).expanduser()),
+        registry_auth=login,
+        opts=opts,
+    )

@@ -1,0 +1,40 @@
+"""What a person is told when a container does not become healthy: the tail of its log, where the update fails."""
+
+import pulumi
+from docker.errors import DockerException, NotFound
+from pulumi import ErrorHook, ErrorHookArgs, ResourceHookBinding
+
+from gix_components import engine
+from gix_components.environment import Environment
+
+LOG_LINES = 20
+"""How many lines of a failed container's log are shown."""
+
+
+def explain_failure(name: str, environment: Environment) -> ResourceHookBinding:
+    """Hooks for containers: where a creation fails, state and log's tail are shown. `name` is the hook's own."""
+
+    def show(args: ErrorHookArgs) -> bool:
+        container = (args.new_inputs or {}).get("name")
+        if args.failed_operation == "create" and isinstance(container, str):
+            pulumi.log.error(last_words(environment, container))
+        return False
+
+    return ResourceHookBinding(on_error=[ErrorHook(name, show)])
+
+
+def last_words(environment: Environment, name: str) -> str:
+    """The state of the container `name`, why it is not healthy, and the last lines that it wrote."""
+    try:
+        client = engine.connect(environment.settings.engine, environment.directory)
+        container = client.containers.get(name)
+        state = container.attrs["State"]
+        log = container.logs(tail=LOG_LINES).decode(errors="replace").rstrip()
+    except NotFound:
+        return f"{name} was not created."
+    except DockerException as error:
+        return f"{name}: its log can't be read ({error})."
+    health = state.get("Health", {}).get("Status", "no health check")
+    what = f"{state['Status']}, exit code {state['ExitCode']}" if state["Status"] == "exited" else state["Status"]
+    shown = "\n".join(f"    {line}" for line in log.splitlines()) or "    (it wrote nothing)"
+    return f"{name} is not healthy: {what}, {health}. The last lines of its log (docker logs {name}):\n{shown}"

@@ -1,0 +1,78 @@
+"""The services' images: built from the source workspace, or pulled from a registry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+import pulumi_docker as docker
+
+from gix_components.catalog import ServiceName, ServiceSpec
+from gix_components.environment import Environment
+
+DOCKERFILES = Path("infra/docker")
+"""Where the Dockerfiles are, relative to the program's directory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageHandle:
+    """One image: `id` is what a container is made from, on this engine; `digest` tells the same content anywhere.
+
+    `digest` is REPOSITORY@sha256:... where a registry has the image, else its id.
+    """
+
+    name: str
+    id: pulumi.Output[str]
+    digest: pulumi.Output[str]
+
+
+class ServiceImages(pulumi.ComponentResource):
+    """The image of every service that runs. Without all of them, the update fails before any container."""
+
+    images: Mapping[ServiceName, ImageHandle]
+    """The images by service."""
+
+    def __init__(self, name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gix:docker:Images", name, None, opts)
+        make = self._build if environment.builds else self._pull
+        self.images = {spec.name: make(f"{name}-{spec.name}", environment, spec) for spec in environment.specs}
+        self.register_outputs({"digests": {service: image.digest for service, image in self.images.items()}})
+
+    def _build(self, name: str, environment: Environment, spec: ServiceSpec) -> ImageHandle:
+        settings = environment.settings.images
+        multi_stage = settings.way == "multi-stage"
+        image = docker.Image(
+            f"{name}-image",
+            image_name=environment.image_name(spec),
+            build=docker.DockerBuildArgs(
+                context=str(environment.source),
+                dockerfile=str(DOCKERFILES / ("Dockerfile.rust-builder" if multi_stage else spec.dockerfile)),
+                target=spec.target if multi_stage else None,
+                platform=settings.platform,
+                args=settings.build_args
+                | {"BUILDER_BASE": settings.builder_base, "RUNTIME_BASE": settings.runtime_base},
+            ),
+            skip_push=not settings.push,
+            registry=_login(environment) if settings.push else None,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return ImageHandle(name=environment.image_name(spec), id=image.repo_digest, digest=image.repo_digest)
+
+    def _pull(self, name: str, environment: Environment, spec: ServiceSpec) -> ImageHandle:
+        image = docker.RemoteImage(
+            f"{name}-image",
+            name=environment.image_name(spec),
+            # The delete of an image that another stack's container uses would fail this stack's every update.
+            keep_locally=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return ImageHandle(name=environment.image_name(spec), id=image.image_id, digest=image.repo_digest)
+
+
+def _login(environment: Environment) -> docker.RegistryArgs:
+    registry = environment.settings.registry
+    return docker.RegistryArgs(
+        server=registry.address,
+        username=registry.username,
+        password=None if registry.password is None else pulumi.Output.secret(registry.password.get_secret_value()),
+    )

@@ -1,0 +1,70 @@
+"""The whole: engine, network, ledger, images and services of one environment."""
+
+from typing import Any
+
+import pulumi
+
+from gix_components import engine
+from gix_components.catalog import ServiceName
+from gix_components.environment import Environment
+from gix_components.health import explain_failure
+from gix_components.images import ServiceImages
+from gix_components.ledger import LedgerVolume
+from gix_components.network import ServiceNetwork
+from gix_components.service import Service
+
+
+class GixPlatform(pulumi.ComponentResource):
+    """The GIX platform as `environment` describes it.
+
+    `outputs` is what a stack exports: what gixctl and other stacks read.
+    """
+
+    images: ServiceImages
+    network: ServiceNetwork
+    ledger: LedgerVolume | None
+    """The ledger's volume; None where the auction does not run."""
+    services: dict[ServiceName, Service]
+    """The services that run, by name."""
+    outputs: dict[str, pulumi.Input[Any]]
+    """What the stack exports."""
+
+    def __init__(self, name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gix:docker:Platform", name, None, opts)
+        provider = engine.provider(f"{name}-engine", environment, pulumi.ResourceOptions(parent=self))
+        children = pulumi.ResourceOptions(parent=self, providers=[provider])
+        explain = explain_failure(f"{name}-explain-failure", environment)
+
+        self.images = ServiceImages(f"{name}-images", environment, opts=children)
+        self.network = ServiceNetwork(name, environment, opts=children)
+        keeps_ledger = any(spec.keeps_ledger for spec in environment.specs)
+        self.ledger = LedgerVolume(f"{name}-ledger", environment, opts=children) if keeps_ledger else None
+        self.services = {
+            spec.name: Service(
+                f"{name}-{spec.name}",
+                environment,
+                spec,
+                image=self.images.images[spec.name],
+                network=self.network.network_name,
+                volume=self.ledger.volume_name if self.ledger and spec.keeps_ledger else None,
+                hooks=explain,
+                opts=children,
+            )
+            for spec in environment.specs
+        }
+        self.outputs = {
+            "services": {
+                service: {
+                    "container": each.container_name,
+                    "image": self.images.images[service].name,
+                    "digest": self.images.images[service].digest,
+                    "endpoint": each.endpoint,
+                    "address": each.address,
+                }
+                for service, each in self.services.items()
+            },
+            "network": {"name": self.network.network_name, "subnet": self.network.subnet},
+            "volume": self.ledger.volume_name if self.ledger else None,
+            "label": environment.label,
+        }
+        self.register_outputs(self.outputs)
