@@ -66,5 +66,6 @@ class GixPlatform(pulumi.ComponentResource):
             "network": {"name": self.network.network_name, "subnet": self.network.subnet},
             "volume": self.ledger.volume_name if self.ledger else None,
             "label": environment.label,
+            "engine": environment.settings.engine.model_dump(by_alias=True),
         }
         self.register_outputs(self.outputs)

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 
 from gix_components import units
@@ -29,7 +29,7 @@ def foreign_keys(config: Mapping[str, str]) -> list[Problem]:
     ]
 
 
-def plain_secrets(settings: StackSettings, secret_keys: set[str] | frozenset[str]) -> list[Problem]:
+def plain_secrets(settings: StackSettings, secret_keys: Set[str]) -> list[Problem]:
     """Secrets that stand in the file in the clear; Pulumi would keep them so in its history, too."""
     found = []
     if settings.registry.password is not None and "gix:registry" not in secret_keys:

@@ -1,0 +1,68 @@
+"""The `gixctl` command: reads its words, calls the verb's module, shows what comes back.
+
+Exit codes: 0 all is well, 1 something is not as it should be or could not be done, 2 the words are wrong.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import docker
+import typer
+from rich.console import Console
+
+from gix_ops import ledger, status
+from gix_ops.stack import Stack, StackError, program_directory
+
+app = typer.Typer(
+    name="gixctl",
+    help="Day-two work on a GIX stack.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+StackOption = Annotated[
+    str | None, typer.Option("--stack", "-s", help="The stack; without it, the one that Pulumi has selected.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
+
+
+@app.callback()
+def gixctl() -> None:
+    """Day-two work on a GIX stack: what Pulumi itself does not do."""
+
+
+@app.command("status")
+def status_command(stack: StackOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002 - typer's way
+    """Show every service: container, image digest, address, health. Exits with 1 where one is not healthy."""
+    read = Stack.read(stack, program_directory(Path.cwd()))
+    found = status.statuses(read)
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(each) for each in found], indent=2))
+    else:
+        Console().print(status.table(read, found))
+    if not all(each.is_healthy for each in found):
+        raise typer.Exit(1)
+
+
+@app.command("delete-ledger")
+def delete_ledger(
+    volume: Annotated[str, typer.Argument(help="The volume's name on the engine, e.g. gcam-data.")],
+) -> None:
+    """Delete a ledger's volume for good, by its name. Its stack must be down: pulumi destroy leaves the volume."""
+    ledger.delete(docker.from_env(), volume)
+    typer.echo(f"deleted the volume {volume}")
+
+
+def main() -> None:
+    """Run the command; what a person can mend is told in a line, without a traceback."""
+    try:
+        app()
+    except StackError as error:
+        typer.secho(f"gixctl: {error}", fg=typer.colors.RED, err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Runs components under Pulumi's mocks and keeps what they declare."""
+
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pulumi
+from pulumi.runtime import mocks, rpc, settings, stack
+
+from gix_components import configuration
+from gix_components.environment import Environment
+
+PROGRAM = Path(__file__).parents[2]
+
+
+def environment(
+    config: Mapping[str, str] | None = None,
+    *,
+    directory: Path = PROGRAM,
+    secret_keys: Set[str] = frozenset(),
+    machine: Mapping[str, str] | None = None,
+) -> Environment:
+    """The environment of a stack `dev` with `config`, of which no key need be given."""
+    return configuration.parse(
+        config or {}, project="gix", stack="dev", directory=directory, secret_keys=secret_keys, machine=machine
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    type: str
+    name: str
+    inputs: dict[str, Any]
+    secrets: set[str]
+    provider: str
+    options: pulumi.ResourceOptions
+
+
+@dataclass
+class Declared(mocks.Mocks):
+    """What a program declared. Every resource that the engine would make gets an id and its inputs as outputs."""
+
+    options: dict[str, pulumi.ResourceOptions] = field(default_factory=dict)
+    resources: dict[str, Resource] = field(default_factory=dict)
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        secrets = {key for key, value in args.inputs.items() if rpc.is_rpc_secret(value)}
+        inputs = {key: rpc.unwrap_rpc_secret(value) for key, value in args.inputs.items()}
+        self.resources[args.name] = Resource(
+            type=args.typ,
+            name=args.name,
+            inputs=inputs,
+            secrets=secrets,
+            provider=args.provider or "",
+            options=self.options.get(args.name, pulumi.ResourceOptions()),
+        )
+        return f"{args.name}-id", inputs | {"repoDigest": f"sha256:{args.name}", "imageId": f"sha256:{args.name}"}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        raise AssertionError(f"the program asks for {args.token}")
+
+    def of_type(self, token: str) -> list[Resource]:
+        return [resource for resource in self.resources.values() if resource.type == token]
+
+
+def declare(program: Callable[[pulumi.ResourceOptions], object], *, preview: bool = False) -> Declared:
+    """Run `program`, which passes the options that it is given to the components that it makes."""
+    declared = Declared()
+
+    def record(args: pulumi.ResourceTransformationArgs) -> None:
+        declared.options[args.name] = args.opts
+
+    async def run() -> None:
+        await stack.run_pulumi_func(lambda: program(pulumi.ResourceOptions(transformations=[record])))
+
+    mocks.set_mocks(declared, project="gix", stack="dev", preview=preview)
+    # The mocked engine calls nobody back, and the SDK does not know that.
+    settings.SETTINGS.callbacks = cast("Any", SimpleNamespace(register_error_hook=lambda _hook: None))
+    pulumi.runtime.sync_await._sync_await(run())
+    return declared

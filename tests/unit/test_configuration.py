@@ -1,0 +1,209 @@
+"""A stack's file with mistakes: what is said, and that it is all said at once."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gix_components.problems import ConfigurationError, Problem
+from tests.unit.declared import PROGRAM, environment
+
+
+def problems(config: Mapping[str, Any], directory: Path = PROGRAM) -> dict[str, Problem]:
+    """The problems of a stack's file, each by the key that it is about. Objects of `config` are written as JSON."""
+    texts = {
+        key if ":" in key else f"gix:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in config.items()
+    }
+    with pytest.raises(ConfigurationError) as caught:
+        environment(texts, directory=directory, secret_keys=set(texts))
+    return {problem.subject.split(" = ")[0]: problem for problem in caught.value.problems}
+
+
+def only(found: dict[str, Problem], key: str) -> Problem:
+    assert list(found) == [key]
+    return found[key]
+
+
+def test_every_problem_of_a_file_is_told_at_once() -> None:
+    found = problems(
+        {
+            "prefx": "a",
+            "network": {"subnet": "8.8.8.0/24"},
+            "router": {"hostPort": 70000, "memory": "2Q"},
+            "auction": {"hostPort": 50053},
+            "defaults": {"restart": "sometimes"},
+        }
+    )
+    assert set(found) == {
+        "gix:prefx",
+        "gix:network.subnet",
+        "gix:router.hostPort",
+        "gix:router.memory",
+        "gix:enclave.hostPort",
+        "gix:defaults.restart",
+    }
+
+
+def test_a_problem_has_key_value_limit_and_way_out() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        environment({"gix:router": '{"memory": "2Q"}'})
+    assert str(caught.value) == (
+        "Pulumi.dev.yaml: 1 problem; nothing has been touched\n"
+        '  gix:router.memory = "2Q": is not a quantity of memory such as 512MiB or 2G\n'
+        "      -> write a number with a unit: 512MiB, 2G"
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "key"),
+    [
+        ("router", {"hostPort": 0}, "gix:router.hostPort"),
+        ("router", {"hostPort": 65536}, "gix:router.hostPort"),
+        ("router", {"cpus": "many"}, "gix:router.cpus"),
+        ("router", {"cpus": 0}, "gix:router.cpus"),
+        ("router", {"memory": "4MiB"}, "gix:router.memory"),
+        ("router", {"user": "0:0"}, "gix:router.user"),
+        ("router", {"user": "root"}, "gix:router.user"),
+        ("router", {"stopSignal": "INT"}, "gix:router.stopSignal"),
+        ("router", {"stopGrace": "500ms"}, "gix:router.stopGrace"),
+        ("router", {"bindAddress": "localhost"}, "gix:router.bindAddress"),
+        ("router", {"rustBacktrace": "2"}, "gix:router.rustBacktrace"),
+        ("router", {"extraHosts": {"a": "nowhere"}}, "gix:router.extraHosts.a"),
+        ("router", {"ulimits": {"nofile": {"soft": 1}}}, "gix:router.ulimits.nofile.hard"),
+        ("router", {"dropCapabilities": ["NET_BIND_SERVICE"]}, "gix:router.dropCapabilities[0]"),
+        ("router", {"healthCheck": {"interval": "0s"}}, "gix:router.healthCheck.interval"),
+        ("router", {"healthCheck": {"retries": 0}}, "gix:router.healthCheck.retries"),
+        ("router", {"environment": {"1A": "x"}}, "gix:router.environment.1A"),
+        ("router", {"environment": {"RUST_LOG": "x"}}, "gix:router.environment.RUST_LOG"),
+        ("router", {"labels": {"io.gix.stack": "x"}}, "gix:router.labels.io.gix.stack"),
+        (
+            "router",
+            {"logging": {"driver": "syslog", "options": {"max-size": "1m"}}},
+            "gix:router.logging.options.max-size",
+        ),
+        ("router", {"memory": "1G", "memorySwap": "512M"}, "gix:router.memorySwap"),
+        ("router", {"memorySwap": "1G"}, "gix:router.memorySwap"),
+        ("enclave", {"metricsPort": 9003}, "gix:enclave.metricsPort"),
+        ("enclave", {"hostPort": 50051}, "gix:enclave.hostPort"),
+        ("router", {"metricsPort": 50051}, "gix:router.metricsPort"),
+        ("router", "quick", "gix:router"),
+        ("network", {"subnet": "172.28.0.0/30"}, "gix:network.subnet"),
+        ("network", {"subnet": "172.28.0.1/16"}, "gix:network.subnet"),
+        ("network", {"driver": "overlay"}, "gix:network.driver"),
+        ("images", {"tag": "no tag"}, "gix:images.tag"),
+        ("images", {"builderBase": "Rust:1.75"}, "gix:images.builderBase"),
+        ("images", {"way": "by hand"}, "gix:images.way"),
+        ("images", {"way": "registry"}, "gix:images.way"),
+        ("images", {"push": True}, "gix:images.push"),
+        ("images", {"digests": {"router": "sha256:" + 64 * "0"}}, "gix:images.digests"),
+        ("images", {"digests": {"router": "sha256:0"}}, "gix:images.digests.router"),
+        ("registry", {"username": "me"}, "gix:registry.username"),
+        ("registry", {"address": "https://ghcr.io"}, "gix:registry.address"),
+        ("engine", {"host": "localhost"}, "gix:engine.host"),
+        ("engine", {"host": "tcp://10.0.0.1:2375"}, "gix:engine.host"),
+        ("engine", {"host": "unix:///run/docker.sock", "certPath": "."}, "gix:engine.certPath"),
+        ("ledger", {"volume": "a/b"}, "gix:ledger.volume"),
+        ("services", [], "gix:services"),
+        ("services", ["router", "router"], "gix:services"),
+        ("services", ["worker"], "gix:services[0]"),
+        ("prefix", "Upper", "gix:prefix"),
+        ("production", "perhaps", "gix:production"),
+    ],
+)
+def test_a_value_that_breaks_a_rule_is_told_by_its_key(section: str, value: Any, key: str) -> None:
+    problem = problems({section: value})[key]
+    assert problem.limit
+    assert problem.way_out
+
+
+def test_an_unknown_key_is_told_with_the_one_that_was_meant() -> None:
+    problem = only(problems({"router": {"rustLg": "debug"}}), "gix:router.rustLg")
+    assert problem.way_out == "did you mean rustLog?"
+
+
+def test_ports_on_different_addresses_of_the_host_do_not_collide() -> None:
+    read = environment(
+        {
+            "gix:router": '{"bindAddress": "127.0.0.1"}',
+            "gix:enclave": '{"bindAddress": "127.0.0.2", "hostPort": 50051}',
+        }
+    )
+    assert [read.host_port(spec) for spec in read.specs] == [50051, 50052, 50051]
+
+
+def test_keys_of_the_provider_itself_are_refused_since_they_would_do_nothing() -> None:
+    only(problems({"docker:host": "unix:///x"}), "docker:host")
+
+
+def test_a_secret_in_the_clear_is_refused_and_not_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        environment({"gix:registry": '{"address": "ghcr.io", "username": "me", "password": "hunter2"}'})
+    assert [problem.subject for problem in caught.value.problems] == ["gix:registry.password"]
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_secret_of_the_wrong_type_is_not_shown() -> None:
+    found = problems({"router": {"secretEnvironment": {"TOKEN": ["hunter2"]}}})
+    assert "hunter2" not in "".join(map(str, found.values()))
+    assert set(found) == {"gix:router.secretEnvironment.TOKEN"}
+
+
+def test_a_source_directory_that_is_no_workspace_is_refused(tmp_path: Path) -> None:
+    only(problems({"source": "absent"}, tmp_path), "gix:source")
+    (tmp_path / "empty").mkdir()
+    assert only(problems({"source": "empty"}, tmp_path), "gix:source").limit == "has no Cargo.toml"
+    (tmp_path / "file").touch()
+    assert only(problems({"source": "file"}, tmp_path), "gix:source").limit == "is no directory"
+
+
+PRODUCTION: dict[str, Any] = {
+    "production": True,
+    "images": {"tag": "v1", "builderBase": "rust:1.75.0-bookworm", "runtimeBase": "debian:bookworm-20231218-slim"},
+}
+
+
+def test_production_takes_pinned_bases_a_version_and_a_protected_ledger() -> None:
+    assert environment({f"gix:{key}": json.dumps(value) for key, value in PRODUCTION.items()}).settings.production
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"images": {"tag": "latest"}}, "gix:images.tag"),
+        ({"images": {"builderBase": "rust:1.75-bookworm"}}, "gix:images.builderBase"),
+        ({"images": {"runtimeBase": "debian"}}, "gix:images.runtimeBase"),
+        ({"ledger": {"protect": False}}, "gix:ledger.protect"),
+    ],
+)
+def test_production_refuses(change: dict[str, dict[str, Any]], key: str) -> None:
+    [(section, values)] = change.items()
+    only(problems(PRODUCTION | {section: PRODUCTION.get(section, {}) | values}), key)
+
+
+def test_production_refuses_to_pull_by_tag() -> None:
+    found = problems(
+        {"production": True, "images": {"way": "registry", "tag": "v1"}, "registry": {"address": "ghcr.io"}}
+    )
+    assert set(found) == {f"gix:images.digests.{service}" for service in ("router", "auction", "enclave")}
+
+
+def test_the_machines_own_bases_are_defaults_that_a_stack_overrides() -> None:
+    machine = {"GIX_BUILDER_BASE": "local/rust:1", "GIX_RUNTIME_BASE": "local/debian:1"}
+    images = environment({"gix:images": '{"runtimeBase": "debian:12.5-slim"}'}, machine=machine).settings.images
+    assert (images.builder_base, images.runtime_base) == ("local/rust:1", "debian:12.5-slim")
+
+
+def test_what_a_service_says_goes_over_the_defaults_key_by_key() -> None:
+    read = environment(
+        {
+            "gix:defaults": '{"environment": {"A": "1", "B": "1"}, "healthCheck": {"interval": "2s"}}',
+            "gix:router": '{"environment": {"B": "2"}, "healthCheck": {"retries": 9}}',
+        }
+    )
+    router = read.services["router"]
+    assert router.environment == {"A": "1", "B": "2"}
+    assert (router.health_check.interval, router.health_check.retries) == ("2s", 9)
+    assert read.services["enclave"].health_check.retries == 3

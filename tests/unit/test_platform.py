@@ -1,0 +1,258 @@
+"""What the whole platform declares, with nothing configured and with the keys that change it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gix_components.platform import GixPlatform
+from tests.unit.declared import Declared, Resource, declare, environment
+
+
+def platform(**config: Any) -> Declared:
+    texts = {f"gix:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    secret = {key for key in texts if "ecret" in texts[key] or "password" in texts[key]}
+    read = environment(texts, secret_keys=secret)
+    return declare(lambda options: GixPlatform("gix", read, options))
+
+
+@pytest.fixture(scope="module")
+def described() -> Declared:
+    """The platform as the description has it: no key is set."""
+    return platform()
+
+
+def container(declared: Declared, service: str) -> Resource:
+    return declared.resources[f"gix-{service}-container"]
+
+
+def test_it_is_three_images_a_network_a_volume_and_three_containers(described: Declared) -> None:
+    kinds = ("image:Image", "remoteImage:RemoteImage", "network:Network", "volume:Volume", "container:Container")
+    assert [len(described.of_type(f"docker:index/{kind}")) for kind in kinds] == [3, 0, 1, 1, 3]
+
+
+def test_every_child_goes_to_the_stated_provider_and_none_to_a_default_one(described: Declared) -> None:
+    children = [resource for resource in described.resources.values() if resource.type.startswith("docker:")]
+    assert children
+    assert {resource.provider.partition("gix-engine")[1] for resource in children} == {"gix-engine"}
+
+
+def test_the_network_is_the_described_bridge(described: Declared) -> None:
+    inputs = described.resources["gix-network"].inputs
+    assert (inputs["name"], inputs["driver"], inputs["ipamConfigs"]) == (
+        "gix-network",
+        "bridge",
+        [{"subnet": "172.28.0.0/16"}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("service", "port", "program", "alias"),
+    [
+        ("router", 50051, "ajr-router", "router"),
+        ("auction", 50052, "gcam-node", "auction"),
+        ("enclave", 50053, "gsee-runtime", "enclave"),
+    ],
+)
+def test_a_container_has_the_described_name_port_program_and_host_name(
+    described: Declared, service: str, port: int, program: str, alias: str
+) -> None:
+    inputs = container(described, service).inputs
+    assert inputs["name"] == f"gix-{service}"
+    assert inputs["ports"] == [{"internal": port, "external": port, "ip": "0.0.0.0", "protocol": "tcp"}]
+    assert inputs["command"] == [program]
+    assert inputs["networksAdvanced"] == [{"name": "gix-network", "aliases": [alias]}]
+
+
+@pytest.mark.parametrize(("service", "port"), [("router", 50051), ("auction", 50052), ("enclave", 50053)])
+def test_the_health_check_is_the_described_probe_of_the_services_own_port(
+    described: Declared, service: str, port: int
+) -> None:
+    assert container(described, service).inputs["healthcheck"] == {
+        "tests": ["CMD-SHELL", f"timeout 2 bash -c '</dev/tcp/localhost/{port}' || exit 1"],
+        "interval": "10s",
+        "timeout": "3s",
+        "startPeriod": "5s",
+        "startInterval": "1s",
+        "retries": 3,
+    }
+
+
+def test_the_ledger_is_on_the_auction_alone(described: Declared) -> None:
+    mounts = {service: container(described, service).inputs["volumes"] for service in ("router", "auction", "enclave")}
+    assert mounts == {
+        "router": [],
+        "auction": [{"volumeName": "gcam-data", "containerPath": "/data"}],
+        "enclave": [],
+    }
+    assert "GIX_DATA_DIR=/data" in container(described, "auction").inputs["envs"]
+    assert "GIX_DATA_DIR=/data" not in container(described, "router").inputs["envs"]
+
+
+def test_containers_suit_the_real_services(described: Declared) -> None:
+    inputs = container(described, "auction").inputs
+    wanted = {
+        "workingDir": "/",
+        "init": True,
+        "stopSignal": "SIGINT",
+        "stopTimeout": 10,
+        "destroyGraceSeconds": 10,
+        "user": "1000:1000",
+        "restart": "unless-stopped",
+    }
+    assert {key: inputs[key] for key in wanted} == wanted
+
+
+def test_a_container_is_made_from_its_images_digest_never_from_a_name(described: Declared) -> None:
+    images = {service: container(described, service).inputs["image"] for service in ("router", "auction", "enclave")}
+    assert images == {service: f"sha256:gix-images-{service}-image" for service in images}
+
+
+def test_up_waits_for_health_longer_than_the_health_check_may_take(described: Declared) -> None:
+    inputs = container(described, "router").inputs
+    assert (inputs["wait"], inputs["waitTimeout"]) == (True, 5 + 4 * (10 + 3) + 5)
+
+
+def test_a_change_that_the_provider_would_only_record_replaces_the_container(described: Declared) -> None:
+    options = container(described, "router").options
+    assert set(options.replace_on_changes or []) == {"healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota"}
+    assert options.delete_before_replace is True
+
+
+def test_no_act_of_pulumi_deletes_or_replaces_the_ledger(described: Declared) -> None:
+    options = described.resources["gix-ledger-volume"].options
+    assert (options.retain_on_delete, options.protect, options.ignore_changes) == (True, True, ["labels"])
+
+
+def test_protection_stays_with_the_volume(described: Declared) -> None:
+    protected = {name for name, resource in described.resources.items() if resource.options.protect}
+    assert protected == {"gix-ledger-volume"}
+
+
+def test_all_that_is_made_carries_the_stacks_label(described: Declared) -> None:
+    mine = {"label": "io.gix.stack", "value": "gix/dev"}
+    labelled = [
+        "gix-network",
+        "gix-ledger-volume",
+        "gix-router-container",
+        "gix-auction-container",
+        "gix-enclave-container",
+    ]
+    assert [name for name in labelled if mine in described.resources[name].inputs["labels"]] == labelled
+
+
+def test_images_come_from_one_rust_builder_with_a_target_each(described: Declared) -> None:
+    builds = {
+        image.inputs["imageName"]: image.inputs["build"] for image in described.of_type("docker:index/image:Image")
+    }
+    assert {name: build["target"] for name, build in builds.items()} == {
+        "gix-router:latest": "router",
+        "gix-auction:latest": "auction",
+        "gix-enclave:latest": "execution",
+    }
+    assert {build["dockerfile"] for build in builds.values()} == {"infra/docker/Dockerfile.rust-builder"}
+    assert {build["context"] for build in builds.values()} == {"sample"}
+    assert [build["args"] for build in builds.values()] == 3 * [
+        {"BUILDER_BASE": "rust:1.75-bookworm", "RUNTIME_BASE": "debian:bookworm-slim"}
+    ]
+
+
+def test_given_individual_images_each_service_is_built_from_its_own_file() -> None:
+    declared = platform(images={"way": "individual"})
+    builds = [image.inputs["build"] for image in declared.of_type("docker:index/image:Image")]
+    assert [build["dockerfile"] for build in builds] == [
+        f"infra/docker/Dockerfile.{service}" for service in ("router", "auction", "enclave")
+    ]
+    assert not any("target" in build for build in builds)
+
+
+def test_given_a_registry_and_push_images_are_named_for_it() -> None:
+    declared = platform(images={"push": True, "tag": "v1"}, registry={"address": "ghcr.io"})
+    names = [image.inputs["imageName"] for image in declared.of_type("docker:index/image:Image")]
+    assert names == [f"ghcr.io/gix-network/{service}:v1" for service in ("router", "auction", "enclave")]
+    assert not any(image.inputs["skipPush"] for image in declared.of_type("docker:index/image:Image"))
+
+
+def test_given_digests_nothing_is_built_and_containers_run_what_was_pulled() -> None:
+    digest = "sha256:" + "0123456789abcdef" * 4
+    declared = platform(
+        images={"way": "registry", "digests": {"router": digest}}, registry={"address": "ghcr.io"}, services=["router"]
+    )
+    assert declared.of_type("docker:index/image:Image") == []
+    [image] = declared.of_type("docker:index/remoteImage:RemoteImage")
+    assert (image.inputs["name"], image.inputs["keepLocally"]) == (f"ghcr.io/gix-network/router@{digest}", True)
+    assert container(declared, "router").inputs["image"] == "sha256:gix-images-router-image"
+
+
+def test_given_a_prefix_every_name_on_the_engine_has_it_and_host_names_do_not() -> None:
+    declared = platform(prefix="pr7")
+    named = [resource.inputs["name"] for resource in declared.resources.values() if "name" in resource.inputs]
+    assert sorted(named) == [
+        "pr7-gcam-data", "pr7-gix-auction", "pr7-gix-enclave", "pr7-gix-network", "pr7-gix-router",
+    ]  # fmt: skip
+    assert container(declared, "auction").inputs["networksAdvanced"][0]["aliases"] == ["auction"]
+
+
+def test_given_the_auction_alone_only_it_and_its_ledger_are_made() -> None:
+    declared = platform(services=["auction"])
+    made = {name for name, resource in declared.resources.items() if resource.type.startswith("docker:")}
+    assert made == {"gix-images-auction-image", "gix-network", "gix-ledger-volume", "gix-auction-container"}
+
+
+def test_given_no_auction_no_volume_is_made() -> None:
+    assert platform(services=["router"]).of_type("docker:index/volume:Volume") == []
+
+
+def test_given_adoption_the_volume_is_imported_under_its_own_name() -> None:
+    assert platform(ledger={"adopt": True}).resources["gix-ledger-volume"].options.import_ == "gcam-data"
+
+
+def test_given_a_hardened_service_its_container_is_hardened() -> None:
+    declared = platform(
+        defaults={
+            "readOnlyRoot": True,
+            "dropCapabilities": ["ALL"],
+            "noNewPrivileges": True,
+            "memory": "512MiB",
+            "cpus": "0.5",
+        }
+    )
+    inputs = container(declared, "enclave").inputs
+    assert inputs["readOnly"] is True
+    assert inputs["tmpfs"] == {"/tmp": "rw,noexec,nosuid,nodev,size=64m"}
+    assert inputs["capabilities"] == {"drops": ["ALL"]}
+    assert inputs["securityOpts"] == ["no-new-privileges:true"]
+    assert (inputs["memory"], inputs["memorySwap"], inputs["cpus"]) == (512, 1024, "0.5")
+
+
+def test_given_settings_of_one_service_the_others_keep_the_defaults() -> None:
+    declared = platform(defaults={"rustLog": "warn"}, router={"rustLog": "debug", "environment": {"A": 1}})
+    assert container(declared, "router").inputs["envs"] == ["RUST_LOG=debug", "RUST_BACKTRACE=0", "A=1"]
+    assert container(declared, "enclave").inputs["envs"] == ["RUST_LOG=warn", "RUST_BACKTRACE=0"]
+
+
+def test_given_an_unpublished_service_no_port_of_the_host_is_taken() -> None:
+    declared = platform(enclave={"publish": False}, router={"metricsPort": 9100, "bindAddress": "127.0.0.1"})
+    assert container(declared, "enclave").inputs["ports"] == []
+    assert container(declared, "router").inputs["ports"] == [
+        {"internal": 50051, "external": 50051, "ip": "127.0.0.1", "protocol": "tcp"},
+        {"internal": 9001, "external": 9100, "ip": "127.0.0.1", "protocol": "tcp"},
+    ]
+
+
+def test_given_secret_variables_they_reach_the_container_as_secrets() -> None:
+    declared = platform(router={"secretEnvironment": {"TOKEN": "hunter2"}})
+    assert {"TOKEN=hunter2", "RUST_LOG=info"} <= set(container(declared, "router").inputs["envs"])
+    assert container(declared, "router").secrets == {"envs"}
+    assert container(declared, "auction").secrets == set()
+
+
+def test_given_a_restart_policy_with_retries_both_are_stated() -> None:
+    inputs = container(platform(router={"restart": "on-failure:3"}), "router").inputs
+    assert (inputs["restart"], inputs["maxRetryCount"]) == ("on-failure", 3)
+
+
+def test_given_another_log_driver_no_rotation_is_asked_of_it() -> None:
+    declared = platform(router={"logging": {"driver": "journald"}})
+    assert "logOpts" not in container(declared, "router").inputs
+    assert container(declared, "auction").inputs["logOpts"] == {"max-size": "10m", "max-file": "3"}

@@ -1,0 +1,37 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gix_components import units
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("2G", 2048), ("2GiB", 2048), ("2gb", 2048), ("512MiB", 512), ("512m", 512), ("1048576", 1), ("0.5g", 512)],
+)
+def test_memory_is_read_as_docker_reads_it(text: str, size: int) -> None:
+    assert units.mebibytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "G", "2 apples", "-1G", "1.5", "100k"])
+def test_what_is_no_whole_number_of_mebibytes_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a"):
+        units.mebibytes(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"), [("10s", 10), ("1m30s", 90), ("500ms", 0.5), ("1h", 3600), ("0s", 0), ("1.5s", 1.5)]
+)
+def test_time_is_read_as_docker_reads_it(text: str, length: float) -> None:
+    assert units.seconds(text) == length
+
+
+@pytest.mark.parametrize("text", ["", "10", "s", "-1s", "1 s", "1d"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a time"):
+        units.seconds(text)
+
+
+@given(st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
+def test_hours_minutes_and_seconds_add_up(hours: int, minutes: int, whole: int) -> None:
+    assert units.seconds(f"{hours}h{minutes}m{whole}s") == hours * 3600 + minutes * 60 + whole
