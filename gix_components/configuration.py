@@ -7,7 +7,8 @@ import difflib
 import itertools
 import json
 import os
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -51,7 +52,7 @@ def parse(
     project: str,
     stack: str,
     directory: Path,
-    secret_keys: Set[str] = frozenset(),
+    secret_keys: AbstractSet[str] = frozenset(),
     machine: Mapping[str, str] | None = None,
 ) -> Environment:
     """Make an environment of `config`: Pulumi's keys (`gix:source`) with their values as text, objects as JSON.

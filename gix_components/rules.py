@@ -2,7 +2,8 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from gix_components import units
@@ -29,7 +30,7 @@ def foreign_keys(config: Mapping[str, str]) -> list[Problem]:
     ]
 
 
-def plain_secrets(settings: StackSettings, secret_keys: Set[str]) -> list[Problem]:
+def plain_secrets(settings: StackSettings, secret_keys: AbstractSet[str]) -> list[Problem]:
     """Secrets that stand in the file in the clear; Pulumi would keep them so in its history, too."""
     found = []
     if settings.registry.password is not None and "gix:registry" not in secret_keys:

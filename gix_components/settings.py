@@ -318,9 +318,7 @@ class ServiceSettings(ServiceDefaults):
 class StackSettings(Settings):
     """The keys of the `gix` namespace in a stack's file."""
 
-    source: str = Field(
-        "sample", description="Cargo workspace to build, relative to the program; see docs for what it must hold"
-    )
+    source: str = Field("sample", description="Cargo workspace to build, absolute or relative to the program")
     prefix: Annotated[
         str, _matching(r"(?:[a-z0-9][a-z0-9-]{0,30})?", "is no prefix", "use up to 31 lower case letters, digits, '-'")
     ] = Field("", description="put before every name on the engine, with a '-', so that stacks live side by side")

@@ -1,6 +1,7 @@
 """Runs components under Pulumi's mocks and keeps what they declare."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ def environment(
     config: Mapping[str, str] | None = None,
     *,
     directory: Path = PROGRAM,
-    secret_keys: Set[str] = frozenset(),
+    secret_keys: AbstractSet[str] = frozenset(),
     machine: Mapping[str, str] | None = None,
 ) -> Environment:
     """The environment of a stack `dev` with `config`, of which no key need be given."""
@@ -58,7 +59,7 @@ class Declared(mocks.Mocks):
         )
         return f"{args.name}-id", inputs | {"repoDigest": f"sha256:{args.name}", "imageId": f"sha256:{args.name}"}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
         raise AssertionError(f"the program asks for {args.token}")
 
     def of_type(self, token: str) -> list[Resource]:
@@ -72,11 +73,11 @@ def declare(program: Callable[[pulumi.ResourceOptions], object], *, preview: boo
     def record(args: pulumi.ResourceTransformationArgs) -> None:
         declared.options[args.name] = args.opts
 
-    async def run() -> None:
-        await stack.run_pulumi_func(lambda: program(pulumi.ResourceOptions(transformations=[record])))
+    def run() -> None:
+        program(pulumi.ResourceOptions(transformations=[record]))
 
     mocks.set_mocks(declared, project="gix", stack="dev", preview=preview)
     # The mocked engine calls nobody back, and the SDK does not know that.
     settings.SETTINGS.callbacks = cast("Any", SimpleNamespace(register_error_hook=lambda _hook: None))
-    pulumi.runtime.sync_await._sync_await(run())
+    pulumi.runtime.sync_await._sync_await(stack.run_pulumi_func(run))
     return declared
