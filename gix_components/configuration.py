@@ -75,7 +75,7 @@ def parse(
     settings, problems = _validated(raw)
     own = {name: _given(getattr(settings, name)) for name in get_args(ServiceName)}
     services = {
-        name: ServiceSettings.model_validate(_merged(_given(settings.defaults), own[name]))
+        name: ServiceSettings.model_validate(merged(_given(settings.defaults), own[name]))
         for name in get_args(ServiceName)
         if name in settings.services
     }
@@ -106,12 +106,13 @@ def _given(settings: BaseModel) -> dict[str, Any]:
     return settings.model_dump(by_alias=True, exclude_unset=True)
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` put over it, key by key at every depth; lists and plain values are put over as a whole."""
+    result = dict(base)
     for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return result
 
 
 def _validated(raw: dict[str, Any]) -> tuple[StackSettings, list[Problem]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gix_components import units
 from gix_components.catalog import CATALOG, ServiceName, ServiceSpec
 from gix_components.settings import ServiceSettings, StackSettings
 
@@ -68,3 +69,8 @@ class Environment:
         """The host's port on which a service is published; None where it is not."""
         service = self.services[spec.name]
         return (service.host_port or spec.port) if service.publish else None
+
+    @property
+    def longest_grace_seconds(self) -> int:
+        """The longest time that any of the services has to stop."""
+        return int(max(units.seconds(service.stop_grace) for service in self.services.values()))

@@ -12,6 +12,7 @@ from gix_components.images import ServiceImages
 from gix_components.ledger import LedgerVolume
 from gix_components.network import ServiceNetwork
 from gix_components.service import Service
+from gix_components.takeover import take_over
 
 
 class GixPlatform(pulumi.ComponentResource):
@@ -33,10 +34,18 @@ class GixPlatform(pulumi.ComponentResource):
         super().__init__("gix:docker:Platform", name, None, opts)
         provider = engine.provider(f"{name}-engine", environment, pulumi.ResourceOptions(parent=self))
         children = pulumi.ResourceOptions(parent=self, providers=[provider])
+        clear_the_way = take_over(f"{name}-take-over", environment)
         explain = explain_failure(f"{name}-explain-failure", environment)
 
         self.images = ServiceImages(f"{name}-images", environment, opts=children)
-        self.network = ServiceNetwork(name, environment, opts=children)
+        self.network = ServiceNetwork(
+            name,
+            environment,
+            hooks=clear_the_way,
+            # What is taken over serves until everything is built that takes its place.
+            depends_on=[self.images] if environment.settings.take_over else None,
+            opts=children,
+        )
         keeps_ledger = any(spec.keeps_ledger for spec in environment.specs)
         self.ledger = LedgerVolume(f"{name}-ledger", environment, opts=children) if keeps_ledger else None
         self.services = {
@@ -47,7 +56,7 @@ class GixPlatform(pulumi.ComponentResource):
                 image=self.images.images[spec.name],
                 network=self.network.network_name,
                 volume=self.ledger.volume_name if self.ledger and spec.keeps_ledger else None,
-                hooks=explain,
+                hooks=pulumi.ResourceHookBinding.merge(clear_the_way, explain),
                 opts=children,
             )
             for spec in environment.specs

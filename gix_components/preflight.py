@@ -21,6 +21,7 @@ from gix_components import engine
 from gix_components.catalog import CATALOG
 from gix_components.environment import STACK_LABEL, Environment
 from gix_components.problems import PreflightError, Problem
+from gix_components.takeover import Occupants
 
 OLDEST_ENGINE = (20, 10)
 """The oldest engine on which all of this has been seen to work."""
@@ -61,6 +62,9 @@ def check(environment: Environment) -> None:
     if not holdings.local:
         pulumi.log.info("the engine is not this machine's: its processes, routes and free disk are not checked")
     problems = [problem for look in _LOOKS for problem in look(environment, holdings)]
+    if not problems and environment.settings.take_over:
+        for name in Occupants.of(holdings.client, environment).names:
+            pulumi.log.warn(f"{name} is stopped and removed in this update: gix:takeOver is set")
     if problems:
         raise PreflightError(f"Docker engine {holdings.info['Name']}", problems)
 
@@ -80,6 +84,11 @@ def _one_line(error: Exception) -> str:
 
 def _is_ours(environment: Environment, labels: dict[str, str] | None) -> bool:
     return (labels or {}).get(STACK_LABEL) == environment.label
+
+
+def _in_the_way(environment: Environment, labels: dict[str, str] | None) -> bool:
+    """Whether a thing that bears one of the stack's names keeps the stack from having it."""
+    return not (environment.settings.take_over or _is_ours(environment, labels))
 
 
 def _held_by(labels: dict[str, str] | None) -> str:
@@ -126,11 +135,11 @@ def _container_names(environment: Environment, holdings: Holdings) -> Iterator[P
     wanted = {environment.name(spec.container): spec for spec in environment.specs}
     for container in holdings.containers:
         for name in (name.removeprefix("/") for name in container["Names"] or []):
-            if name in wanted and not _is_ours(environment, container["Labels"]):
+            if name in wanted and _in_the_way(environment, container["Labels"]):
                 yield Problem(
                     subject=f"container {name} ({container['State']})",
                     limit=f"is there already, made by {_held_by(container['Labels'])}",
-                    way_out=f"remove it (docker rm -f {name}; its volumes stay), or set gix:prefix to run beside it",
+                    way_out="set gix:takeOver to true to remove it (volumes stay), or gix:prefix to run beside it",
                 )
 
 
@@ -139,13 +148,13 @@ def _network(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
     name, wanted = environment.name(settings.name), ipaddress.ip_network(settings.subnet)
     for network in holdings.networks:
         same_name = network["Name"] == name
-        if same_name and _is_ours(environment, network["Labels"]):
+        if same_name and not _in_the_way(environment, network["Labels"]):
             continue
         if same_name:
             yield Problem(
                 subject=f"network {name}",
                 limit=f"is there already, made by {_held_by(network['Labels'])}",
-                way_out=f"remove it (docker network rm {name}), or set gix:network.name or gix:prefix",
+                way_out="set gix:takeOver to true to remove it, or gix:network.name or gix:prefix to run beside it",
             )
             continue
         for pool in (network["IPAM"] or {}).get("Config") or []:
@@ -209,15 +218,16 @@ def _volume(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
 
 
 def _ports(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+    wanted = {environment.name(spec.container) for spec in environment.specs}
     for key, address, port in _published(environment):
         subject = f"{key} = {port}"
         way_out = f"stop the holder, or set {key} to another port"
         holder = _container_on(holdings, address, port)
         if holder is not None:
-            if not _is_ours(environment, holder["Labels"]):
-                yield Problem(
-                    subject=subject, limit=f"is held by the container {holder['Names'][0][1:]}", way_out=way_out
-                )
+            name = holder["Names"][0].removeprefix("/")
+            # A holder that bears one of the stack's own names has been told of already, or is taken over.
+            if name not in wanted and not _is_ours(environment, holder["Labels"]):
+                yield Problem(subject=subject, limit=f"is held by the container {name}", way_out=way_out)
         elif holdings.local and _taken(address, port):
             yield Problem(
                 subject=subject, limit="is held by a process of this machine", way_out=f"find it: ss -ltnp; {way_out}"

@@ -325,6 +325,9 @@ class StackSettings(Settings):
     production: bool = Field(
         False, description="refuse what may not be in production: `latest`, floating bases, an unprotected ledger"
     )
+    take_over: bool = Field(
+        False, description="stop and remove containers and a network of the stack's names that something else made"
+    )
     services: Annotated[list[ServiceName], Field(min_length=1)] = Field(
         list(get_args(ServiceName)), description="which services run"
     )

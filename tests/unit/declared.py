@@ -66,6 +66,10 @@ class Declared(mocks.Mocks):
         return [resource for resource in self.resources.values() if resource.type == token]
 
 
+def _unheard(_hook: object) -> None:
+    pass
+
+
 def declare(program: Callable[[pulumi.ResourceOptions], object], *, preview: bool = False) -> Declared:
     """Run `program`, which passes the options that it is given to the components that it makes."""
     declared = Declared()
@@ -78,6 +82,8 @@ def declare(program: Callable[[pulumi.ResourceOptions], object], *, preview: boo
 
     mocks.set_mocks(declared, project="gix", stack="dev", preview=preview)
     # The mocked engine calls nobody back, and the SDK does not know that.
-    settings.SETTINGS.callbacks = cast("Any", SimpleNamespace(register_error_hook=lambda _hook: None))
+    settings.SETTINGS.callbacks = cast(
+        "Any", SimpleNamespace(register_error_hook=_unheard, register_resource_hook=_unheard)
+    )
     pulumi.runtime.sync_await._sync_await(stack.run_pulumi_func(run))
     return declared

@@ -256,3 +256,12 @@ def test_given_another_log_driver_no_rotation_is_asked_of_it() -> None:
     declared = platform(router={"logging": {"driver": "journald"}})
     assert "logOpts" not in container(declared, "router").inputs
     assert container(declared, "auction").inputs["logOpts"] == {"max-size": "10m", "max-file": "3"}
+
+
+def test_given_the_order_to_take_over_hooks_clear_the_way_and_else_there_are_none(described: Declared) -> None:
+    told = platform(takeOver=True)
+    for name in ("gix-network", "gix-router-container"):
+        hooks, without = told.resources[name].options.hooks, described.resources[name].options.hooks
+        assert hooks
+        assert without
+        assert (len(hooks.before_create or []), len(without.before_create or [])) == (1, 0)

@@ -1,0 +1,40 @@
+"""Stacks on the real engine, each taken away when its tests are done."""
+
+from collections.abc import Iterator
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+from tests.engine.stack_under_test import StackUnderTest, new_stack
+
+
+@pytest.fixture(scope="session")
+def client() -> docker.DockerClient:
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        pytest.fail(f"these tests need a Docker engine ({error}); start it with: make setup")
+    return client
+
+
+@pytest.fixture(scope="module")
+def platform(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    """A stack that is up, for tests that leave it up."""
+    stack = new_stack(client, tmp_path_factory.mktemp("platform") / "gix")
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture
+def fresh(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    """A stack that nothing has brought up yet."""
+    stack = new_stack(client, tmp_path_factory.mktemp("fresh") / "gix")
+    try:
+        yield stack
+    finally:
+        stack.remove()

@@ -1,0 +1,175 @@
+"""A private copy of the program, as a stack of its own on the real engine: free names, ports and subnet."""
+
+import ipaddress
+import secrets
+import shutil
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import yaml
+from docker.errors import ImageNotFound
+from pulumi import automation as auto
+
+from gix_components.configuration import merged
+from gix_components.environment import STACK_LABEL
+
+PROGRAM = Path(__file__).parents[2]
+SERVICES = ("router", "auction", "enclave")
+QUICK_HEALTH = {"interval": "500ms", "timeout": "2s", "startPeriod": "2s", "retries": 3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What an update did: resources by what was done to them, and everything that it printed."""
+
+    changes: Mapping[str, int]
+    output: str
+
+    @property
+    def is_empty(self) -> bool:
+        return not {kind for kind, count in self.changes.items() if count and kind != "same"}
+
+
+@dataclass
+class StackUnderTest:
+    """One stack. `config` is its file's; `change` rewrites it. Only what carries this stack's label is its own."""
+
+    client: docker.DockerClient
+    directory: Path
+    name: str
+    config: dict[str, Any]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def prefix(self) -> str:
+        return str(self.config["gix:prefix"])
+
+    def write(self) -> None:
+        salted = self.directory / f"Pulumi.{self.name}.yaml"
+        known = yaml.safe_load(salted.read_text()) if salted.exists() else {}
+        salted.write_text(yaml.safe_dump(known | {"config": self.config}))
+
+    def change(self, **sections: Any) -> None:
+        """Put values over the configuration, key by key: `change(router={"rustLog": "warn"})`."""
+        self.config = merged(self.config, {f"gix:{section}": value for section, value in sections.items()})
+        self.write()
+
+    def stack(self) -> auto.Stack:
+        options = auto.LocalWorkspaceOptions(
+            work_dir=str(self.directory),
+            env_vars={"PULUMI_BACKEND_URL": f"file://{self.directory}/state", "PULUMI_CONFIG_PASSPHRASE": "test"}
+            | self.environment,
+        )
+        return auto.create_or_select_stack(self.name, work_dir=str(self.directory), opts=options)
+
+    def up(self, **options: Any) -> Update:
+        self.write()
+        result = self.stack().up(color="never", **options)
+        return Update(changes=dict(result.summary.resource_changes or {}), output=result.stdout)
+
+    def preview(self) -> Update:
+        self.write()
+        result = self.stack().preview(color="never")
+        return Update(
+            changes={str(getattr(kind, "value", kind)): count for kind, count in result.change_summary.items()},
+            output=result.stdout,
+        )
+
+    def destroy(self) -> None:
+        self.stack().destroy(color="never", exclude_protected=True)
+
+    def outputs(self) -> dict[str, Any]:
+        return {key: output.value for key, output in self.stack().outputs().items()}
+
+    def container(self, service: str) -> dict[str, Any]:
+        """What `docker inspect` shows of a service's container."""
+        attrs: dict[str, Any] = self.client.containers.get(f"{self.prefix}-gix-{service}").attrs
+        return attrs
+
+    def ids(self) -> dict[str, str]:
+        return {service: self.container(service)["Id"] for service in SERVICES}
+
+    def endpoint(self, service: str) -> tuple[str, int]:
+        host, _, port = self.outputs()["services"][service]["endpoint"].rpartition(":")
+        return host, int(port)
+
+    def leavings(self) -> dict[str, list[str]]:
+        """What the engine holds that carries this stack's label."""
+        mine = {"label": f"{STACK_LABEL}=gix/{self.name}"}
+        return {
+            "containers": [each.name for each in self.client.containers.list(all=True, filters=mine)],
+            "networks": [each.name for each in self.client.networks.list(filters=mine)],
+            "volumes": [each.name for each in self.client.volumes.list(filters=mine)],
+        }
+
+    def remove(self) -> None:
+        """Take away everything that this stack may have made, whatever state it is in."""
+        for name in self.leavings()["containers"]:
+            self.client.containers.get(name).remove(force=True)
+        for name in self.leavings()["networks"]:
+            self.client.networks.get(name).remove()
+        for name in self.leavings()["volumes"]:
+            self.client.volumes.get(name).remove()
+        for service in SERVICES:
+            try:
+                self.client.images.remove(f"{self.prefix}-gix-{service}:latest")
+            except ImageNotFound:
+                continue
+
+
+def program_copy(directory: Path) -> Path:
+    """The program's files in `directory`, which tests may edit."""
+    ignore = shutil.ignore_patterns("target", "__pycache__")
+    directory.mkdir(parents=True)
+    for folder in ("gix_components", "infra", "sample"):
+        shutil.copytree(PROGRAM / folder, directory / folder, ignore=ignore)
+    for file in ("Pulumi.yaml", "__main__.py", "requirements.txt"):
+        shutil.copy(PROGRAM / file, directory)
+    if (PROGRAM / ".venv").exists():
+        (directory / ".venv").symlink_to(PROGRAM / ".venv")
+    return directory
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface on which nothing listens now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def free_subnet(client: docker.DockerClient) -> str:
+    """A /24 that no network of the engine has."""
+    taken = [
+        ipaddress.ip_network(pool["Subnet"])
+        for network in client.networks.list()
+        for pool in (network.attrs["IPAM"]["Config"] or [])
+        if "Subnet" in pool
+    ]
+    while True:
+        candidate = ipaddress.ip_network(f"10.{200 + secrets.randbelow(50)}.{secrets.randbelow(256)}.0/24")
+        if not any(candidate.overlaps(other) for other in taken):
+            return str(candidate)
+
+
+def new_stack(client: docker.DockerClient, directory: Path) -> StackUnderTest:
+    """A stack that nothing has brought up yet, quick to become healthy, with its own names, ports and subnet."""
+    ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
+    name = f"t{secrets.token_hex(4)}"
+    config: dict[str, Any] = {
+        "gix:prefix": name,
+        "gix:network": {"subnet": free_subnet(client)},
+        "gix:ledger": {"protect": False},
+        "gix:defaults": {"bindAddress": "127.0.0.1", "healthCheck": QUICK_HEALTH},
+    } | {f"gix:{service}": {"hostPort": port} for service, port in ports.items()}
+    stack = StackUnderTest(client=client, directory=program_copy(directory), name=name, config=config)
+    stack.write()
+    return stack

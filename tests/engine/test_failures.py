@@ -1,0 +1,88 @@
+"""Updates that cannot succeed: what a person is told, and that the next update finishes the work."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pulumi.automation.errors import CommandError
+
+from tests.engine.jobs import settle
+from tests.engine.stack_under_test import SERVICES, StackUnderTest
+
+ONE_SCREEN = 60
+
+
+def failure(stack: StackUnderTest) -> str:
+    """What an `up` that must fail tells a person: no traceback, and no more than fits a screen."""
+    with pytest.raises(CommandError) as caught:
+        stack.up()
+    text = str(caught.value)
+    diagnostics = text[text.index("Diagnostics:") :]
+    assert "Traceback" not in text
+    assert len(diagnostics.splitlines()) <= ONE_SCREEN, diagnostics
+    return diagnostics
+
+
+def test_given_no_engine_the_way_out_is_told_and_nothing_was_done(fresh: StackUnderTest, tmp_path: Path) -> None:
+    fresh.environment["DOCKER_HOST"] = f"unix://{tmp_path}/absent.sock"
+    told = failure(fresh)
+    assert "no engine answers" in told
+    assert "make setup" in told
+    del fresh.environment["DOCKER_HOST"]
+    assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}
+    fresh.up()
+
+
+def test_given_a_workspace_that_does_not_compile_the_compilers_words_are_told(fresh: StackUnderTest) -> None:
+    source = fresh.directory / "sample/crates/gsee-runtime/src/main.rs"
+    good = source.read_text()
+    source.write_text(good + '\nfn broken() -> u32 { "no number" }\n')
+    told = failure(fresh)
+    assert "mismatched types" in told
+    assert "gsee-runtime/src/main.rs" in told
+    assert fresh.leavings()["containers"] == []
+
+    source.write_text(good)
+    fresh.up()
+    settle(fresh, jobs=1)
+
+
+def test_given_a_disk_that_fills_in_the_build_the_reason_is_told(fresh: StackUnderTest) -> None:
+    manifest = fresh.directory / "sample/crates/gsee-runtime/build.rs"
+    manifest.write_text('fn main() { std::fs::write("/dev/full", "x").expect("writing the build\'s output") }\n')
+    assert "No space left on device" in failure(fresh)
+    manifest.unlink()
+    fresh.up()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_given_a_service_that_ends_at_once_it_is_named_with_its_log(fresh: StackUnderTest, service: str) -> None:
+    binary = {"router": "ajr-router", "auction": "gcam-node", "enclave": "gsee-runtime"}[service]
+    source = fresh.directory / f"sample/crates/{binary}/src/main.rs"
+    good = source.read_text()
+    source.write_text(
+        re.sub(
+            r"fn main\(\)[^{]*\{",
+            'fn main() { eprintln!("the flux is out of bounds"); std::process::exit(3); }\n'
+            "#[allow(dead_code)] fn other_main() -> std::process::ExitCode {",
+            good,
+            count=1,
+        )
+    )
+    told = failure(fresh)
+    assert f"{fresh.prefix}-gix-{service} is not healthy" in told
+    assert "the flux is out of bounds" in told
+
+    source.write_text(good)
+    fresh.up()
+    settle(fresh, jobs=1)
+    assert fresh.up().is_empty
+
+
+def test_given_a_wrong_configuration_all_of_it_is_told_before_anything_is_touched(fresh: StackUnderTest) -> None:
+    fresh.change(router={"hostPort": 70000}, network={"subnet": "8.8.8.0/24"}, prefx="x")
+    told = failure(fresh)
+    assert "3 problems; nothing has been touched" in told
+    for key in ("gix:router.hostPort", "gix:network.subnet", "gix:prefx"):
+        assert key in told
+    assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}
