@@ -6,6 +6,7 @@ left out, and said to be, where the engine is another machine's.
 
 import errno
 import ipaddress
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ from gix_components.takeover import Occupants
 
 OLDEST_ENGINE = (20, 10)
 """The oldest engine on which all of this has been seen to work."""
+ENGINE_WITH_START_INTERVAL = (25, 0)
+"""The first engine that knows a health check's start interval."""
 LEAST_FREE_DISK_BYTES = 2 * 2**30
 """Free space on the engine's disk, below which a build of the services' images is not begun."""
 
@@ -101,11 +104,20 @@ def _held_by(labels: dict[str, str] | None) -> str:
     return "something else"
 
 
-def _version(_environment: Environment, holdings: Holdings) -> Iterator[Problem]:
-    version = holdings.info["ServerVersion"]
-    if tuple(int(part) for part in version.split("+")[0].split("-")[0].split(".")[:2]) < OLDEST_ENGINE:
+def _version(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+    text = holdings.info["ServerVersion"]
+    version = tuple(int(part) for part in re.findall(r"\d+", text)[:2])
+    if version < OLDEST_ENGINE:
         oldest = ".".join(map(str, OLDEST_ENGINE))
-        yield Problem(subject=f"engine {version}", limit=f"is older than {oldest}", way_out="bring it up to date")
+        yield Problem(subject=f"engine {text}", limit=f"is older than {oldest}", way_out="bring it up to date")
+    for name, service in environment.services.items():
+        # An engine that ignores it shows none of it either, so that every refresh would find a difference.
+        if service.health_check.start_interval is not None and version < ENGINE_WITH_START_INTERVAL:
+            yield Problem(
+                subject=f"gix:{name}.healthCheck.startInterval = {service.health_check.start_interval}",
+                limit=f"the engine, {text}, is older than 25 and ignores it",
+                way_out="leave it out, and set a short interval instead",
+            )
 
 
 def _disk(environment: Environment, holdings: Holdings) -> Iterator[Problem]:

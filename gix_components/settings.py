@@ -227,8 +227,8 @@ class HealthCheckSettings(Settings):
     interval: SomeTime = Field("10s", description="time between two probes")
     timeout: SomeTime = Field("3s", description="time after which a probe has failed")
     start_period: Duration = Field("5s", description="time in which failed probes do not count")
-    start_interval: Duration = Field(
-        "1s", description="time between probes in the start period; needs engine 25 or later"
+    start_interval: SomeTime | None = Field(
+        None, description="time between probes in the start period; needs engine 25 or later; none means the interval"
     )
     retries: Annotated[int, Field(ge=1, le=100)] = Field(3, description="failed probes in a row that make it unhealthy")
 

@@ -73,7 +73,6 @@ def test_the_health_check_is_the_described_probe_of_the_services_own_port(
         "interval": "10s",
         "timeout": "3s",
         "startPeriod": "5s",
-        "startInterval": "1s",
         "retries": 3,
     }
 
