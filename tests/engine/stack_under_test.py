@@ -5,9 +5,10 @@ import secrets
 import shutil
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import docker
 import yaml
@@ -29,6 +30,10 @@ class Update:
     changes: Mapping[str, int]
     output: str
 
+    @classmethod
+    def of(cls, changes: Mapping[Any, int], output: str) -> "Update":
+        return cls(changes={str(getattr(kind, "value", kind)): count for kind, count in changes.items()}, output=output)
+
     @property
     def is_empty(self) -> bool:
         return not {kind for kind, count in self.changes.items() if count and kind != "same"}
@@ -42,7 +47,6 @@ class StackUnderTest:
     directory: Path
     name: str
     config: dict[str, Any]
-    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:
@@ -58,32 +62,37 @@ class StackUnderTest:
         self.config = merged(self.config, {f"gix:{section}": value for section, value in sections.items()})
         self.write()
 
+    @cached_property
     def stack(self) -> auto.Stack:
-        options = auto.LocalWorkspaceOptions(
+        (self.directory / "state").mkdir()
+        return auto.create_stack(
+            self.name,
             work_dir=str(self.directory),
-            env_vars={"PULUMI_BACKEND_URL": f"file://{self.directory}/state", "PULUMI_CONFIG_PASSPHRASE": "test"}
-            | self.environment,
+            opts=auto.LocalWorkspaceOptions(
+                env_vars={"PULUMI_BACKEND_URL": f"file://{self.directory}/state", "PULUMI_CONFIG_PASSPHRASE": "test"}
+            ),
         )
-        return auto.create_or_select_stack(self.name, work_dir=str(self.directory), opts=options)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that the stack's commands get besides their parent's."""
+        return cast("dict[str, str]", self.stack.workspace.env_vars)
 
     def up(self, **options: Any) -> Update:
         self.write()
-        result = self.stack().up(color="never", **options)
-        return Update(changes=dict(result.summary.resource_changes or {}), output=result.stdout)
+        result = self.stack.up(color="never", **options)
+        return Update.of(result.summary.resource_changes or {}, result.stdout)
 
     def preview(self) -> Update:
         self.write()
-        result = self.stack().preview(color="never")
-        return Update(
-            changes={str(getattr(kind, "value", kind)): count for kind, count in result.change_summary.items()},
-            output=result.stdout,
-        )
+        result = self.stack.preview(color="never")
+        return Update.of(result.change_summary, result.stdout)
 
     def destroy(self) -> None:
-        self.stack().destroy(color="never", exclude_protected=True)
+        self.stack.destroy(color="never", exclude_protected=True)
 
     def outputs(self) -> dict[str, Any]:
-        return {key: output.value for key, output in self.stack().outputs().items()}
+        return {key: output.value for key, output in self.stack.outputs().items()}
 
     def container(self, service: str) -> dict[str, Any]:
         """What `docker inspect` shows of a service's container."""
@@ -99,10 +108,10 @@ class StackUnderTest:
 
     def leavings(self) -> dict[str, list[str]]:
         """What the engine holds that carries this stack's label."""
-        mine = {"label": f"{STACK_LABEL}=gix/{self.name}"}
+        mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}=gix/{self.name}"}
         return {
-            "containers": [each.name for each in self.client.containers.list(all=True, filters=mine)],
-            "networks": [each.name for each in self.client.networks.list(filters=mine)],
+            "containers": [str(each.name) for each in self.client.containers.list(all=True, filters=mine)],
+            "networks": [str(each.name) for each in self.client.networks.list(filters=mine)],
             "volumes": [each.name for each in self.client.volumes.list(filters=mine)],
         }
 

@@ -24,11 +24,11 @@ def failure(stack: StackUnderTest) -> str:
 
 
 def test_given_no_engine_the_way_out_is_told_and_nothing_was_done(fresh: StackUnderTest, tmp_path: Path) -> None:
-    fresh.environment["DOCKER_HOST"] = f"unix://{tmp_path}/absent.sock"
+    fresh.variables["DOCKER_HOST"] = f"unix://{tmp_path}/absent.sock"
     told = failure(fresh)
     assert "no engine answers" in told
     assert "make setup" in told
-    del fresh.environment["DOCKER_HOST"]
+    del fresh.variables["DOCKER_HOST"]
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}
     fresh.up()
 

@@ -29,7 +29,7 @@ def test_a_second_up_is_empty(platform: StackUnderTest) -> None:
 
 
 def test_a_refresh_finds_nothing_and_an_up_after_it_is_empty(platform: StackUnderTest) -> None:
-    platform.stack().refresh(color="never")
+    platform.stack.refresh(color="never")
     assert platform.up().is_empty
 
 
@@ -63,11 +63,11 @@ def test_given_one_services_settings_changed_only_it_is_recreated_and_the_ledger
 def test_given_the_source_of_one_service_changed_only_it_is_recreated(platform: StackUnderTest) -> None:
     before = platform.ids()
     source = platform.directory / "sample/crates/ajr-router/src/main.rs"
-    source.write_text(source.read_text().replace('"listening on', '"now listening on'))
+    source.write_text(source.read_text().replace('"ready on port', '"now ready on port'))
     platform.up()
     after = platform.ids()
     assert {each for each in SERVICES if after[each] != before[each]} == {"router"}
-    assert b"now listening on" in platform.client.containers.get(after["router"]).logs()
+    assert b"now ready on port" in platform.client.containers.get(after["router"]).logs()
 
 
 def test_given_files_that_are_no_source_nothing_is_rebuilt_or_recreated(platform: StackUnderTest) -> None:
