@@ -53,7 +53,9 @@ status: setup ## Show every service: container, image digest, address, health
 .PHONY: demo
 demo: setup ## Send jobs to the running stack (JOBS=5) and show the ledger
 	@$(TOOLS)
-	pulumi stack output --stack "$(STACK)" --json | python sample/demo.py --jobs "$(JOBS)"
+	router=$$(python -m gix_ops.cli address router --stack "$(STACK)")
+	auction=$$(python -m gix_ops.cli address auction --stack "$(STACK)" 2>/dev/null || true)
+	python sample/demo.py --jobs "$(JOBS)" --router "$$router" $${auction:+--auction "$$auction"}
 
 .PHONY: check
 check: .venv/.complete ## Lint and types

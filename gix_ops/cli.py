@@ -46,6 +46,15 @@ def status_command(stack: StackOption = None, as_json: JsonOption = False) -> No
         raise typer.Exit(1)
 
 
+@app.command("address")
+def address_command(
+    service: Annotated[str, typer.Argument(help="router, auction or enclave.")], stack: StackOption = None
+) -> None:
+    """Print the HOST:PORT at which the host publishes a service. Exits with 1 where it does not."""
+    endpoint = Stack.read(stack, program_directory(Path.cwd())).endpoint(service)
+    typer.echo(endpoint)
+
+
 @app.command("delete-ledger")
 def delete_ledger(
     volume: Annotated[str, typer.Argument(help="The volume's name on the engine, e.g. gcam-data.")],
