@@ -12,7 +12,7 @@ import docker
 import typer
 from rich.console import Console
 
-from gix_ops import ledger, status
+from gix_ops import ledger, review, status
 from gix_ops.stack import Stack, StackError, program_directory
 
 app = typer.Typer(
@@ -22,6 +22,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+review_app = typer.Typer(help="Throw-away stacks for pull requests.", no_args_is_help=True)
+app.add_typer(review_app, name="review")
+
+NumberArgument = Annotated[int, typer.Argument(help="The pull request's number.", min=1, max=review.LAST_NUMBER)]
 StackOption = Annotated[
     str | None, typer.Option("--stack", "-s", help="The stack; without it, the one that Pulumi has selected.")
 ]
@@ -62,6 +66,22 @@ def delete_ledger(
     """Delete a ledger's volume for good, by its name. Its stack must be down: pulumi destroy leaves the volume."""
     ledger.delete(docker.from_env(), volume)
     typer.echo(f"deleted the volume {volume}")
+
+
+@review_app.command("up")
+def review_up(number: NumberArgument) -> None:
+    """Bring up the stack pr-NUMBER: like `dev`, with names, ports and a subnet of its own."""
+    directory = program_directory(Path.cwd())
+    review.bring_up(directory, number)
+    stack = Stack.read(f"pr-{number}", directory)
+    Console().print(status.table(stack, status.statuses(stack)))
+
+
+@review_app.command("down")
+def review_down(number: NumberArgument) -> None:
+    """Remove the stack pr-NUMBER for good: containers, network, ledger, images, and its file."""
+    review.take_down(program_directory(Path.cwd()), number)
+    typer.echo(f"pr-{number} is gone")
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # The base images. The official ones where an image registry answers, else slim Debian and a Rust builder made from packages.
+# shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=/dev/null  # GIX_DOCKER
 . "$STATE/parts/engine"
 docker=$GIX_DOCKER
 
+# The program's default base images.
 official=(debian:bookworm-slim rust:1.75-bookworm)
 
 shopt -s nullglob
@@ -53,8 +55,8 @@ elif [[ -e $CACHE/bases-$key.tar ]]; then
     "$docker" load -i "$CACHE/bases-$key.tar" >&2
     did "loaded $runtime and $builder"
 else
-    found 'no image registry; makes both base images from packages (about 3 minutes)'
-    need_root 'debootstrap is needed for that' 'give the engine access to an image registry'
+    found 'no image registry; makes both base images from packages (about 4 minutes)'
+    need_root 'a Debian has to be bootstrapped' 'give the engine access to an image registry'
     cached "bases-$key.tar" make_bases || die 'the base images could not be made' 'see the log; this machine must reach its Debian mirror and crates.io'
     on_engine "$runtime" "$builder" || "$docker" load -i "$CACHE/bases-$key.tar" >&2
     did "made $runtime and $builder"

@@ -5,6 +5,7 @@ set -euo pipefail
 OFFLINE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 CLONE=$(dirname "$OFFLINE")
 STATE=$CLONE/.offline
+RUN=${GIX_RUN:-/run}
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/gix
 PART=$(basename "$0" .sh)
 START=${EPOCHREALTIME/./}
@@ -33,19 +34,28 @@ die() {
     exit 1
 }
 
-# write FILE: standard input becomes FILE, whole or not at all, untouched if it says the same already.
+# shellcheck disable=SC2034  # the parts read wrote
+# write FILE: standard input becomes FILE, whole or not at all, untouched if it says the same already; wrote tells which.
 write() {
     mkdir -p "$(dirname "$1")"
     cat >"$1.$$"
-    if cmp -s "$1.$$" "$1"; then rm "$1.$$"; else mv "$1.$$" "$1"; fi
+    if cmp -s "$1.$$" "$1"; then
+        rm "$1.$$"
+        wrote=
+    else
+        mv "$1.$$" "$1"
+        wrote=yes
+    fi
 }
 
 # publish [NAME VALUE]...: what this part has to say to the later ones and to .offline/env.
 publish() {
+    local lines=
     while (($#)); do
-        printf '%s=%s\n' "$1" "${2@Q}"
+        lines+=$1=${2@Q}$'\n'
         shift 2
-    done | write "$STATE/parts/$PART"
+    done
+    write "$STATE/parts/$PART" <<<"$lines"
 }
 
 # fingerprint FILE...: a short hash of the contents, in the order given.
@@ -66,14 +76,14 @@ cached() {
     exec {lock}>&-
 }
 
-need_root() { ((EUID == 0)) || die "$1, and that takes root" "run it once as root, or $2"; }
+need_root() { (($(id -u) == 0)) || die "$1, and that takes root" "run it once as root, or $2"; }
 
 # apt_install PACKAGE...: Debian's packages, with newer lists only where those at hand do not do.
 apt_install() {
     local lock
     need_root "the packages $* are missing" "install them yourself: apt-get install $*"
     command -v apt-get >/dev/null || die "the packages $* are missing, and there is no apt-get" "install them the way of this system"
-    exec {lock}>/run/lock/gix-apt
+    exec {lock}>"$RUN/gix-apt.lock"
     flock "$lock"
     local install=(apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@")
     export DEBIAN_FRONTEND=noninteractive

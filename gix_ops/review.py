@@ -1,0 +1,79 @@
+"""`gixctl review`: a throw-away stack for one pull request, beside every other stack of the engine."""
+
+import ipaddress
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gix_components.catalog import CATALOG
+from gix_components.configuration import merged
+from gix_ops import ledger
+from gix_ops.stack import Stack, StackError
+
+BASE = "dev"
+"""The environment that a review stack is like."""
+LAST_NUMBER = 9999
+"""The highest number of a pull request for which there are ports."""
+_FIRST_PORT = 20_000
+_SUBNETS = ipaddress.IPv4Network("10.64.0.0/10")
+_SUBNET_BITS = 24
+
+
+def settings(number: int, base: dict[str, Any]) -> dict[str, Any]:
+    """The stack file's `config` for the pull request `number`: `base` with names, ports and a subnet of its own."""
+    place = ipaddress.IPv4Address(int(_SUBNETS.network_address) + number * 2 ** (32 - _SUBNET_BITS))
+    own: dict[str, Any] = {
+        "gix:prefix": f"pr-{number}",
+        "gix:network": {"subnet": f"{place}/{_SUBNET_BITS}"},
+        "gix:ledger": {"protect": False},
+    }
+    ports = len(CATALOG)
+    for index, service in enumerate(CATALOG):
+        own[f"gix:{service}"] = {"hostPort": _FIRST_PORT + number * ports + index}
+    return merged(base, own)
+
+
+def bring_up(directory: Path, number: int) -> None:
+    """Create the stack `pr-NUMBER` where it is not there, and bring it up to date.
+
+    Raises StackError where the number is out of range or a command of Pulumi's fails, whose own words have been shown.
+    """
+    if not 0 < number <= LAST_NUMBER:
+        raise StackError(f"{number} is no number of a pull request: 1 to {LAST_NUMBER}")
+    name, file = _stack(directory, number)
+    base = yaml.safe_load((directory / f"Pulumi.{BASE}.yaml").read_text())["config"]
+    known = yaml.safe_load(file.read_text()) if file.exists() else {}
+    file.write_text(yaml.safe_dump(known | {"config": settings(number, base)}))
+    _pulumi(directory, "stack", "select", "--create", name)
+    _pulumi(directory, "up", "--stack", name, "--yes", "--skip-preview")
+
+
+def take_down(directory: Path, number: int) -> None:
+    """Remove the stack `pr-NUMBER` with its ledger, images and file; all that the review made is gone.
+
+    Raises StackError where there is no such stack, or a command of Pulumi's fails.
+    """
+    name, file = _stack(directory, number)
+    stack = Stack.read(name, directory)
+    client = stack.engine()
+    _pulumi(directory, "destroy", "--stack", name, "--yes", "--skip-preview")
+    if stack.outputs["volume"]:
+        ledger.delete(client, stack.outputs["volume"])
+    for service in stack.outputs["services"].values():
+        if client.images.list(service["image"]):
+            client.images.remove(service["image"])
+    _pulumi(directory, "stack", "rm", name, "--yes")
+    file.unlink(missing_ok=True)
+
+
+def _stack(directory: Path, number: int) -> tuple[str, Path]:
+    name = f"pr-{number}"
+    return name, directory / f"Pulumi.{name}.yaml"
+
+
+def _pulumi(directory: Path, *words: str) -> None:
+    done = subprocess.run(["pulumi", *words, "--non-interactive"], cwd=directory, check=False)
+    if done.returncode:
+        raise StackError(f"pulumi {' '.join(words)} failed; its words are above")

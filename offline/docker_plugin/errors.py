@@ -1,0 +1,35 @@
+"""The errors that a person reads."""
+
+from typing import Any
+
+
+class PluginError(Exception):
+    """What is wrong and the way out, as one paragraph."""
+
+
+class CreatedButFailedError(PluginError):
+    """The engine holds the object, but it did not come up: Pulumi keeps it in its state with this error beside it.
+
+    Attributes:
+        resource_id: the engine's id of the object.
+        outputs: what is known of it.
+        secret_keys: the outputs that are secret.
+
+    """
+
+    def __init__(self, reason: str, *, resource_id: str, outputs: dict[str, Any]) -> None:
+        super().__init__(reason)
+        self.resource_id = resource_id
+        self.outputs = outputs
+        self.secret_keys: set[str] = set()
+
+
+def readable(error: BaseException) -> str:
+    """Say in one paragraph what went wrong, without a traceback."""
+    explanation = getattr(error, "explanation", None)
+    if explanation:
+        text = explanation.decode(errors="replace") if isinstance(explanation, bytes) else str(explanation)
+        return f"Error response from daemon: {text.strip()}"
+    if isinstance(error, PluginError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".strip().removesuffix(":")

@@ -1,0 +1,179 @@
+"""What the Pulumi engine asks of the plugin, passed on to the resource types."""
+
+import asyncio
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Final
+
+from pulumi.provider.experimental import provider as sdk
+from pulumi.provider.experimental.property_value import PropertyValue
+
+from offline.docker_plugin.diff import replaced_properties, top_level
+from offline.docker_plugin.engine import Connection, Engine, config_problems, connection
+from offline.docker_plugin.errors import CreatedButFailedError, PluginError
+from offline.docker_plugin.log import EngineLog, Log
+from offline.docker_plugin.resources import RESOURCES
+from offline.docker_plugin.resources.base import Check, Context, Resource, State
+from offline.docker_plugin.resources.image import Image
+from offline.docker_plugin.values import (
+    UNKNOWN,
+    Props,
+    secret_keys,
+    secret_strings,
+    to_plain,
+    to_properties,
+    to_properties_like,
+)
+
+OLD_INPUTS: ContextVar[Mapping[str, PropertyValue]] = ContextVar("old_inputs")
+"""The inputs before, while a Diff is under way."""
+
+_ALWAYS_SECRET: Final = "registryAuth"  # noqa: S105 - the name of an input
+
+
+class DockerProvider(sdk.Provider):
+    """The `docker` provider. Operations of Docker block, so each has a thread of its own."""
+
+    def __init__(self, log: EngineLog) -> None:
+        self.log = log
+        self._engine = Engine(Connection())
+
+    async def check_config(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
+        """See that every input of the provider can be taken; log-ins become secrets."""
+        failures = [
+            sdk.CheckFailure(problem.path, problem.reason) for problem in config_problems(to_plain(request.new_inputs))
+        ]
+        inputs = {
+            name: value.with_secret(value.is_secret or name == _ALWAYS_SECRET)
+            for name, value in request.new_inputs.items()
+        }
+        return sdk.CheckResponse(inputs=inputs, failures=failures)
+
+    async def configure(self, request: sdk.ConfigureRequest) -> sdk.ConfigureResponse:
+        """Connect to the engine: without one nothing works, a preview neither."""
+        stated = to_plain(request.args)
+        self._engine = Engine(connection(stated))
+        await asyncio.to_thread(lambda: self._engine.api)
+        return sdk.ConfigureResponse(accept_secrets=True, supports_preview=True)
+
+    async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
+        """Fill in defaults and find what cannot be taken."""
+        asked = Check(
+            stated=to_plain(request.new_inputs),
+            before=to_plain(request.old_inputs),
+            name=request.name,
+            random_seed=request.random_seed,
+        )
+        resource = _resource(request.type)
+        inputs, problems = await asyncio.to_thread(resource.check, self._context(request.urn), asked)
+        return sdk.CheckResponse(
+            inputs=to_properties_like(inputs, request.new_inputs),
+            failures=[sdk.CheckFailure(problem.path, problem.reason) for problem in problems],
+        )
+
+    async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
+        """Find what an update would change."""
+        resource = _resource(request.type)
+        old_outputs, inputs = to_plain(request.old_state), to_plain(request.new_inputs)
+        found = resource.diff(
+            old_inputs=to_plain(OLD_INPUTS.get({})),
+            old_outputs=old_outputs,
+            inputs=inputs,
+            ignored=request.ignore_changes,
+        )
+        replaces = replaced_properties(found)
+        return sdk.DiffResponse(
+            changes=bool(found),
+            replaces=replaces,
+            stables=sorted(
+                name for name, prop in resource.schema.inputs.items() if prop.force_new and name not in replaces
+            ),
+            delete_before_replace=resource.deletes_first(found, old_outputs=old_outputs, inputs=inputs),
+            diffs=sorted({top_level(path) for path in found}),
+            detailed_diff={path: sdk.PropertyDiff(kind, input_diff=False) for path, kind in found.items()},
+        )
+
+    async def create(self, request: sdk.CreateRequest) -> sdk.CreateResponse:
+        """Make an object, or show in a preview what it would be."""
+        resource, inputs = _resource(request.type), to_plain(request.properties)
+        context, secret = self._context(request.urn, request.properties), secret_keys(request.properties)
+        if request.preview:
+            outputs = await asyncio.to_thread(resource.previewed, context, inputs, None)
+            outputs |= {"id": UNKNOWN} if resource.records_id else {}
+            return sdk.CreateResponse(properties=to_properties(outputs, secret_keys=secret))
+        try:
+            state = await asyncio.to_thread(resource.create, context, inputs)
+        except CreatedButFailedError as error:
+            error.outputs |= {"id": error.resource_id}
+            error.secret_keys = secret
+            raise
+        return sdk.CreateResponse(
+            resource_id=state.resource_id,
+            properties=to_properties(_recorded(resource, state), secret_keys=secret),
+        )
+
+    async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
+        """Look at an object, for a refresh or an import; an empty answer says that it is gone."""
+        resource = _resource(request.type)
+        state = await asyncio.to_thread(
+            resource.read,
+            self._context(request.urn),
+            request.resource_id,
+            inputs=to_plain(request.inputs),
+            outputs=to_plain(request.properties),
+        )
+        if state is None:
+            return sdk.ReadResponse()
+        secret = secret_keys(request.properties) | secret_keys(request.inputs)
+        return sdk.ReadResponse(
+            resource_id=state.resource_id,
+            properties=to_properties(_recorded(resource, state), secret_keys=secret),
+            inputs=to_properties_like(state.inputs, request.inputs),
+        )
+
+    async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
+        """Change an object in place, or show in a preview what it would become."""
+        resource, inputs, outputs = _resource(request.type), to_plain(request.news), to_plain(request.olds)
+        context = self._context(request.urn, request.news)
+        if request.preview:
+            outputs = await asyncio.to_thread(resource.previewed, context, inputs, outputs)
+        else:
+            outputs = await asyncio.to_thread(
+                resource.update, context, request.resource_id, inputs=inputs, outputs=outputs
+            )
+        return sdk.UpdateResponse(properties=to_properties(outputs, secret_keys=secret_keys(request.news)))
+
+    async def delete(self, request: sdk.DeleteRequest) -> None:
+        """Remove an object."""
+        await asyncio.to_thread(
+            _resource(request.type).delete,
+            self._context(request.urn),
+            request.resource_id,
+            to_plain(request.properties),
+        )
+
+    async def cancel(self) -> None:
+        """End the builds under way; all else is quick enough to be finished."""
+        for resource in RESOURCES.values():
+            if isinstance(resource, Image):
+                await asyncio.to_thread(resource.builds.cancel)
+
+    def _context(self, urn: str, properties: Mapping[str, PropertyValue] | None = None) -> Context:
+        secrets = frozenset(text for value in (properties or {}).values() for text in secret_strings(value))
+        return Context(engine=self._engine, log=Log(self.log, urn), secrets=secrets)
+
+
+def _recorded(resource: Resource, state: State) -> Props:
+    return state.outputs | ({"id": state.resource_id} if resource.records_id else {})
+
+
+def _resource(qualified: str) -> Resource:
+    # The URN of a component's child has its parents' types before its own.
+    token = qualified.rsplit("$", 1)[-1]
+    resource = RESOURCES.get(token)
+    if resource is None:
+        raise PluginError(
+            f"resource type {token} is not implemented by the offline docker plugin, which has "
+            f"{', '.join(sorted(name.rsplit(':', 1)[-1] for name in RESOURCES))}: use the official plugin for it"
+        )
+    return resource

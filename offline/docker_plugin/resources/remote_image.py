@@ -1,0 +1,74 @@
+"""`docker.RemoteImage`: an image that a registry has."""
+
+from typing import ClassVar
+
+from offline.docker_plugin.errors import PluginError, readable
+from offline.docker_plugin.registry import find_or_pull, repository_of
+from offline.docker_plugin.resources.base import Context, Resource, State
+from offline.docker_plugin.schema import Kind, Prop, ResourceSchema
+from offline.docker_plugin.values import Props
+
+
+class RemoteImage(Resource):
+    """A pulled image. That its tag moved in the registry is not noticed: an image of that name is not pulled again."""
+
+    schema: ClassVar = ResourceSchema(
+        inputs={
+            "build": Prop(kind=Kind.OBJECT, supported=False),
+            "forceRemove": Prop(),
+            "keepLocally": Prop(),
+            "name": Prop(force_new=True, required=True),
+            "platform": Prop(force_new=True),
+            "pullTriggers": Prop(kind=Kind.SET, force_new=True),
+            "triggers": Prop(kind=Kind.MAP, force_new=True),
+        },
+        outputs=("imageId", "repoDigest"),
+        named=False,
+    )
+
+    def create(self, context: Context, inputs: Props) -> State:
+        """Find the image on the engine, or pull it."""
+        try:
+            image = find_or_pull(context.engine, inputs["name"], platform=inputs.get("platform"))
+        except PluginError as error:
+            raise PluginError(f"Unable to read Docker image into resource: {error}") from error
+        return self._state(inputs, image["Id"], image["RepoDigests"])
+
+    def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
+        """Look for an image of that name on the engine."""
+        from docker.errors import ImageNotFound  # noqa: PLC0415 - see Engine.api
+
+        name = outputs.get("name")
+        if not name:
+            raise PluginError(f"a RemoteImage cannot be imported: {resource_id}")
+        try:
+            image = context.engine.api.inspect_image(name)
+        except ImageNotFound:
+            return None
+        state = self._state(outputs, image["Id"], image["RepoDigests"])
+        return State(state.resource_id, state.outputs, self.read_inputs(inputs, state.outputs))
+
+    def update(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> Props:
+        """Find the image again."""
+        del resource_id, outputs
+        return self.create(context, inputs).outputs
+
+    def delete(self, context: Context, resource_id: str, outputs: Props) -> None:
+        """Remove the image from the engine unless it is to be kept."""
+        from docker.errors import APIError, ImageNotFound  # noqa: PLC0415 - see Engine.api
+
+        del resource_id
+        if outputs.get("keepLocally"):
+            return
+        try:
+            context.engine.api.remove_image(outputs["name"], force=bool(outputs.get("forceRemove")))
+        except ImageNotFound:
+            return
+        except APIError as error:
+            raise PluginError(f"Unable to remove Docker image: {readable(error)}") from error
+
+    def _state(self, inputs: Props, image_id: str, repo_digests: list[str]) -> State:
+        name = str(inputs["name"])
+        own = (digest for digest in repo_digests or [] if repository_of(digest) == repository_of(name))
+        outputs = self.planned(inputs, {}) | {"imageId": image_id, "repoDigest": next(own, "")}
+        return State(image_id + name, outputs)

@@ -1,0 +1,132 @@
+"""The gRPC server: the SDK's, with readable errors and with a way to say "created, but failed"."""
+
+import argparse
+import asyncio
+import importlib
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import grpc  # type: ignore[import-untyped]  # it ships no types
+from google.protobuf import any_pb2  # type: ignore[import-untyped]  # it ships no types
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
+from pulumi.runtime.proto import engine_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+
+from offline.docker_plugin import VERSION
+from offline.docker_plugin.errors import CreatedButFailedError, PluginError, readable
+from offline.docker_plugin.log import EngineLog
+from offline.docker_plugin.provider import OLD_INPUTS, DockerProvider
+from offline.docker_plugin.values import to_properties
+
+_MOST_OPERATIONS: Final = 64
+"""Operations of Docker under way at once; each waits in a thread of its own, most of the time for a health check."""
+
+_GUARDED: Final = (
+    *("CheckConfig", "DiffConfig", "Configure", "GetSchema", "Invoke"),
+    *("Check", "Diff", "Create", "Read", "Update", "Delete"),
+)
+
+_Rpc = Callable[..., Awaitable[Any]]
+
+
+class DockerServicer(ProviderServicer):
+    """Answers the Pulumi engine."""
+
+    def __init__(self, arguments: list[str], engine_address: str) -> None:
+        self.log = EngineLog(engine_address)
+        super().__init__(arguments, VERSION, DockerProvider(self.log), engine_address=engine_address)
+
+
+def serve(arguments: list[str]) -> None:
+    """Serve until the Pulumi engine ends the process.
+
+    Args:
+        arguments: the command line: the engine's address, and flags that are of no use here.
+
+    """
+    parser = argparse.ArgumentParser(prog="pulumi-resource-docker", description=__doc__)
+    parser.add_argument("engine", help="the address of the Pulumi engine")
+    engine_address: str = parser.parse_known_args(arguments)[0].engine
+    try:
+        asyncio.run(_serve(arguments, engine_address))
+    except KeyboardInterrupt:
+        return
+
+
+async def _serve(arguments: list[str], engine_address: str) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_MOST_OPERATIONS))
+    server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(DockerServicer(arguments, engine_address), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    # The engine does other work before it configures the plugin: the right moment for a slow import.
+    await asyncio.to_thread(importlib.import_module, "docker")
+    await server.wait_for_termination()
+
+
+def _guarded(rpc: _Rpc) -> _Rpc:
+    async def call(self: DockerServicer, request: Any, context: Any) -> Any:  # noqa: ANN401 - gRPC is untyped
+        try:
+            return await rpc(self, request, context)
+        except CreatedButFailedError as error:
+            context.set_trailing_metadata((("grpc-status-details-bin", _init_failed(error)),))
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        except PluginError as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        except grpc.aio.AbortError:
+            raise
+        except NotImplementedError as error:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the offline docker plugin: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one paragraph
+            # Standard error of a plugin is shown to the person; the trace is for whoever asks for debug messages.
+            self.log.send(traceback.format_exc(), urn="", severity=engine_pb2.DEBUG, ephemeral=False)
+            await context.abort(grpc.StatusCode.UNKNOWN, readable(error))
+
+    return call
+
+
+def _with_old_inputs(diff: _Rpc) -> _Rpc:
+    """Keep the inputs before at hand: the SDK's own request leaves them out, and images are compared by them."""
+
+    async def call(self: DockerServicer, request: Any, context: Any) -> Any:  # noqa: ANN401 - gRPC is untyped
+        OLD_INPUTS.set(PropertyValue.unmarshal_map(request.old_inputs))
+        return await diff(self, request, context)
+
+    return call
+
+
+def _bare_if_gone(read: _Rpc) -> _Rpc:
+    """Answer without any properties for what does not exist: with empty ones, as the SDK does, an import succeeds."""
+
+    async def call(self: DockerServicer, request: Any, context: Any) -> Any:  # noqa: ANN401 - gRPC is untyped
+        response = await read(self, request, context)
+        return response if response.id else provider_pb2.ReadResponse()
+
+    return call
+
+
+def _init_failed(error: CreatedButFailedError) -> bytes:
+    detail = any_pb2.Any()
+    detail.Pack(
+        provider_pb2.ErrorResourceInitFailed(
+            id=error.resource_id,
+            properties=PropertyValue.marshal_map(to_properties(error.outputs, secret_keys=error.secret_keys)),
+            reasons=[str(error)],
+        )
+    )
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error), details=[detail])
+    return bytes(status.SerializeToString())
+
+
+_RPCS = {name: getattr(ProviderServicer, name) for name in _GUARDED}
+_RPCS["Diff"] = _with_old_inputs(_RPCS["Diff"])
+_RPCS["Read"] = _bare_if_gone(_RPCS["Read"])
+for _name, _rpc in _RPCS.items():
+    setattr(DockerServicer, _name, _guarded(_rpc))

@@ -1,0 +1,119 @@
+"""Pulumi's property values as plain Python values, and back."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.runtime import rpc
+
+Value: TypeAlias = Any
+"""str, bool, int, float, None, lists and dicts of these, and UNKNOWN."""
+
+Props = dict[str, Value]
+"""A resource's inputs or outputs."""
+
+UNKNOWN: Final = rpc.UNKNOWN
+"""Stands for a value that only the update will know. The SDK hands it over, and takes it back, as this very string."""
+
+DEFAULTS: Final = "__defaults"
+"""The key under which an object lists those of its inputs that Check filled in."""
+
+
+def to_plain(properties: Mapping[str, PropertyValue]) -> Props:
+    """Drop secrecy and dependencies; whole numbers become int."""
+    return {key: _plain(value) for key, value in properties.items()}
+
+
+def to_properties(props: Props, *, secret_keys: Collection[str] = ()) -> dict[str, PropertyValue]:
+    """Wrap plain values; the values of `secret_keys` become secrets."""
+    return {key: _wrap(value).with_secret(key in secret_keys) for key, value in props.items()}
+
+
+def to_properties_like(props: Props, original: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:
+    """Wrap plain values; what was a secret in `original` stays one, at any depth."""
+    return {key: _wrap_like(value, original.get(key)) for key, value in props.items()}
+
+
+def secret_keys(properties: Mapping[str, PropertyValue]) -> set[str]:
+    """Name the properties that are secret or hold a secret."""
+    return {key for key, value in properties.items() if value.contains_secret()}
+
+
+def secret_strings(value: PropertyValue) -> Iterator[str]:
+    """Give every string inside `value` that is secret."""
+    if value.is_secret:
+        yield from _strings(_plain(value))
+    elif isinstance(value.value, Mapping):
+        for item in value.value.values():
+            yield from secret_strings(item)
+    elif isinstance(value.value, Sequence) and not isinstance(value.value, str):
+        for item in value.value:
+            yield from secret_strings(item)
+
+
+def has_unknown(value: Value) -> bool:
+    """Tell whether a value, or anything inside it, is known only to the update."""
+    if isinstance(value, dict):
+        return any(has_unknown(item) for item in value.values())
+    if isinstance(value, list):
+        return any(has_unknown(item) for item in value)
+    return bool(value == UNKNOWN)
+
+
+def is_zero(value: Value) -> bool:
+    """Tell whether a value says no more than its absence: None, "", 0, False, [], {}."""
+    return not value
+
+
+def _strings(value: Value) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def _plain(value: PropertyValue) -> Value:
+    raw = value.value
+    if isinstance(raw, Mapping):
+        return {key: _plain(item) for key, item in raw.items()}
+    if isinstance(raw, float):
+        return int(raw) if raw.is_integer() else raw
+    if raw is None or isinstance(raw, bool):
+        return raw
+    if isinstance(raw, str):
+        return raw
+    if isinstance(raw, Sequence):
+        return [_plain(item) for item in raw if isinstance(item, PropertyValue)]
+    raise TypeError(f"a {type(raw).__name__} is not a value that a docker resource takes")
+
+
+def _wrap(value: Value) -> PropertyValue:
+    if isinstance(value, dict):
+        return PropertyValue({key: _wrap(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return PropertyValue([_wrap(item) for item in value])
+    if isinstance(value, int) and not isinstance(value, bool):
+        return PropertyValue(float(value))
+    return PropertyValue(value)
+
+
+def _wrap_like(value: Value, original: PropertyValue | None) -> PropertyValue:
+    if original is None:
+        return _wrap(value)
+    inner = original.value
+    if isinstance(value, dict) and isinstance(inner, Mapping):
+        wrapped = PropertyValue({key: _wrap_like(item, inner.get(key)) for key, item in value.items()})
+    elif (
+        isinstance(value, list)
+        and isinstance(inner, Sequence)
+        and not isinstance(inner, str)
+        and len(inner) == len(value)
+    ):
+        wrapped = PropertyValue([_wrap_like(item, like) for item, like in zip(value, inner, strict=True)])
+    else:
+        wrapped = _wrap(value)
+    return wrapped.with_secret(original.is_secret)

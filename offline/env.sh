@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# .offline/env, out of what the other parts published: a POSIX shell that sources it can say plain "pulumi".
+# shellcheck source=lib.sh source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+GIX_TEST_TOOLS='' GIX_DOCKER='' GIX_TOOLS='' GIX_PLUGIN_HOME='' GIX_RUNTIME_BASE='' GIX_BUILDER_BASE=''
+for part in packages engine pulumi plugin bases; do
+    # shellcheck source=/dev/null
+    . "$STATE/parts/$part"
+done
+
+# front DIR: DIR comes first on PATH, once.
+front() {
+    cat <<EOF
+gix_dir=${1@Q}
+PATH=:\$PATH:
+case \$PATH in *":\$gix_dir:"*) PATH=\${PATH%%":\$gix_dir:"*}:\${PATH#*":\$gix_dir:"} ;; esac
+PATH=\${PATH#:}
+PATH=\$gix_dir:\${PATH%:}
+EOF
+}
+
+text() {
+    echo '# Made by offline/setup for this clone: ". .offline/env"'
+    [[ -z $GIX_TEST_TOOLS ]] || front "$GIX_TEST_TOOLS"
+    front "$GIX_TOOLS"
+    front "$CLONE/.venv/bin"
+    cat <<EOF
+unset gix_dir
+export PATH PULUMI_SKIP_UPDATE_CHECK=true
+if [ -z "\${PULUMI_CONFIG_PASSPHRASE+set}\${PULUMI_CONFIG_PASSPHRASE_FILE+set}" ]; then
+    export PULUMI_CONFIG_PASSPHRASE=''
+fi
+export GIX_DOCKER=${GIX_DOCKER@Q}
+EOF
+    [[ -z $GIX_PLUGIN_HOME ]] || echo "export PULUMI_HOME=${GIX_PLUGIN_HOME@Q} PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true"
+    [[ -z $GIX_RUNTIME_BASE ]] || cat <<EOF
+case \${GIX_RUNTIME_BASE:-gix-offline/} in gix-offline/*) export GIX_RUNTIME_BASE=${GIX_RUNTIME_BASE@Q} ;; esac
+case \${GIX_BUILDER_BASE:-gix-offline/} in gix-offline/*) export GIX_BUILDER_BASE=${GIX_BUILDER_BASE@Q} ;; esac
+EOF
+}
+
+write "$STATE/env" < <(text)
+if [[ $wrote ]]; then
+    found '.offline/env missing, or of another set-up'
+    did 'wrote .offline/env; to use it: . .offline/env'
+else
+    found '.offline/env as it should be'
+    did 'nothing'
+fi

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# The docker resource plugin: the official one, else the offline one in a plugin home of its own.
+# shellcheck source=lib.sh source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=/dev/null  # GIX_TOOLS
+. "$STATE/parts/pulumi"
+
+readonly VERSION=5.2.0
+readonly PLUGIN=plugins/resource-docker-v$VERSION/pulumi-resource-docker
+downloads=${GIX_PULUMI_PLUGINS:-https://get.pulumi.com/releases/plugins}
+home=${PULUMI_HOME:-$HOME/.pulumi}
+case $(uname -m) in
+    x86_64) architecture=amd64 ;;
+    aarch64) architecture=arm64 ;;
+    *) architecture=$(uname -m) ;;
+esac
+
+# The CLI's own installer tries for ten seconds before it gives up, so ask first.
+downloads_answer() {
+    curl -fsSL --connect-timeout 5 --max-time 10 --head -o /dev/null \
+        "$downloads/pulumi-resource-docker-v$VERSION-linux-$architecture.tar.gz" >&2
+}
+install_official() {
+    PATH=$GIX_TOOLS:$PATH PULUMI_SKIP_UPDATE_CHECK=true timeout 300 pulumi plugin install resource docker "$VERSION" --server "$downloads" >&2
+}
+
+write_offline() {
+    write "$STATE/pulumi/$PLUGIN" <<EOF
+#!/bin/sh
+PYTHONPATH=${CLONE@Q} exec ${CLONE@Q}/.venv/bin/python -P -m offline.docker_plugin "\$@"
+EOF
+    chmod +x "$STATE/pulumi/$PLUGIN"
+}
+
+if [[ -x $home/$PLUGIN ]]; then
+    found "the official docker plugin $VERSION in $home"
+    did 'nothing'
+    publish
+    exit
+elif [[ -e $STATE/pulumi/$PLUGIN ]]; then
+    found 'the offline docker plugin in .offline/pulumi'
+    write_offline
+    if [[ $wrote ]]; then did 'pointed it at this clone'; else did 'nothing'; fi
+elif downloads_answer && install_official; then
+    found "no docker plugin; the vendor's downloads answer"
+    did "installed the official docker plugin $VERSION into $home"
+    publish
+    exit
+else
+    found "no docker plugin, no vendor's download"
+    write_offline
+    did 'put the offline docker plugin into .offline/pulumi'
+fi
+publish GIX_PLUGIN_HOME "$STATE/pulumi"

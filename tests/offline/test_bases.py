@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+
+from .machine import Machine
+
+
+@pytest.fixture
+def base_machine(machine: Machine) -> Machine:
+    """A machine with an engine and no image registry, on which making a Debian takes no time."""
+    machine.docker()
+    machine.command("debootstrap", "exit 0")
+    (machine.clone / "offline/bases/debian.sh").write_text('mkdir "$1"; echo "made $1" >>"$ENGINE/made"\n')
+    assert machine.run("engine.sh").returncode == 0
+    return machine
+
+
+def names(machine: Machine) -> dict[str, str]:
+    pairs = (line.split("=") for line in machine.published("bases").split())
+    return {name: value.strip("'") for name, value in pairs}
+
+
+def images(machine: Machine) -> list[str]:
+    return (machine.engine / "images").read_text().split()
+
+
+def test_with_the_official_images_on_the_engine_nothing_is_made(base_machine: Machine) -> None:
+    base_machine.official_images()
+
+    assert base_machine.run("bases.sh").returncode == 0
+    assert names(base_machine) == {}
+    assert not (base_machine.engine / "made").exists()
+
+
+@pytest.mark.parametrize("answer", ["Pulling fs layer", "Digest: sha256:0123"])
+def test_with_a_registry_that_answers_the_official_names_stay(base_machine: Machine, answer: str) -> None:
+    (base_machine.engine / "registry").write_text(f"bookworm-slim: Pulling from library/debian\n0123: {answer}\n")
+
+    assert base_machine.run("bases.sh").returncode == 0
+    assert names(base_machine) == {}
+    assert not (base_machine.engine / "made").exists()
+
+
+def test_without_a_registry_both_are_made_under_names_of_their_own(base_machine: Machine) -> None:
+    done = base_machine.run("bases.sh")
+
+    assert done.returncode == 0, done.stdout
+    made = names(base_machine)
+    assert made["GIX_RUNTIME_BASE"].startswith("gix-offline/debian:bookworm-slim-")
+    assert made["GIX_BUILDER_BASE"].startswith("gix-offline/rust:bookworm-")
+    assert sorted(images(base_machine)) == sorted(made.values())
+
+
+def test_a_wiped_engine_is_filled_from_the_cache(base_machine: Machine) -> None:
+    base_machine.run("bases.sh")
+    before = images(base_machine)
+    (base_machine.engine / "images").write_text("")
+
+    done = base_machine.run("bases.sh")
+
+    assert done.returncode == 0, done.stdout
+    assert sorted(images(base_machine)) == sorted(before)
+    assert len((base_machine.engine / "made").read_text().splitlines()) == 1
+
+
+def test_a_changed_recipe_is_another_image(base_machine: Machine) -> None:
+    base_machine.run("bases.sh")
+    before = names(base_machine)
+    with (base_machine.clone / "offline/bases/rust.Dockerfile").open("a") as recipe:
+        recipe.write("RUN true\n")
+
+    base_machine.run("bases.sh")
+
+    assert not set(before.values()) & set(names(base_machine).values())
+
+
+def test_a_cut_off_save_is_not_taken_for_a_whole_one(base_machine: Machine) -> None:
+    base_machine.run("bases.sh")
+    (saved,) = base_machine.cache.glob("bases-*.tar")
+    saved.rename(f"{saved}.part").write_text("half")
+    (base_machine.engine / "images").write_text("")
+
+    done = base_machine.run("bases.sh")
+
+    assert done.returncode == 0, done.stdout
+    assert "half" not in saved.read_text()
+    assert sorted(images(base_machine)) == sorted(names(base_machine).values())
+
+
+def test_a_base_that_cannot_be_made_is_told_and_tried_again(base_machine: Machine) -> None:
+    recipe = base_machine.clone / "offline/bases/debian.sh"
+    whole = recipe.read_text()
+    recipe.write_text("echo no mirror; exit 1\n")
+
+    failed = base_machine.run("bases.sh")
+
+    assert failed.returncode == 1
+    assert "bases     to do " in failed.stdout
+    assert not list(base_machine.cache.glob("bases-*.tar"))
+    recipe.write_text(whole)
+    assert base_machine.run("bases.sh").returncode == 0
+
+
+def test_only_root_can_make_them(base_machine: Machine) -> None:
+    done = base_machine.run("bases.sh", FAKE_UID="1000")
+
+    assert done.returncode == 1
+    assert "bases     to do " in done.stdout

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .machine import Machine
+
+PLUGIN = "plugins/resource-docker-v5.2.0/pulumi-resource-docker"
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+
+
+@pytest.fixture
+def pulumi_machine(machine: Machine) -> Machine:
+    machine.pulumi()
+    assert machine.run("pulumi.sh").returncode == 0
+    return machine
+
+
+def test_the_official_plugin_is_used_where_it_is(pulumi_machine: Machine) -> None:
+    official = pulumi_machine.home / ".pulumi" / PLUGIN
+    official.parent.mkdir(parents=True)
+    official.write_text("")
+    official.chmod(0o755)
+
+    done = pulumi_machine.run("plugin.sh")
+
+    assert done.returncode == 0, done.stdout
+    assert "official docker plugin" in done.stdout
+    assert not (pulumi_machine.clone / ".offline/pulumi").exists()
+    assert "GIX" not in pulumi_machine.published("plugin")
+
+
+def test_where_the_vendor_answers_pulumi_itself_installs_it(pulumi_machine: Machine, vendor: tuple[str, Path]) -> None:
+    address, folder = vendor
+    (folder / f"pulumi-resource-docker-v5.2.0-linux-{ARCHITECTURE}.tar.gz").touch()
+    pulumi_machine.command("pulumi", 'echo "$*" >"$ENGINE/pulumi"')
+
+    done = pulumi_machine.run("plugin.sh", GIX_PULUMI_PLUGINS=address)
+
+    assert done.returncode == 0, done.stdout
+    assert (
+        pulumi_machine.engine / "pulumi"
+    ).read_text() == f"plugin install resource docker 5.2.0 --server {address}\n"
+    assert "GIX" not in pulumi_machine.published("plugin")
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["its install fails", "nobody answers"])
+def test_else_the_offline_plugin_is_used(pulumi_machine: Machine, vendor: tuple[str, Path], there: bool) -> None:  # noqa: FBT001 - a parameter of the scenario
+    address, folder = vendor
+    if there:
+        (folder / f"pulumi-resource-docker-v5.2.0-linux-{ARCHITECTURE}.tar.gz").touch()
+        pulumi_machine.command("pulumi", "exit 1")
+
+    done = pulumi_machine.run("plugin.sh", GIX_PULUMI_PLUGINS=address)
+
+    assert done.returncode == 0, done.stdout
+    assert os.access(pulumi_machine.clone / ".offline/pulumi" / PLUGIN, os.X_OK)
+    assert pulumi_machine.published("plugin").startswith("GIX_PLUGIN_HOME=")
+    assert not (pulumi_machine.home / ".pulumi").exists()
+
+
+def test_an_official_plugin_that_comes_later_wins(pulumi_machine: Machine) -> None:
+    pulumi_machine.run("plugin.sh")
+    official = pulumi_machine.home / ".pulumi" / PLUGIN
+    official.parent.mkdir(parents=True)
+    official.write_text("")
+    official.chmod(0o755)
+
+    pulumi_machine.run("plugin.sh")
+
+    assert "GIX" not in pulumi_machine.published("plugin")
