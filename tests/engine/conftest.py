@@ -1,5 +1,6 @@
 """Stacks on the real engine, each taken away when its tests are done."""
 
+import os
 from collections.abc import Iterator
 
 import docker
@@ -38,3 +39,11 @@ def fresh(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
         yield stack
     finally:
         stack.remove()
+
+
+@pytest.fixture(scope="session")
+def image(client: docker.DockerClient) -> str:
+    """An image that is on the engine anyway, with a shell."""
+    base = os.environ.get("GIX_RUNTIME_BASE", "debian:bookworm-slim")
+    assert client.images.list(base), f"{base} is not on the engine; make setup provides it, or: docker pull {base}"
+    return base

@@ -5,7 +5,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -41,12 +41,16 @@ class Update:
 
 @dataclass
 class StackUnderTest:
-    """One stack. `config` is its file's; `change` rewrites it. Only what carries this stack's label is its own."""
+    """One stack. `config` is its file's; `change` rewrites it; `secrets` go into it sealed.
+
+    Only what carries this stack's label is its own.
+    """
 
     client: docker.DockerClient
     directory: Path
     name: str
     config: dict[str, Any]
+    secrets: dict[str, str] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:
@@ -56,6 +60,8 @@ class StackUnderTest:
         salted = self.directory / f"Pulumi.{self.name}.yaml"
         known = yaml.safe_load(salted.read_text()) if salted.exists() else {}
         salted.write_text(yaml.safe_dump(known | {"config": self.config}))
+        for path, value in self.secrets.items():
+            self.stack.set_config(path, auto.ConfigValue(value, secret=True), path=True)
 
     def change(self, **sections: Any) -> None:
         """Put values over the configuration, key by key: `change(router={"rustLog": "warn"})`."""
@@ -90,6 +96,11 @@ class StackUnderTest:
 
     def destroy(self) -> None:
         self.stack.destroy(color="never", exclude_protected=True)
+
+    def recorded(self) -> str:
+        """All that the back end has on disk of this stack: state, history and backups."""
+        files = (self.directory / "state").rglob("*")
+        return "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
 
     def outputs(self) -> dict[str, Any]:
         return {key: output.value for key, output in self.stack.outputs().items()}

@@ -1,0 +1,127 @@
+"""Images by way of a real registry that asks for a log-in: built and pushed by one stack, run by digest by another."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import docker
+import pytest
+
+from tests.engine.jobs import settle
+from tests.engine.stack_under_test import SERVICES, StackUnderTest, new_stack
+from tests.engine.test_failures import failure
+from tests.plugin.registry import PASSWORD, USERNAME, Registry, running_registry
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+def log_in(stack: StackUnderTest, registry: Registry, password: str = PASSWORD) -> None:
+    stack.change(registry={"address": registry.address, "username": USERNAME})
+    stack.secrets["gix:registry.password"] = password
+
+
+@pytest.fixture(scope="module")
+def release(
+    client: docker.DockerClient, registry: Registry, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StackUnderTest]:
+    """A stack that builds, pushes and runs what it pushed."""
+    stack = new_stack(client, tmp_path_factory.mktemp("release") / "gix")
+    log_in(stack, registry)
+    stack.change(images={"push": True, "tag": "v1"})
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+        for image in client.images.list():
+            for name in (*image.tags, *image.attrs.get("RepoDigests", [])):
+                if name.startswith(f"{registry.address}/"):
+                    client.images.remove(name)
+
+
+def digests(stack: StackUnderTest) -> dict[str, str]:
+    return {service: each["digest"] for service, each in stack.outputs()["services"].items()}
+
+
+PRODUCTION: dict[str, Any] = {
+    "production": True,
+    "ledger": {"protect": True},
+    "defaults": {
+        "publish": False,
+        "readOnlyRoot": True,
+        "dropCapabilities": ["ALL"],
+        "noNewPrivileges": True,
+        "cpus": 1,
+        "memory": "256M",
+        "memorySwap": "256M",
+    },
+    "router": {"publish": True},
+}
+
+
+def test_what_is_pushed_is_named_by_its_digest_in_the_registry(release: StackUnderTest, registry: Registry) -> None:
+    for service, digest in digests(release).items():
+        assert digest.startswith(f"{registry.address}/gix-network/{service}@sha256:")
+    settle(release, jobs=1)
+
+
+def test_a_second_up_asks_the_registry_nothing(release: StackUnderTest, registry: Registry) -> None:
+    before = registry.requests()
+    assert release.up().is_empty
+    assert registry.requests() == before
+
+
+def test_given_digests_a_production_stack_runs_them_without_building(
+    release: StackUnderTest, fresh: StackUnderTest, registry: Registry
+) -> None:
+    log_in(fresh, registry)
+    pushed = digests(release)
+    fresh.change(
+        images={
+            "way": "registry",
+            "digests": {service: digest.partition("@")[2] for service, digest in pushed.items()},
+        },
+        **PRODUCTION,
+    )
+    fresh.change(source="absent: nothing is built")
+    fresh.up()
+
+    assert digests(fresh) == pushed
+    ports = {service: bool(fresh.container(service)["HostConfig"]["PortBindings"]) for service in SERVICES}
+    assert ports == {"router": True, "auction": False, "enclave": False}
+    settle(fresh, jobs=2)
+    assert fresh.up().is_empty
+    fresh.stack.refresh(color="never")
+    assert fresh.up().is_empty
+    fresh.destroy()
+    assert fresh.leavings()["volumes"] == [f"{fresh.prefix}-gcam-data"]
+
+
+def test_a_log_in_is_nowhere_in_the_clear(release: StackUnderTest) -> None:
+    told = release.up().output + str(release.outputs())
+    for text in (told, release.recorded()):
+        assert PASSWORD not in text
+    assert "secure:" in (release.directory / f"Pulumi.{release.name}.yaml").read_text()
+
+
+def test_given_a_wrong_password_the_push_fails_and_says_so(fresh: StackUnderTest, registry: Registry) -> None:
+    log_in(fresh, registry, "wrong-password")
+    fresh.change(images={"push": True, "tag": "v1"})
+    told = failure(fresh)
+    assert "unauthorized" in told
+    assert "wrong-password" not in told
+    assert fresh.leavings()["containers"] == []
+
+
+def test_given_a_digest_that_the_registry_does_not_have_the_pull_fails_and_names_it(
+    fresh: StackUnderTest, registry: Registry
+) -> None:
+    log_in(fresh, registry)
+    digest = "sha256:" + "0" * 64
+    fresh.change(services=["router"], images={"way": "registry", "digests": {"router": digest}})
+    told = failure(fresh)
+    assert digest in told
+    assert "not found" in told
