@@ -4,7 +4,7 @@ from typing import Any
 
 import pulumi
 
-from gix_components import engine
+from gix_components import __version__, engine
 from gix_components.catalog import ServiceName
 from gix_components.environment import Environment
 from gix_components.health import explain_failure
@@ -74,6 +74,7 @@ class GixPlatform(pulumi.ComponentResource):
             },
             "network": {"name": self.network.network_name, "subnet": self.network.subnet},
             "volume": self.ledger.volume_name if self.ledger else None,
+            "versions": {"program": __version__, "images": environment.settings.images.tag},
             "label": environment.label,
             "engine": environment.settings.engine.model_dump(by_alias=True),
         }

@@ -2,11 +2,13 @@
 
 import json
 import socket
+import time
 from typing import Any
 
 from tests.engine.stack_under_test import StackUnderTest
 
 _ANSWER_WITHIN_SECONDS = 10
+_UP_WITHIN_SECONDS = 20
 
 
 def ask(address: tuple[str, int], request: dict[str, Any]) -> dict[str, Any]:
@@ -17,13 +19,31 @@ def ask(address: tuple[str, int], request: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def settle(stack: StackUnderTest, jobs: int) -> list[dict[str, Any]]:
-    """Send jobs to the router; fail where one of them does not come back with a receipt."""
-    address = stack.endpoint("router")
-    receipts = [ask(address, {"job": f"job-{number}", "limit": 1000}) for number in range(jobs)]
+def settle_at(router: tuple[str, int], jobs: int) -> list[dict[str, Any]]:
+    """Send jobs to a router; fail where one of them does not come back with a receipt."""
+    receipts = [ask(router, {"job": f"job-{number}", "limit": 1000}) for number in range(jobs)]
     failed = [receipt for receipt in receipts if not receipt.get("ok")]
     assert not failed, failed
     return receipts
+
+
+def until_it_settles(router: tuple[str, int]) -> None:
+    """Wait until services that nobody watches over have come up."""
+    deadline = time.monotonic() + _UP_WITHIN_SECONDS
+    while True:
+        try:
+            answer = str(receipt := ask(router, {"job": "first", "limit": 10}))
+            if receipt.get("ok"):
+                return
+        except (OSError, json.JSONDecodeError) as error:
+            answer = repr(error)
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.1)
+
+
+def settle(stack: StackUnderTest, jobs: int) -> list[dict[str, Any]]:
+    """Send jobs to the stack's published router, as `settle_at`."""
+    return settle_at(stack.endpoint("router"), jobs)
 
 
 def ledger(stack: StackUnderTest) -> list[str]:

@@ -1,0 +1,83 @@
+"""An installation that `docker run` and Compose made, taken over with no line of its ledger lost."""
+
+from collections.abc import Iterator
+
+import pytest
+from docker.types import IPAMConfig, IPAMPool
+
+from tests.engine.jobs import ledger, settle_at, until_it_settles
+from tests.engine.stack_under_test import SERVICES, StackUnderTest
+from tests.engine.test_failures import failure
+
+COMPOSE = {"com.docker.compose.project": "old"}
+PORTS = {"router": 50051, "auction": 50052, "enclave": 50053}
+
+
+@pytest.fixture
+def old(platform: StackUnderTest, fresh: StackUnderTest) -> Iterator[StackUnderTest]:
+    """A stack under whose names something else runs already: containers, network and volume, with a ledger."""
+    client, prefix = fresh.client, fresh.prefix
+    pool = IPAMPool(subnet=fresh.config["gix:network"]["subnet"])
+    network = client.networks.create(f"{prefix}-gix-network", ipam=IPAMConfig(pool_configs=[pool]), labels=COMPOSE)
+    volume = client.volumes.create(f"{prefix}-gcam-data", labels=COMPOSE)
+    names = [f"{prefix}-gix-{service}" for service in SERVICES]
+    try:
+        for service, name in zip(SERVICES, names, strict=True):
+            container = client.containers.create(
+                platform.container(service)["Image"],
+                name=name,
+                labels=COMPOSE,
+                init=True,
+                ports={f"{PORTS[service]}/tcp": ("127.0.0.1", fresh.config[f"gix:{service}"]["hostPort"])},
+                volumes=[f"{volume.name}:/data"] if service == "auction" else [],
+            )
+            network.connect(container, aliases=[service])
+            container.start()
+        yield fresh
+    finally:
+        for container in client.containers.list(all=True, filters={"label": "com.docker.compose.project=old"}):
+            if container.name in names:
+                container.remove(force=True)
+        fresh.remove()
+        for left in client.networks.list(names=[f"{prefix}-gix-network"]):
+            left.remove()
+        volume.remove(force=True)
+
+
+def test_without_the_keys_it_is_refused_and_with_them_taken_over_with_every_line(old: StackUnderTest) -> None:
+    router = ("127.0.0.1", old.config["gix:router"]["hostPort"])
+    until_it_settles(router)
+    settle_at(router, jobs=4)
+    lines = ledger(old)
+    assert len(lines) == 5
+    before = old.ids()
+
+    told = failure(old)
+    for thing in (*(f"container {old.prefix}-gix-{service}" for service in SERVICES), "network", "volume"):
+        assert thing in told
+    assert "made by the Compose project old" in told
+    assert old.ids() == before
+
+    old.change(takeOver=True, ledger={"adopt": True})
+    assert f"container {old.prefix}-gix-auction is stopped and removed in this update" in old.preview().output
+    assert old.ids() == before
+    old.up()
+
+    assert ledger(old) == lines
+    assert not set(old.ids().values()) & set(before.values())
+    settle_at(router, jobs=1)
+    assert ledger(old)[:5] == lines
+
+    old.change(takeOver=False)
+    assert old.up().is_empty
+    old.stack.refresh(color="never")
+    assert old.up().is_empty
+
+
+def test_the_volume_alone_is_not_taken_with_the_containers(old: StackUnderTest) -> None:
+    old.change(takeOver=True)
+    before = old.ids()
+    told = failure(old)
+    assert "gix:ledger.adopt" in told
+    assert "1 problem" in told
+    assert old.ids() == before
