@@ -1,0 +1,58 @@
+"""A throw-away stack for a pull request: one command up, one command down, nothing left."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import docker
+import pytest
+
+from gix_ops import review
+from tests.engine.stack_under_test import program_copy
+
+
+@pytest.fixture
+def number(client: docker.DockerClient) -> int:
+    """A number that no stack on this engine has, and whose ports are free."""
+    names = {each.name for each in client.containers.list(all=True)}
+    taken = {number for number in range(9000, 9100) if f"pr-{number}-gix-router" in names}
+    return next(number for number in range(9000 + os.getpid() % 900, 9999) if number not in taken)
+
+
+def test_a_review_stack_comes_up_beside_the_others_and_leaves_nothing(
+    client: docker.DockerClient, tmp_path: Path, number: int
+) -> None:
+    program = program_copy(tmp_path / "gix")
+    (program / "Pulumi.dev.yaml").write_text("config:\n  gix:defaults:\n    healthCheck: {interval: 500ms}\n")
+    (tmp_path / "state").mkdir()
+    environment = os.environ | {
+        "PULUMI_BACKEND_URL": f"file://{tmp_path}/state",
+        "PULUMI_CONFIG_PASSPHRASE": "test",
+        "PYTHONPATH": str(Path(review.__file__).parents[1]),
+    }
+
+    def gixctl(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gix_ops.cli", *words]
+        return subprocess.run(command, cwd=program, env=environment, capture_output=True, text=True, check=False)
+
+    def made() -> list[str]:
+        names = [str(each.name) for each in client.containers.list(all=True)]
+        names += [str(each.name) for each in client.networks.list()]
+        names += [each.name for each in client.volumes.list()]
+        names += [tag for image in client.images.list() for tag in image.tags]
+        return [name for name in names if name.startswith(f"pr-{number}-")]
+
+    try:
+        up = gixctl("review", "up", str(number))
+        assert up.returncode == 0, up.stdout + up.stderr
+        assert len(made()) == 8
+        assert gixctl("status", "--stack", f"pr-{number}").returncode == 0
+        again = gixctl("review", "up", str(number))
+        assert "unchanged" in again.stdout
+    finally:
+        down = gixctl("review", "down", str(number))
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert made() == []
+    assert not (program / f"Pulumi.pr-{number}.yaml").exists()
+    assert gixctl("review", "down", str(number)).returncode == 1
