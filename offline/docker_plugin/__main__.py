@@ -2,7 +2,16 @@
 
 import sys
 
-from offline.docker_plugin.server import serve
+from offline.docker_plugin.lazy_imports import defer_unused_imports
+
+
+def main() -> None:
+    """Run the plugin as the command line asks."""
+    defer_unused_imports()
+    from offline.docker_plugin.server import serve  # noqa: PLC0415 - its imports are what is put off
+
+    serve(sys.argv[1:])
+
 
 if __name__ == "__main__":
-    serve(sys.argv[1:])
+    main()

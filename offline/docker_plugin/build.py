@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from offline.docker_plugin.build_output import BuildTail
 from offline.docker_plugin.engine import Connection, user_config_directory
 from offline.docker_plugin.errors import PluginError
 from offline.docker_plugin.registry import Report
@@ -23,7 +23,6 @@ _COMMAND_VARIABLE: Final = "GIX_DOCKER"
 _SYSTEM_COMMAND: Final = "/usr/bin/docker"
 _BUILDKIT_NEEDS_BUILDX_FROM: Final = 23
 _PROBE_TIMEOUT_SECONDS: Final = 20
-_TAIL_LINES: Final = 40
 _GRACE_SECONDS: Final = 5.0
 _SHARED_CONFIG: Final = ("cli-plugins", "buildx", "contexts")
 
@@ -67,6 +66,7 @@ class Builds:
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
         self._cancelled = False
+        self._failures: dict[tuple[str, ...], str] = {}
 
     def run(self, build: Build, connection: Connection, credentials: dict[str, str] | None, report: Report) -> str:
         """Build an image and give its id.
@@ -90,7 +90,7 @@ class Builds:
             try:
                 return image_id_file.read_text().strip()
             except OSError as error:
-                raise PluginError(f"docker build of {build.name} gave no image id:\n{tail}") from error
+                raise PluginError(f"docker build of {build.name} gave no image id:\n{tail.text}") from error
 
     def cancel(self) -> None:
         """End every build under way, and let none begin."""
@@ -100,20 +100,26 @@ class Builds:
         for process in running:
             process.terminate()
 
-    def _follow(self, command: list[str], environment: dict[str, str], name: str, report: Report) -> str:
-        tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    def _follow(self, command: list[str], environment: dict[str, str], name: str, report: Report) -> BuildTail:
+        tail = BuildTail()
         with self._started(command, environment) as process:
             for line in process.stdout or ():
+                tail.add(line)
                 if shown := line.strip():
-                    tail.append(line.rstrip())
                     report(shown)
             code = process.wait()
-        output = "\n".join(tail)
         if code:
-            if self._cancelled:
-                raise PluginError(f"the build of {name} was cancelled")
-            raise PluginError(f"docker build of {name} failed (exit code {code}). The end of its output:\n{output}")
-        return output
+            raise PluginError(self._failure(name, code, tail))
+        return tail
+
+    def _failure(self, name: str, code: int, tail: BuildTail) -> str:
+        if self._cancelled:
+            return f"the build of {name} was cancelled"
+        with self._lock:
+            first = self._failures.setdefault(tail.essence, name)
+        if first != name:
+            return f"docker build of {name} failed (exit code {code}) in the same way as that of {first}"
+        return f"docker build of {name} failed (exit code {code}). The end of its output:\n{tail.text}"
 
     @contextmanager
     def _started(self, command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:

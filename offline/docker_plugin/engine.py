@@ -33,6 +33,7 @@ _ENVIRONMENT: Final = {
 _MATERIALS: Final = {"caMaterial": "ca.pem", "certMaterial": "cert.pem", "keyMaterial": "key.pem"}
 _AUTH_FIELDS: Final = ("address", "username", "password", "configFile", "configFileContent", "authDisabled")
 _NOT_IMPLEMENTED: Final = ("sshOpts", "context", "disableDockerDaemonCheck")
+_NOTHING: Final[tuple[Value, ...]] = (None, "", [], "[]", False, "false")
 _ENGINE_PROPERTIES: Final = frozenset({"version", "pluginDownloadURL"})
 _REQUEST_TIMEOUT_SECONDS: Final = 60
 _MOST_CONNECTIONS: Final = 64
@@ -136,7 +137,7 @@ class Engine:
 def config_problems(stated: Props) -> Iterator[Problem]:
     """Find every input of the provider that cannot be taken."""
     for name, value in stated.items():
-        if name in _ENGINE_PROPERTIES or value in (None, "", []):
+        if name in _ENGINE_PROPERTIES or value in _NOTHING:
             continue
         if name in _NOT_IMPLEMENTED:
             yield Problem(

@@ -1,12 +1,12 @@
 """What a resource type's inputs are, as data, and the checks and defaults that follow from it."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from offline.docker_plugin.values import DEFAULTS, UNKNOWN, Props, Value, is_zero
+from offline.docker_plugin.values import DEFAULTS, Props, Value, has_unknown, is_zero
 
 _SUFFIX_LENGTH: Final = 7
 
@@ -22,6 +22,9 @@ class Kind(Enum):
     OBJECT = auto()
 
 
+Rule = Callable[[Value], str | None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prop:
     """One input.
@@ -34,7 +37,7 @@ class Prop:
         fields: the inputs inside an object, or inside each element of a set.
         required: whether the program must state it.
         supported: whether this plugin implements it.
-        choices: the only values it takes; empty for any.
+        rule: says what is wrong with a value; None if nothing is.
 
     """
 
@@ -45,7 +48,7 @@ class Prop:
     fields: Mapping[str, "Prop"] = field(default_factory=dict)
     required: bool = False
     supported: bool = True
-    choices: tuple[str, ...] = ()
+    rule: Rule | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +122,10 @@ def _value_problems(prop: Prop, value: Value, *, path: str) -> Iterator[Problem]
             yield Problem(
                 path, "is not implemented by the offline docker plugin: leave it out, or use the official one"
             )
-    elif prop.choices and value not in (*prop.choices, UNKNOWN):
-        yield Problem(path, f"is {value!r}, and must be one of {', '.join(prop.choices)}")
+    elif prop.rule and not has_unknown(value):
+        reason = prop.rule(value)
+        if reason:
+            yield Problem(path, f"is {value!r}: {reason}")
     elif prop.fields:
         elements = [(f"{path}[{index}].", item) for index, item in enumerate(value)] if isinstance(value, list) else []
         for prefix, item in elements or [(f"{path}.", value)]:

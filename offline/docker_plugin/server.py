@@ -3,7 +3,10 @@
 import argparse
 import asyncio
 import importlib
+import os
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +28,8 @@ from offline.docker_plugin.values import to_properties
 _MOST_OPERATIONS: Final = 64
 """Operations of Docker under way at once; each waits in a thread of its own, most of the time for a health check."""
 
+_ORPHAN_POLL_SECONDS: Final = 1.0
+
 _GUARDED: Final = (
     *("CheckConfig", "DiffConfig", "Configure", "GetSchema", "Invoke"),
     *("Check", "Diff", "Create", "Read", "Update", "Delete"),
@@ -38,7 +43,8 @@ class DockerServicer(ProviderServicer):
 
     def __init__(self, arguments: list[str], engine_address: str) -> None:
         self.log = EngineLog(engine_address)
-        super().__init__(arguments, VERSION, DockerProvider(self.log), engine_address=engine_address)
+        self.provider = DockerProvider(self.log)
+        super().__init__(arguments, VERSION, self.provider, engine_address=engine_address)
 
 
 def serve(arguments: list[str]) -> None:
@@ -61,14 +67,27 @@ async def _serve(arguments: list[str], engine_address: str) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_MOST_OPERATIONS))
     server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(DockerServicer(arguments, engine_address), server)
+    servicer = DockerServicer(arguments, engine_address)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     # The engine does other work before it configures the plugin: the right moment for a slow import.
     await asyncio.to_thread(importlib.import_module, "docker")
-    await server.wait_for_termination()
+    orphaned = asyncio.Event()
+    threading.Thread(target=_watch_engine, args=(lambda: loop.call_soon_threadsafe(orphaned.set),), daemon=True).start()
+    await orphaned.wait()
+    await servicer.provider.cancel()
+    await server.stop(None)
+
+
+def _watch_engine(gone: Callable[[], object]) -> None:
+    """Tell when the engine is gone: it ends its plugins itself, unless it was killed."""
+    engine = os.getppid()
+    while os.getppid() == engine:
+        time.sleep(_ORPHAN_POLL_SECONDS)
+    gone()
 
 
 def _guarded(rpc: _Rpc) -> _Rpc:

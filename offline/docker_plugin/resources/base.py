@@ -102,7 +102,7 @@ class Resource(ABC):
         for name, prop in self.schema.inputs.items():
             if name in inputs:
                 outputs[name] = without_defaults(inputs[name])
-            elif not prop.computed:
+            elif not prop.computed and prop.supported:
                 outputs[name] = None
             elif old_outputs is None:
                 outputs[name] = UNKNOWN
@@ -139,10 +139,9 @@ class Resource(ABC):
         if not inputs:
             found = {name: outputs.get(name) for name in self.schema.inputs}
             return {name: value for name, value in found.items() if not is_zero(value)} | {DEFAULTS: []}
+        fields = self.schema.inputs
         return {
-            name: value
-            if name == DEFAULTS or same(self.schema.inputs[name], outputs.get(name), value)
-            else outputs.get(name)
+            name: value if name not in fields or same(fields[name], outputs.get(name), value) else outputs.get(name)
             for name, value in inputs.items()
         }
 

@@ -23,6 +23,7 @@ from offline.docker_plugin.resources.container_config import (
     read_outputs,
 )
 from offline.docker_plugin.resources.volume import LABEL
+from offline.docker_plugin.rules import no_empty_words, number, one_of
 from offline.docker_plugin.schema import Kind, Prop, ResourceSchema
 from offline.docker_plugin.values import Props
 
@@ -52,13 +53,13 @@ class Container(Resource):
             "capabilities": Prop(kind=Kind.OBJECT, force_new=True, fields=CAPABILITIES),
             "cgroupParent": Prop(supported=False),
             "cgroupnsMode": Prop(supported=False),
-            "command": Prop(kind=Kind.LIST, force_new=True, computed=True),
+            "command": Prop(kind=Kind.LIST, force_new=True, computed=True, rule=no_empty_words),
             "containerReadRefreshTimeoutMilliseconds": Prop(default=15000),
             "cpuPeriod": Prop(),
             "cpuQuota": Prop(),
             "cpuSet": Prop(),
             "cpuShares": Prop(),
-            "cpus": Prop(force_new=True),
+            "cpus": Prop(force_new=True, rule=number),
             "destroyGraceSeconds": Prop(),
             "deviceCgroupRules": Prop(kind=Kind.SET, supported=False),
             "deviceReadBps": Prop(kind=Kind.SET, supported=False),
@@ -86,7 +87,7 @@ class Container(Resource):
             "logOpts": Prop(kind=Kind.MAP, force_new=True),
             "logs": Prop(supported=False),
             "maxRetryCount": Prop(),
-            "memory": Prop(),
+            "memory": Prop(rule=number),
             "memoryReservation": Prop(),
             "memorySwap": Prop(),
             "mounts": Prop(kind=Kind.SET, supported=False),
@@ -101,7 +102,7 @@ class Container(Resource):
             "publishAllPorts": Prop(force_new=True),
             "readOnly": Prop(force_new=True),
             "removeVolumes": Prop(default=True),
-            "restart": Prop(default="no", choices=("no", "on-failure", "always", "unless-stopped")),
+            "restart": Prop(default="no", rule=one_of("no", "on-failure", "always", "unless-stopped")),
             "rm": Prop(),
             "runtime": Prop(force_new=True, computed=True),
             "securityOpts": Prop(kind=Kind.SET, force_new=True, computed=True),
@@ -201,7 +202,8 @@ class Container(Resource):
         except NotFound:
             return
         except APIError as error:
-            raise PluginError(f"Error deleting container {resource_id}: {readable(error)}") from error
+            if "is already in progress" not in str(error.explanation):
+                raise PluginError(f"Error deleting container {resource_id}: {readable(error)}") from error
 
     def _outputs(self, container: dict[str, Any], *, stated: Props) -> Props:
         return self.planned(stated, {}) | dict.fromkeys(self.schema.outputs) | read_outputs(container, stated)

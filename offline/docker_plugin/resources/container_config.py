@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from offline.docker_plugin.durations import nanoseconds, text
+from offline.docker_plugin.rules import absolute_path, duration
 from offline.docker_plugin.schema import Kind, Prop
 from offline.docker_plugin.values import Props, Value
 
@@ -19,12 +20,12 @@ CAPABILITIES: Final = {
     "drops": Prop(kind=Kind.SET, force_new=True),
 }
 HEALTHCHECK: Final = {
-    "interval": Prop(default="0s"),
+    "interval": Prop(default="0s", rule=duration),
     "retries": Prop(),
-    "startInterval": Prop(default="0s"),
-    "startPeriod": Prop(default="0s"),
+    "startInterval": Prop(default="0s", rule=duration),
+    "startPeriod": Prop(default="0s", rule=duration),
     "tests": Prop(kind=Kind.LIST),
-    "timeout": Prop(default="0s"),
+    "timeout": Prop(default="0s", rule=duration),
 }
 HOST: Final = {"host": Prop(force_new=True, required=True), "ip": Prop(force_new=True, required=True)}
 NETWORK: Final = {
@@ -51,7 +52,7 @@ ULIMIT: Final = {
 VOLUME: Final = {
     "containerPath": Prop(force_new=True),
     "fromContainer": Prop(force_new=True),
-    "hostPath": Prop(force_new=True),
+    "hostPath": Prop(force_new=True, rule=absolute_path),
     "readOnly": Prop(force_new=True),
     "selinuxRelabel": Prop(force_new=True, supported=False),
     "volumeName": Prop(force_new=True),
@@ -99,6 +100,8 @@ def read_outputs(container: dict[str, Any], stated: Props) -> Props:
         "attach": False,
         "bridge": container["NetworkSettings"]["Bridge"],
         "capabilities": _read_capabilities(host),
+        "cgroupParent": None,
+        "cgroupnsMode": None,
         "command": config["Cmd"],
         "cpuSet": host["CpusetCpus"],
         "cpuShares": host["CpuShares"],
@@ -114,6 +117,7 @@ def read_outputs(container: dict[str, Any], stated: Props) -> Props:
         "domainname": config["Domainname"],
         "entrypoints": config["Entrypoint"] or [],
         "exitCode": None if running else state["ExitCode"],
+        "gpus": None,
         "groupAdds": host["GroupAdd"] or None,
         "healthcheck": _read_healthcheck(config.get("Healthcheck")),
         "hostname": config["Hostname"],

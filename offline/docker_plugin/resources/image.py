@@ -15,6 +15,7 @@ from offline.docker_plugin.engine import registry_host
 from offline.docker_plugin.errors import PluginError
 from offline.docker_plugin.registry import canonical_name_problem, push, registry_of, repository_of
 from offline.docker_plugin.resources.base import Check, Context, Resource, State
+from offline.docker_plugin.rules import one_of
 from offline.docker_plugin.schema import Kind, Problem, Prop, ResourceSchema, problems
 from offline.docker_plugin.values import UNKNOWN, Props, Value, has_unknown
 
@@ -23,7 +24,7 @@ _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 _BUILD: Final = {
     "addHosts": Prop(kind=Kind.LIST),
     "args": Prop(kind=Kind.MAP),
-    "builderVersion": Prop(choices=("BuilderV1", "BuilderBuildKit")),
+    "builderVersion": Prop(rule=one_of("BuilderV1", "BuilderBuildKit")),
     "cacheFrom": Prop(kind=Kind.OBJECT, fields={"images": Prop(kind=Kind.LIST, required=True)}),
     "context": Prop(),
     "contextDigest": Prop(),

@@ -1,0 +1,44 @@
+"""What a value must be, beyond its type: found out before anything is deleted to make room for it."""
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+from offline.docker_plugin.durations import nanoseconds
+from offline.docker_plugin.errors import PluginError
+from offline.docker_plugin.values import Value
+
+
+def one_of(*choices: str) -> Callable[[Value], str | None]:
+    """Make the rule that a value is one of a few."""
+
+    def rule(value: Value) -> str | None:
+        return None if value in choices else f"must be one of {', '.join(choices)}"
+
+    return rule
+
+
+def duration(value: Value) -> str | None:
+    """A duration as Go writes it."""
+    try:
+        nanoseconds(str(value))
+    except PluginError as error:
+        return str(error)
+    return None
+
+
+def number(value: Value) -> str | None:
+    """A number of at least 0."""
+    try:
+        return None if float(value) >= 0 else "must not be negative"
+    except (TypeError, ValueError):
+        return "must be a number"
+
+
+def absolute_path(value: Value) -> str | None:
+    """A path from the root."""
+    return None if PurePosixPath(str(value)).is_absolute() else "must be an absolute path"
+
+
+def no_empty_words(value: Value) -> str | None:
+    """A command whose words all say something."""
+    return "values for command may not be empty" if "" in value else None

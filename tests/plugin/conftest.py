@@ -1,0 +1,106 @@
+"""A real engine, a real CLI, and whichever docker plugin there is."""
+
+import os
+import shlex
+import shutil
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+from offline.docker_plugin import NAME, VERSION
+from tests.plugin.sandbox import BUSYBOX, Sandbox, make_base
+from tests.plugin.scenario import Scenario
+
+_PLUGIN = Path("plugins", f"resource-{NAME}-v{VERSION}", f"pulumi-resource-{NAME}")
+_CLONE = Path(__file__).parents[2]
+
+NewScenario = Callable[..., Scenario]
+
+
+def _provided_home() -> Path | None:
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    return home if (home / _PLUGIN).exists() else None
+
+
+def _is_offline(plugin: Path) -> bool:
+    return b"offline.docker_plugin" in plugin.read_bytes()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    home = _provided_home()
+    if home is None:
+        ran = f"offline, of this clone: {_CLONE}"
+    else:
+        ran = f"{'offline' if _is_offline(home / _PLUGIN) else 'official'}: {home / _PLUGIN}"
+    terminalreporter.write_line(f"docker plugin of tests/plugin: {ran}")
+
+
+@pytest.fixture(scope="session")
+def client() -> docker.DockerClient:
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        pytest.fail(f"these tests need a Docker engine ({error}); start it with: make setup")
+    return client
+
+
+@pytest.fixture(scope="session")
+def base(client: docker.DockerClient) -> Iterator[str]:
+    """An image with BusyBox alone, made without any registry."""
+    if not BUSYBOX.exists():
+        pytest.fail(f"these tests need {BUSYBOX}: install Debian's busybox-static")
+    name = f"gixt-{uuid.uuid4().hex[:8]}:base"
+    make_base(client, name)
+    yield name
+    client.api.remove_image(name, force=True)
+
+
+@pytest.fixture(scope="session")
+def plugin_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The plugin home that the environment provides, or else one with this clone's plugin."""
+    if shutil.which("pulumi") is None:
+        pytest.fail("these tests need the Pulumi CLI on PATH: run `make setup`, then `. .offline/env`")
+    provided = _provided_home()
+    if provided:
+        return provided
+    home = tmp_path_factory.mktemp("pulumi-home")
+    launcher = home / _PLUGIN
+    launcher.parent.mkdir(parents=True)
+    python = shlex.quote(sys.executable)
+    launcher.write_text(
+        f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(_CLONE))} exec {python} -P -m offline.docker_plugin "$@"\n'
+    )
+    launcher.chmod(0o755)
+    return home
+
+
+@pytest.fixture
+def sandbox(client: docker.DockerClient, base: str) -> Iterator[Sandbox]:
+    sandbox = Sandbox(client, base)
+    try:
+        yield sandbox
+    finally:
+        sandbox.remove()
+
+
+@pytest.fixture
+def new_scenario(tmp_path: Path, plugin_home: Path) -> NewScenario:
+    def make(name: str = "program", environment: Mapping[str, str] | None = None) -> Scenario:
+        directory = tmp_path / name
+        directory.mkdir()
+        return Scenario(directory, plugin_home=plugin_home, environment=environment)
+
+    return make
+
+
+@pytest.fixture
+def scenario(new_scenario: NewScenario, sandbox: Sandbox) -> Scenario:
+    """A stack of its own; what it makes goes with the sandbox."""
+    del sandbox
+    return new_scenario()

@@ -1,0 +1,86 @@
+"""A registry on loopback that asks for a log-in."""
+
+import base64
+import json
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.plugin.sandbox import free_port
+
+USERNAME: Final = "gix"
+PASSWORD: Final = "right-password"  # noqa: S105 - of a registry that lives as long as a test
+_HASHED: Final = "$2y$05$Z/lKzriCDhzxi14kQa9xru0EoFQV0XpIqaPZAnjCs1xPWUFBfMayK"
+_PASSWORD_FILE: Final = f"{USERNAME}:{_HASHED}\n"
+_START_SECONDS: Final = 20.0
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry under way."""
+
+    address: str
+    log: Path
+
+    def requests(self) -> int:
+        """How many requests it has answered."""
+        return self.log.read_text(errors="replace").count('"http.request.method"') + self.log.read_text(
+            errors="replace"
+        ).count("http.request.method=")
+
+    def login(self, directory: Path) -> Path:
+        """What `docker login` would leave in its directory."""
+        directory.mkdir(exist_ok=True)
+        token = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+        file = directory / "config.json"
+        file.write_text(json.dumps({"auths": {self.address: {"auth": token}}}))
+        return file
+
+
+@contextmanager
+def running_registry(directory: Path) -> Iterator[Registry]:
+    """Start Debian's docker-registry and end it afterwards."""
+    command = shutil.which("docker-registry")
+    if command is None:
+        raise AssertionError("these tests need a registry: install Debian's docker-registry")
+    address = f"127.0.0.1:{free_port()}"
+    (directory / "htpasswd").write_text(_PASSWORD_FILE)
+    (directory / "config.yml").write_text(
+        "\n".join(
+            (
+                "version: 0.1",
+                "log: {level: info}",
+                f"storage: {{filesystem: {{rootdirectory: {directory}/data}}}}",
+                f"http: {{addr: '{address}'}}",
+                f"auth: {{htpasswd: {{realm: test, path: {directory}/htpasswd}}}}",
+            )
+        )
+    )
+    log = directory / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen([command, "serve", str(directory / "config.yml")], stdout=output, stderr=output)
+    try:
+        _wait_until_it_answers(f"http://{address}/v2/", process)
+        yield Registry(address, log)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_until_it_answers(url: str, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=1)  # noqa: S310 - loopback, http
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(f"the registry did not answer at {url}")

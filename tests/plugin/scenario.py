@@ -1,0 +1,170 @@
+"""A throw-away stack whose program changes from step to step, and what each step did to every resource."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from pulumi import automation
+from pulumi.automation._stack import StackInitMode
+from pulumi.automation.events import EngineEvent
+
+PROJECT: Final = "scenario"
+
+_EFFECTS: Final = (
+    ("replace", {"replace", "create-replacement", "delete-replaced"}),
+    ("create", {"create"}),
+    ("update", {"update"}),
+    ("delete", {"delete"}),
+    ("import", {"import"}),
+)
+
+Program = Callable[[], object]
+
+
+@dataclass
+class Outcome:
+    """What one command did, by the names of the resources.
+
+    Attributes:
+        steps: every step in its order, as (resource, operation).
+        changed: the property paths that changed, each with the kind of its change.
+        messages: what the person is told.
+        errors: those of the messages that are errors.
+        failed: whether the command ended with an error.
+
+    """
+
+    steps: list[tuple[str, str]] = field(default_factory=list)
+    changed: dict[str, dict[str, str]] = field(default_factory=dict)
+    messages: str = ""
+    errors: str = ""
+    failed: bool = False
+
+    def effect(self, resource: str) -> str:
+        """replace, create, update, delete, import, or same."""
+        operations = {operation for name, operation in self.steps if name == resource}
+        return next((effect for effect, of_it in _EFFECTS if operations & of_it), "same")
+
+    @property
+    def effects(self) -> dict[str, str]:
+        """Every resource that is not left alone, and what happens to it."""
+        found = {name: self.effect(name) for name, _ in self.steps}
+        return {name: effect for name, effect in found.items() if effect != "same"}
+
+    def order(self, resource: str) -> list[str]:
+        """Whether the old one is deleted before or after the new one is created."""
+        kept = ("delete-replaced", "create-replacement")
+        return [operation for name, operation in self.steps if name == resource and operation in kept]
+
+    def note(self, event: EngineEvent) -> None:
+        started = event.resource_pre_event
+        if started:
+            metadata = started.metadata
+            name = metadata.urn.rsplit("::", 1)[-1]
+            if metadata.type.startswith("docker:"):
+                self.steps.append((name, metadata.op.value))
+                diff = {path: change.diff_kind.value for path, change in (metadata.detailed_diff or {}).items()}
+                self.changed.setdefault(name, {}).update(diff)
+        if event.diagnostic_event and event.diagnostic_event.severity != "debug":
+            self.messages += event.diagnostic_event.message
+            if event.diagnostic_event.severity == "error":
+                self.errors += event.diagnostic_event.message
+
+
+@cache
+def _cli() -> automation.PulumiCommand:
+    """The CLI on PATH, asked for its version but once."""
+    return automation.PulumiCommand()
+
+
+class _QuickStack(automation.Stack):
+    """A stack whose commands do not ask the CLI for outputs and history afterwards: that is half of their time."""
+
+    def outputs(self) -> automation.OutputMap:
+        return {}
+
+    def info(self, show_secrets: bool | None = None) -> automation.UpdateSummary:  # noqa: ARG002, FBT001 - an override
+        now = datetime.now(UTC)
+        return automation.UpdateSummary("update", now, "", {}, {}, "unknown")
+
+
+class Scenario:
+    """One stack on the file back end. Its commands never ask and never raise: look at the outcome."""
+
+    def __init__(self, directory: Path, *, plugin_home: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.directory = directory
+        self.program: Program = lambda: None
+        state = directory / ".state"
+        state.mkdir(parents=True)
+        workspace = automation.LocalWorkspace(
+            work_dir=str(directory),
+            program=self._run_program,
+            pulumi_command=_cli(),
+            project_settings=automation.ProjectSettings(
+                name=PROJECT,
+                runtime="python",
+                main=str(directory),
+                backend=automation.ProjectBackend(url=state.as_uri()),
+            ),
+            env_vars={
+                "PULUMI_HOME": str(plugin_home),
+                "PULUMI_CONFIG_PASSPHRASE": "",
+                "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+                "PULUMI_SKIP_UPDATE_CHECK": "true",
+                **(environment or {}),
+            },
+        )
+        self._stack = _QuickStack("test", workspace, StackInitMode.CREATE)
+
+    def configure(self, key: str, value: str, *, secret: bool = False) -> None:
+        self._stack.set_config(key, automation.ConfigValue(value, secret=secret))
+
+    def preview(self, program: Program | None = None, **options: Any) -> Outcome:
+        return self._outcome(self._stack.preview, program, **options)
+
+    def up(self, program: Program | None = None, **options: Any) -> Outcome:
+        return self._outcome(self._stack.up, program, **options)
+
+    def refresh(self, **options: Any) -> Outcome:
+        return self._outcome(self._stack.refresh, None, **options)
+
+    def destroy(self, **options: Any) -> Outcome:
+        return self._outcome(self._stack.destroy, None, **options)
+
+    def cancel(self) -> None:
+        self._stack.cancel()
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """The recorded resources by name."""
+        deployment: Mapping[str, Any] = self._stack.export_stack().deployment or {}
+        return {
+            resource["urn"].rsplit("::", 1)[-1]: resource
+            for resource in deployment.get("resources", [])
+            if resource["type"].startswith("docker:")
+        }
+
+    def raw_state(self) -> str:
+        """What lies in the back end, to be read by anybody."""
+        return "".join(file.read_text() for file in self.directory.glob(".state/.pulumi/stacks/**/*.json"))
+
+    def _run_program(self) -> None:
+        self.program()
+
+    def _outcome(self, command: Callable[..., Any], program: Program | None, **options: Any) -> Outcome:
+        if program:
+            self.program = program
+        outcome = Outcome()
+        # pytest gives this thread no event loop, and an inline program wants one.
+        with contextlib.closing(asyncio.new_event_loop()) as loop:
+            asyncio.set_event_loop(loop)
+            try:
+                command(on_event=outcome.note, **options)
+            except automation.CommandError as error:
+                outcome.failed = True
+                outcome.messages += str(error)
+        return outcome

@@ -1,0 +1,94 @@
+"""What makes an image be built again, without an engine."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from offline.docker_plugin.build_context import context_digest, context_problem, dockerfile_problem
+from offline.docker_plugin.errors import PluginError
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    root = tmp_path / "app"
+    (root / "src").mkdir(parents=True)
+    (root / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    (root / "src" / "main.rs").write_text("fn main() {}\n")
+    (root / ".dockerignore").write_text("target\n*.log\n!keep.log\n")
+    return root
+
+
+def digest(context: Path, dockerfile: str = "Dockerfile") -> str:
+    return context_digest(str(context), str(context / dockerfile))
+
+
+def test_content_mode_name_and_dockerfile_count(context: Path) -> None:
+    seen = {digest(context)}
+    (context / "src" / "main.rs").write_text("fn main() { }\n")
+    seen.add(digest(context))
+    (context / "src" / "main.rs").chmod(0o755)
+    seen.add(digest(context))
+    (context / "src" / "main.rs").rename(context / "src" / "lib.rs")
+    seen.add(digest(context))
+    (context / "Dockerfile").write_text("FROM scratch\n")
+    seen.add(digest(context))
+    (context / "link").symlink_to("src/lib.rs")
+    seen.add(digest(context))
+    (context / "keep.log").write_text("kept")
+    seen.add(digest(context))
+    assert len(seen) == 7
+
+
+def test_times_and_ignored_files_do_not_count(context: Path) -> None:
+    before = digest(context)
+    os.utime(context / "src" / "main.rs", (1, 1))
+    (context / "target" / "release").mkdir(parents=True)
+    (context / "target" / "release" / "gix").write_bytes(b"binary")
+    (context / "build.log").write_text("noise")
+    assert digest(context) == before
+
+
+def test_the_dockerfiles_own_ignore_file_comes_first(context: Path) -> None:
+    (context / "Dockerfile.dockerignore").write_text("src\n")
+    before = digest(context)
+    (context / "src" / "main.rs").write_text("changed")
+    assert digest(context) == before
+    (context / "build.log").write_text("no longer ignored")
+    assert digest(context) != before
+
+
+def test_all_but_what_is_named_can_be_ignored(context: Path) -> None:
+    (context / ".dockerignore").write_text("# all\n*\n!src\n!Cargo.toml\n")
+    before = digest(context)
+    (context / "notes").write_text("ignored")
+    assert digest(context) == before
+    (context / "src" / "lib.rs").write_text("seen")
+    assert digest(context) != before
+
+
+def test_a_dockerfile_outside_of_its_context_counts(context: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "infra.Dockerfile"
+    outside.write_text("FROM scratch\n")
+    before = context_digest(str(context), str(outside))
+    outside.write_text("FROM scratch\nUSER 1000\n")
+    assert context_digest(str(context), str(outside)) != before
+
+
+def test_a_link_that_leads_nowhere_is_named(context: Path) -> None:
+    (context / "broken").symlink_to("nowhere")
+    with pytest.raises(PluginError, match="nowhere"):
+        digest(context)
+
+
+def test_a_context_that_cannot_be_read_is_named(context: Path, tmp_path: Path) -> None:
+    assert context_problem(str(context)) is None
+    assert str(tmp_path / "missing") in (context_problem(str(tmp_path / "missing")) or "")
+    assert "is not a directory" in (context_problem(str(context / "Dockerfile")) or "")
+
+
+def test_a_missing_dockerfile_gets_a_hint_where_there_is_one(context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(context.parent)
+    assert dockerfile_problem("app", "app/Dockerfile") is None
+    assert "'app/Dockerfile'" in (dockerfile_problem("app", "Dockerfile") or "")
+    assert "try setting" not in (dockerfile_problem("app", "Other") or "")
