@@ -18,7 +18,7 @@ help: ## Show this list
 .PHONY: setup
 setup: ## Provide everything that is missing: engine, Pulumi, plugin, base images, Python packages
 	@if [ -x offline/setup ]; then offline/setup $(SETUP); fi
-	$(MAKE) --no-print-directory .venv/.complete
+	$(MAKE) --no-print-directory --silent .venv/.complete
 
 .venv/.complete: requirements.txt
 	@echo "python     installing what requirements.txt locks into .venv"

@@ -115,10 +115,10 @@ def health_check(spec: ServiceSpec, settings: HealthCheckSettings) -> docker.Con
     """The description's probe: a TCP connection to the service's own port, from inside its container."""
     return docker.ContainerHealthcheckArgs(
         tests=["CMD-SHELL", f"timeout 2 bash -c '</dev/tcp/localhost/{spec.port}' || exit 1"],
-        interval=settings.interval,
-        timeout=settings.timeout,
-        start_period=settings.start_period,
-        start_interval=settings.start_interval,
+        interval=units.go_duration(settings.interval),
+        timeout=units.go_duration(settings.timeout),
+        start_period=units.go_duration(settings.start_period),
+        start_interval=None if settings.start_interval is None else units.go_duration(settings.start_interval),
         retries=settings.retries,
     )
 

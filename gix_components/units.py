@@ -31,3 +31,16 @@ def seconds(text: str) -> float:
         raise ValueError("is not a time such as 10s, 1m30s or 500ms")
     hours, minutes, whole, milli = (float(match[unit] or 0) for unit in ("h", "m", "s", "ms"))
     return hours * 3600 + minutes * 60 + whole + milli / 1000
+
+
+def go_duration(text: str) -> str:
+    """A time as the engine gives it back: `60s` is `1m0s`, `1500ms` is `1.5s`. Raises ValueError as `seconds` does.
+
+    Written in another way, each refresh would find a difference.
+    """
+    total = seconds(text)
+    if 0 < total < 1:
+        return f"{total * 1000:g}ms"
+    minutes, rest = divmod(total, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{rest:g}s"

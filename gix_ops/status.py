@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from docker.errors import NotFound
 from rich.table import Table
 
+from gix_components.catalog import CATALOG
 from gix_ops.stack import Stack
 
 _COLOURS = {"healthy": "green", "starting": "yellow"}
@@ -31,7 +32,7 @@ def statuses(stack: Stack) -> list[ServiceStatus]:
     """The state of every service of the stack; raises StackError where its engine does not answer."""
     client = stack.engine()
     found = []
-    for service, outputs in stack.outputs["services"].items():
+    for service, outputs in sorted(stack.outputs["services"].items(), key=lambda item: list(CATALOG).index(item[0])):
         digest = outputs["digest"]
         try:
             container = client.containers.get(outputs["container"])

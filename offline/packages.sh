@@ -3,22 +3,24 @@
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
-registry=$CACHE/docker-registry-$(uname -m)
+tools=$CACHE/test-tools-$(uname -m)
 missing=()
 python_does() { python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 python_does || missing+=(python3-venv)
 command -v curl >/dev/null || missing+=(curl ca-certificates)
 
-# Out of its package without installing it: an installed one would start a service.
-unpack_registry() {
-    local work=$1.work
+# Out of their packages without installing them: an installed registry would start a service.
+unpack_tools() {
+    local work=$1.work package
     rm -rf "$work"
-    mkdir -p "$work" &&
-        (cd "$work" && { apt-get download docker-registry || { apt-get update && apt-get download docker-registry; }; }) >&2 &&
-        dpkg-deb -x "$work"/docker-registry_*.deb "$work/root" &&
-        mv "$work/root/usr/bin" "$1" &&
+    mkdir -p "$work/bin" &&
+        (cd "$work" && { download || { apt-get update && download; }; }) >&2 &&
+        for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/root" || return; done &&
+        find "$work/root" -path '*bin/*' -type f -perm -u+x -exec mv -t "$work/bin" {} + &&
+        mv "$work/bin" "$1" &&
         rm -rf "$work"
 }
+download() { apt-get download docker-registry busybox-static; }
 
 action=()
 if ((${#missing[@]})); then
@@ -29,10 +31,10 @@ if ((${#missing[@]})); then
 else
     found 'python3 with venv, and curl'
 fi
-if [[ ${1-} == --tests && ! -x $registry/docker-registry ]] && ! command -v docker-registry >/dev/null; then
-    cached "$(basename "$registry")" unpack_registry ||
-        die 'no docker-registry to test against' 'see the log; apt-get install docker-registry puts it on PATH too'
-    action+=("unpacked docker-registry into $registry")
+if [[ ${1-} == --tests && ! -e $tools ]]; then
+    cached "$(basename "$tools")" unpack_tools ||
+        die 'no docker-registry and busybox to test with' 'see the log; apt-get update must reach the packages of Debian'
+    action+=("unpacked docker-registry and busybox into $tools")
 fi
 did "${action[@]:-nothing}"
-if [[ -x $registry/docker-registry ]]; then publish GIX_TEST_TOOLS "$registry"; else publish; fi
+if [[ -e $tools ]]; then publish GIX_TEST_TOOLS "$tools"; else publish; fi

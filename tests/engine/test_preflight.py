@@ -80,7 +80,10 @@ def test_a_volume_that_something_else_made_is_refused_and_taken_over_when_told_t
     try:
         assert "gix:ledger.adopt" in failure(fresh)
         fresh.client.containers.run(
-            image, ["sh", "-c", "echo kept > /data/old"], volumes=[f"{name}:/data"], remove=True
+            image,
+            ["sh", "-c", "echo kept > /data/old && chown -R 1000:1000 /data"],
+            volumes=[f"{name}:/data"],
+            remove=True,
         )
 
         fresh.change(ledger={"adopt": True})

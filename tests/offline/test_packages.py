@@ -9,7 +9,7 @@ APT = """
     echo "$*" >>"$ENGINE/apt"
     case $* in
         *python3-venv*) touch "$ENGINE/python-works" ;;
-        "download docker-registry") touch docker-registry_2.8.2_all.deb ;;
+        "download docker-registry busybox-static") touch docker-registry_2.8.2_all.deb ;;
     esac
 """
 DPKG = 'mkdir -p "$3/usr/bin"; touch "$3/usr/bin/docker-registry"; chmod +x "$3/usr/bin/docker-registry"'
@@ -37,7 +37,7 @@ def test_an_old_python_is_told(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "unpacked"), [((), False), (("--tests",), True)])
-def test_the_registry_of_the_tests_comes_only_when_asked_for(
+def test_the_tools_of_the_tests_come_only_when_asked_for(
     machine: Machine,
     arguments: tuple[str, ...],
     unpacked: bool,  # noqa: FBT001 - a column of the table
@@ -52,7 +52,7 @@ def test_the_registry_of_the_tests_comes_only_when_asked_for(
     assert "install" not in ((machine.engine / "apt").read_text() if unpacked else "")
 
 
-def test_once_there_the_registry_stays_and_is_not_fetched_again(machine: Machine) -> None:
+def test_once_there_the_tools_stay_and_are_not_fetched_again(machine: Machine) -> None:
     machine.command("apt-get", APT)
     machine.command("dpkg-deb", DPKG)
     machine.run("packages.sh", "--tests")

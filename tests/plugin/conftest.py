@@ -13,7 +13,7 @@ import pytest
 from docker.errors import DockerException
 
 from offline.docker_plugin import NAME, VERSION
-from tests.plugin.sandbox import BUSYBOX, Sandbox, make_base
+from tests.plugin.sandbox import Sandbox, make_base
 from tests.plugin.scenario import Scenario
 
 _PLUGIN = Path("plugins", f"resource-{NAME}-v{VERSION}", f"pulumi-resource-{NAME}")
@@ -53,10 +53,11 @@ def client() -> docker.DockerClient:
 @pytest.fixture(scope="session")
 def base(client: docker.DockerClient) -> Iterator[str]:
     """An image with BusyBox alone, made without any registry."""
-    if not BUSYBOX.exists():
-        pytest.fail(f"these tests need {BUSYBOX}: install Debian's busybox-static")
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.fail("these tests need a static busybox: offline/setup --tests provides it, or Debian's busybox-static")
     name = f"gixt-{uuid.uuid4().hex[:8]}:base"
-    make_base(client, name)
+    make_base(client, name, busybox)
     yield name
     client.api.remove_image(name, force=True)
 

@@ -16,7 +16,6 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.types import IPAMConfig, IPAMPool
 
-BUSYBOX: Final = Path("/usr/bin/busybox")
 _APPLETS: Final = ("cat", "false", "httpd", "ls", "sh", "sleep", "touch", "true", "wget")
 _FIRST_SUBNET: Final = int(ipaddress.IPv4Address("10.201.0.0"))
 _SUBNETS: Final = 50 * 256
@@ -86,11 +85,11 @@ class Sandbox:
             _quietly(api.remove_image, image["Id"], force=True)
 
 
-def make_base(client: docker.DockerClient, name: str) -> None:
+def make_base(client: docker.DockerClient, name: str, busybox: str) -> None:
     """Import an image that holds nothing but BusyBox."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as rootfs:
-        rootfs.add(BUSYBOX, "bin/busybox")
+        rootfs.add(Path(busybox).resolve(), "bin/busybox")
         for applet in _APPLETS:
             link = tarfile.TarInfo(f"bin/{applet}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"

@@ -32,6 +32,22 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         units.seconds(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "given_back"),
+    [
+        ("60s", "1m0s"),
+        ("90s", "1m30s"),
+        ("1500ms", "1.5s"),
+        ("500ms", "500ms"),
+        ("1h", "1h0m0s"),
+        ("10s", "10s"),
+        ("0s", "0s"),
+    ],
+)
+def test_time_is_written_as_the_engine_gives_it_back(text: str, given_back: str) -> None:
+    assert units.go_duration(text) == given_back
+
+
 @given(st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
 def test_hours_minutes_and_seconds_add_up(hours: int, minutes: int, whole: int) -> None:
     assert units.seconds(f"{hours}h{minutes}m{whole}s") == hours * 3600 + minutes * 60 + whole
