@@ -1,6 +1,7 @@
 """The connection to the Docker engine: for Pulumi's provider, and for what the program itself asks the engine."""
 
 from pathlib import Path
+from typing import Any
 
 import docker
 import pulumi
@@ -11,6 +12,13 @@ from gix_components.environment import Environment
 from gix_components.settings import EngineSettings
 
 _ANSWER_WITHIN_SECONDS = 20
+
+
+class _Client(docker.APIClient):
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ANN401
+        # Left open, REQUESTS_CA_BUNDLE of the environment goes before the authority that certPath names.
+        named = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, named, cert)
 
 
 def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:
@@ -28,12 +36,15 @@ def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:
             ca_cert=str(certificates / "ca.pem"),
             verify=True,
         )
-    return docker.DockerClient(
+    client = docker.DockerClient.__new__(docker.DockerClient)
+    client.api = _Client(
         base_url=settings.host,
+        version="auto",
         tls=tls or False,
         timeout=_ANSWER_WITHIN_SECONDS,
         use_ssh_client=settings.host.startswith("ssh://"),
     )
+    return client
 
 
 def provider(name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> pulumi_docker.Provider:

@@ -11,8 +11,10 @@ from gix_components.environment import SERVICE_LABEL, STACK_LABEL, Environment
 from gix_components.images import ImageHandle
 from gix_components.settings import HealthCheckSettings, ServiceSettings
 
-RECORDED_ONLY = ["healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota"]
+RECORDED_ONLY = ["healthcheck", "tmpfs", "init"]
 """Inputs of a container that the provider records on an update and never applies: a change must replace it."""
+RECORDED_ONLY_WHEN_REMOVED = ["memory", "memorySwap"]
+"""Inputs whose changes the provider applies to a running container, but not their removal."""
 
 _START_ALLOWANCE_SECONDS = 5
 _TMPFS_OF_READ_ONLY_ROOT = {"/tmp": "rw,noexec,nosuid,nodev,size=64m"}  # noqa: S108 - a path inside the container
@@ -79,7 +81,8 @@ class Service(pulumi.ComponentResource):
             capabilities=docker.ContainerCapabilitiesArgs(drops=settings.drop_capabilities)
             if settings.drop_capabilities
             else None,
-            security_opts=["no-new-privileges:true"] if settings.no_new_privileges else None,
+            # Stated either way: the provider sees no diff where it is left out.
+            security_opts=[f"no-new-privileges:{str(settings.no_new_privileges).lower()}"],
             init=settings.init,
             stop_signal=settings.stop_signal,
             stop_timeout=grace,
@@ -96,7 +99,7 @@ class Service(pulumi.ComponentResource):
             wait_timeout=wait_seconds(settings.health_check),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                replace_on_changes=RECORDED_ONLY,
+                replace_on_changes=RECORDED_ONLY + (RECORDED_ONLY_WHEN_REMOVED if settings.memory is None else []),
                 delete_before_replace=True,
                 hooks=hooks,
             ),

@@ -116,10 +116,10 @@ class Builds:
         if self._cancelled:
             return f"the build of {name} was cancelled"
         with self._lock:
-            first = self._failures.setdefault(tail.essence, name)
+            first = self._failures.setdefault(tail.words, name) if tail.words else name
         if first != name:
             return f"docker build of {name} failed (exit code {code}) in the same way as that of {first}"
-        return f"docker build of {name} failed (exit code {code}). The end of its output:\n{tail.text}"
+        return f"docker build of {name} failed (exit code {code}):\n{tail.text}"
 
     @contextmanager
     def _started(self, command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:

@@ -109,12 +109,12 @@ class Engine:
 
         """
         # The SDK takes a third of a second to import, and the engine waits for the port before anything else.
-        import docker  # noqa: PLC0415
+        from offline.docker_plugin.client import Client  # noqa: PLC0415
 
         connection = self.connection
         try:
             tls = False if connection.cert_path is None else _tls(connection.cert_path)
-            return docker.APIClient(
+            return Client(
                 base_url=connection.host,
                 version="auto",
                 timeout=_REQUEST_TIMEOUT_SECONDS,

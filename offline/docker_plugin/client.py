@@ -1,0 +1,21 @@
+"""The Docker SDK's client, imported late: see Engine.api."""
+
+from typing import Any
+
+import docker
+
+
+class Client(docker.APIClient):
+    """A client that checks an engine's certificate against the authority that the engine's settings name."""
+
+    def merge_environment_settings(  # noqa: D102 - as in its base
+        self,
+        url: Any,  # noqa: ANN401
+        proxies: Any,  # noqa: ANN401 - as in its base
+        stream: Any,  # noqa: ANN401
+        verify: Any,  # noqa: ANN401
+        cert: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        # Left open, REQUESTS_CA_BUNDLE of the environment goes before it.
+        named = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, named, cert)
