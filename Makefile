@@ -75,7 +75,7 @@ test: ## All tests, on the real engine
 	@$(MAKE) --no-print-directory setup SETUP=--tests
 	$(MAKE) --no-print-directory check
 	$(TOOLS)
-	pytest
+	pytest --numprocesses auto --dist loadfile
 
 .PHONY: lock
 lock: .venv/.complete ## Write requirements.txt anew from pyproject.toml

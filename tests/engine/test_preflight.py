@@ -107,5 +107,15 @@ def test_more_processors_than_the_engine_has(untouched: StackUnderTest) -> None:
     assert "gix:router.cpus = 4096: the engine has" in failure(untouched)
 
 
+def test_a_disk_with_less_room_than_a_build_needs(untouched: StackUnderTest) -> None:
+    preflight = untouched.directory / "gix_components/preflight.py"
+    sound = preflight.read_text()
+    preflight.write_text(sound.replace("LEAST_FREE_DISK_BYTES = 2 * 2**30", "LEAST_FREE_DISK_BYTES = 2**60"))
+    assert preflight.read_text() != sound
+    told = failure(untouched)
+    assert "there is no space left on the engine's disk" in told
+    assert "docker builder prune" in told
+
+
 def test_a_normal_up_of_a_stack_that_runs_already_is_in_nobodys_way(platform: StackUnderTest) -> None:
     assert platform.up().is_empty

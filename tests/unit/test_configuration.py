@@ -1,7 +1,9 @@
 """A stack's file with mistakes: what is said, and that it is all said at once."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 
 from gix_components.problems import ConfigurationError, Problem
 from tests.unit.declared import PROGRAM, environment
+
+NOBODY = 65534
 
 
 def problems(config: Mapping[str, Any], directory: Path = PROGRAM) -> dict[str, Problem]:
@@ -157,6 +161,29 @@ def test_a_source_directory_that_is_no_workspace_is_refused(tmp_path: Path) -> N
     assert only(problems({"source": "empty"}, tmp_path), "gix:source").limit == "has no Cargo.toml"
     (tmp_path / "file").touch()
     assert only(problems({"source": "file"}, tmp_path), "gix:source").limit == "is no directory"
+
+
+@contextmanager
+def as_somebody_without_rights() -> Iterator[None]:
+    """Root may read everything, so for a while this process is not root."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_source_directory_that_may_not_be_read_is_told_with_the_way_out(tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "Cargo.toml").touch()
+    workspace.chmod(0)
+    with as_somebody_without_rights():
+        problem = only(problems({"source": str(workspace)}), "gix:source")
+    assert problem.limit == "may not be read"
+    assert f"chmod -R u+rX {workspace}" in problem.way_out
 
 
 PRODUCTION: dict[str, Any] = {

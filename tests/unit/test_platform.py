@@ -114,8 +114,14 @@ def test_up_waits_for_health_longer_than_the_health_check_may_take(described: De
 
 def test_a_change_that_the_provider_would_only_record_replaces_the_container(described: Declared) -> None:
     options = container(described, "router").options
-    assert set(options.replace_on_changes or []) == {"healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota"}
+    assert {"healthcheck", "tmpfs", "init"} <= set(options.replace_on_changes or [])
     assert options.delete_before_replace is True
+
+
+def test_a_limit_on_memory_is_changed_live_and_its_removal_replaces_the_container(described: Declared) -> None:
+    limited = platform(defaults={"memory": "512MiB"})
+    replacing = [container(each, "router").options.replace_on_changes or [] for each in (limited, described)]
+    assert ["memory" in each for each in replacing] == [False, True]
 
 
 def test_no_act_of_pulumi_deletes_or_replaces_the_ledger(described: Declared) -> None:
