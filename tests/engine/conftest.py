@@ -5,19 +5,8 @@ from collections.abc import Iterator
 
 import docker
 import pytest
-from docker.errors import DockerException
 
 from tests.engine.stack_under_test import StackUnderTest, new_stack
-
-
-@pytest.fixture(scope="session")
-def client() -> docker.DockerClient:
-    try:
-        client = docker.from_env()
-        client.ping()
-    except DockerException as error:
-        pytest.fail(f"these tests need a Docker engine ({error}); start it with: make setup")
-    return client
 
 
 @pytest.fixture(scope="module")

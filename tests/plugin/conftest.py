@@ -1,6 +1,5 @@
 """A real engine, a real CLI, and whichever docker plugin there is."""
 
-import os
 import shlex
 import shutil
 import sys
@@ -10,44 +9,14 @@ from pathlib import Path
 
 import docker
 import pytest
-from docker.errors import DockerException
 
-from offline.docker_plugin import NAME, VERSION
+from tests.conftest import PLUGIN, provided_home
 from tests.plugin.sandbox import Sandbox, make_base
 from tests.plugin.scenario import Scenario
 
-_PLUGIN = Path("plugins", f"resource-{NAME}-v{VERSION}", f"pulumi-resource-{NAME}")
 _CLONE = Path(__file__).parents[2]
 
 NewScenario = Callable[..., Scenario]
-
-
-def _provided_home() -> Path | None:
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    return home if (home / _PLUGIN).exists() else None
-
-
-def _is_offline(plugin: Path) -> bool:
-    return b"offline.docker_plugin" in plugin.read_bytes()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    home = _provided_home()
-    if home is None:
-        ran = f"offline, of this clone: {_CLONE}"
-    else:
-        ran = f"{'offline' if _is_offline(home / _PLUGIN) else 'official'}: {home / _PLUGIN}"
-    terminalreporter.write_line(f"docker plugin of tests/plugin: {ran}")
-
-
-@pytest.fixture(scope="session")
-def client() -> docker.DockerClient:
-    try:
-        client = docker.from_env()
-        client.ping()
-    except DockerException as error:
-        pytest.fail(f"these tests need a Docker engine ({error}); start it with: make setup")
-    return client
 
 
 @pytest.fixture(scope="session")
@@ -67,11 +36,11 @@ def plugin_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The plugin home that the environment provides, or else one with this clone's plugin."""
     if shutil.which("pulumi") is None:
         pytest.fail("these tests need the Pulumi CLI on PATH: run `make setup`, then `. .offline/env`")
-    provided = _provided_home()
+    provided = provided_home()
     if provided:
         return provided
     home = tmp_path_factory.mktemp("pulumi-home")
-    launcher = home / _PLUGIN
+    launcher = home / PLUGIN
     launcher.parent.mkdir(parents=True)
     python = shlex.quote(sys.executable)
     launcher.write_text(
