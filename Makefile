@@ -27,17 +27,24 @@ setup: ## Provide everything that is missing: engine, Pulumi, plugin, base image
 	touch $@
 
 .PHONY: up
-up: setup ## Bring the stack up (STACK=dev) and show what runs
+up: setup ## Bring the stack up (STACK=dev), show what runs, and verify it
 	@$(TOOLS)
 	pulumi stack select --create "$(STACK)"
 	pulumi up --stack "$(STACK)" --yes --skip-preview
 	python -m gix_ops.cli status --stack "$(STACK)"
+	python -m gix_ops.cli verify --stack "$(STACK)"
 
 .PHONY: preview
 preview: setup ## Show what `make up` would change, and change nothing
 	@$(TOOLS)
 	pulumi stack select --create "$(STACK)"
 	pulumi preview --stack "$(STACK)" --diff
+
+.PHONY: plan
+plan: setup ## Say what `make up` would do to each service, and why
+	@$(TOOLS)
+	pulumi stack select --create "$(STACK)"
+	python -m gix_ops.cli plan --stack "$(STACK)"
 
 .PHONY: down
 down: setup ## Remove containers and network; the ledger stays, unless LEDGER=gcam-data names it

@@ -35,7 +35,13 @@ class ServiceNetwork(pulumi.ComponentResource):
             driver=settings.driver,
             ipam_configs=[docker.NetworkIpamConfigArgs(subnet=settings.subnet)],
             labels=[docker.NetworkLabelArgs(label=label, value=value) for label, value in labels.items()],
-            opts=pulumi.ResourceOptions(parent=self, hooks=hooks, depends_on=depends_on),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                hooks=hooks,
+                depends_on=depends_on,
+                # Under a new name it would be made first, and its range would still be the old one's.
+                delete_before_replace=True,
+            ),
         )
         self.network_name = network.name
         self.subnet = pulumi.Output.from_input(settings.subnet)

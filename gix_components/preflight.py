@@ -160,7 +160,8 @@ def _network(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
     name, wanted = environment.name(settings.name), ipaddress.ip_network(settings.subnet)
     for network in holdings.networks:
         same_name = network["Name"] == name
-        if same_name and not _in_the_way(environment, network["Labels"]):
+        # The stack's own of another name, or with another range, makes way.
+        if _is_ours(environment, network["Labels"]) or (same_name and environment.settings.take_over):
             continue
         if same_name:
             yield Problem(

@@ -12,7 +12,7 @@ import docker
 import typer
 from rich.console import Console
 
-from gix_ops import ledger, review, status
+from gix_ops import ledger, plan, plan_text, review, status, verify
 from gix_ops.stack import Stack, StackError, program_directory
 
 app = typer.Typer(
@@ -25,11 +25,18 @@ app = typer.Typer(
 review_app = typer.Typer(help="Throw-away stacks for pull requests.", no_args_is_help=True)
 app.add_typer(review_app, name="review")
 
-NumberArgument = Annotated[int, typer.Argument(help="The pull request's number.", min=1, max=review.LAST_NUMBER)]
+NumberArgument = Annotated[int, typer.Argument(help="The pull request's number.", min=1)]
 StackOption = Annotated[
     str | None, typer.Option("--stack", "-s", help="The stack; without it, the one that Pulumi has selected.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
+
+MarkdownOption = Annotated[
+    bool, typer.Option("--markdown", help="Write Markdown, for the comment of a pull request, instead of a table.")
+]
+RefreshOption = Annotated[
+    bool, typer.Option("--refresh", help="Look at the engine first, as pulumi up --refresh does.")
+]
 
 
 @app.callback()
@@ -47,6 +54,42 @@ def status_command(stack: StackOption = None, as_json: JsonOption = False) -> No
     else:
         Console().print(status.table(read, found))
     if not all(each.is_healthy for each in found):
+        raise typer.Exit(1)
+
+
+@app.command("verify")
+def verify_command(stack: StackOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002 - typer's way
+    """Compare what the stack declares with what the engine has, field by field. Exits with 1 on a difference."""
+    report = verify.verify(Stack.read(stack, program_directory(Path.cwd())))
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(report), indent=2))
+    else:
+        console = Console()
+        console.print(verify.summary(report), highlight=False, markup=False)
+        if report.differences:
+            console.print(verify.table(report))
+    if report.differences:
+        raise typer.Exit(1)
+
+
+@app.command("plan")
+def plan_command(
+    stack: StackOption = None,
+    as_json: JsonOption = False,  # noqa: FBT002 - typer's way
+    as_markdown: MarkdownOption = False,  # noqa: FBT002 - typer's way
+    refresh: RefreshOption = False,  # noqa: FBT002 - typer's way
+) -> None:
+    """Say what `pulumi up` would do to each service, and why. Exits with 1 only where the preview fails."""
+    if as_json and as_markdown:
+        raise typer.BadParameter("give --json or --markdown, not both")
+    found = plan.read(program_directory(Path.cwd()), stack, refresh=refresh)
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(found), indent=2))
+    elif as_markdown:
+        typer.echo(plan_text.markdown(found))
+    else:
+        Console().print(plan_text.terminal(found), highlight=False)
+    if found.errors:
         raise typer.Exit(1)
 
 

@@ -14,34 +14,33 @@ from gix_ops.stack import Stack, StackError
 
 BASE = "dev"
 """The environment that a review stack is like."""
-LAST_NUMBER = 9999
-"""The highest number of a pull request for which there are ports."""
-_FIRST_PORT = 20_000
+PLACES = 7_500
+"""How many pull requests have ports and subnets of their own; a higher number takes those of number - PLACES."""
+_FIRST_PORT = 10_000  # so that the last is below those that the kernel gives to clients
 _SUBNETS = ipaddress.IPv4Network("10.64.0.0/10")
 _SUBNET_BITS = 24
 
 
 def settings(number: int, base: dict[str, Any]) -> dict[str, Any]:
     """The stack file's `config` for the pull request `number`: `base` with names, ports and a subnet of its own."""
-    place = ipaddress.IPv4Address(int(_SUBNETS.network_address) + number * 2 ** (32 - _SUBNET_BITS))
+    place = number % PLACES
+    subnet = ipaddress.IPv4Address(int(_SUBNETS.network_address) + place * 2 ** (32 - _SUBNET_BITS))
     own: dict[str, Any] = {
         "gix:prefix": f"pr-{number}",
-        "gix:network": {"subnet": f"{place}/{_SUBNET_BITS}"},
+        "gix:network": {"subnet": f"{subnet}/{_SUBNET_BITS}"},
         "gix:ledger": {"protect": False},
     }
     ports = len(CATALOG)
     for index, service in enumerate(CATALOG):
-        own[f"gix:{service}"] = {"hostPort": _FIRST_PORT + number * ports + index}
+        own[f"gix:{service}"] = {"hostPort": _FIRST_PORT + place * ports + index}
     return merged(base, own)
 
 
 def bring_up(directory: Path, number: int) -> None:
     """Create the stack `pr-NUMBER` where it is not there, and bring it up to date.
 
-    Raises StackError where the number is out of range or a command of Pulumi's fails, whose own words have been shown.
+    Raises StackError where a command of Pulumi's fails, whose own words have been shown.
     """
-    if not 0 < number <= LAST_NUMBER:
-        raise StackError(f"{number} is no number of a pull request: 1 to {LAST_NUMBER}")
     name, file = _stack(directory, number)
     base = yaml.safe_load((directory / f"Pulumi.{BASE}.yaml").read_text())["config"]
     known = yaml.safe_load(file.read_text()) if file.exists() else {}

@@ -155,15 +155,19 @@ def program_copy(directory: Path) -> Path:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface on which nothing listens now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports of the loopback interface on which nothing listens now, below those that the kernel gives to clients."""
+    found: list[int] = []
+    while len(found) < count:
+        port = 12_000 + secrets.randbelow(20_000)
+        if port not in found and is_free(port):
+            found.append(port)
+    return found
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on a port of the loopback interface now."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def free_subnet(client: docker.DockerClient) -> str:

@@ -1,6 +1,7 @@
 """A throw-away stack for a pull request: one command up, one command down, nothing left."""
 
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -9,15 +10,18 @@ import docker
 import pytest
 
 from gix_ops import review
-from tests.engine.stack_under_test import program_copy
+from tests.engine.stack_under_test import SERVICES, is_free, program_copy
 
 
 @pytest.fixture
-def number(client: docker.DockerClient) -> int:
-    """A number that no stack on this engine has, and whose ports are free."""
-    names = {each.name for each in client.containers.list(all=True)}
-    taken = {number for number in range(9000, 9100) if f"pr-{number}-gix-router" in names}
-    return next(number for number in range(9000 + os.getpid() % 900, 9999) if number not in taken)
+def number() -> int:
+    """A number whose ports are free."""
+    while True:
+        number = 1_000_000 + secrets.randbelow(review.PLACES)
+        services = review.settings(number, {})
+        ports = [services[f"gix:{service}"]["hostPort"] for service in SERVICES]
+        if all(is_free(port) for port in ports):
+            return number
 
 
 def test_a_review_stack_comes_up_beside_the_others_and_leaves_nothing(

@@ -1,0 +1,98 @@
+"""Why an update does what it does to a resource: its own differences, then those of what it depends on."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from pulumi.runtime.rpc import UNKNOWN
+
+from gix_ops import fields
+from gix_ops.fields import Fields, Value
+from gix_ops.preview import Step
+from gix_ops.resources import CONTAINER, KINDS, TOLD_TO_PROVIDER
+
+
+def causes(step: Step, acting: Mapping[str, Step]) -> tuple[str, ...]:
+    """Each cause in a few words. `acting` are all steps that do something, by resource."""
+    return tuple(dict.fromkeys(_causes(step, acting)))
+
+
+def side(value: Value | None) -> str:
+    """A value as one side of a change."""
+    return "(none)" if value is None else fields.short(str(value))
+
+
+def _causes(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
+    yield from step.changed_guards
+    if not (step.old and step.new):
+        return
+    if "mustRun" in step.reasons and (step.old.get("outputs") or {}).get("mustRun") is False:
+        yield "it does not run"
+        return
+    before, after = _before(step), fields.of(step.inputs)
+    for reason in step.reasons:
+        if step.inputs.get(reason) == UNKNOWN:
+            upstream = [urn for urn in step.by_input.get(reason, ()) if urn in acting]
+            told = [cause for urn in upstream for cause in _cause_of(urn, acting)]
+            yield from told or [f"{fields.words_for(reason)} known only after the update"]
+            continue
+        own = list(_differences(before.get(reason, {}), after.get(reason, {})))
+        if reason == "envs":
+            own += _secret_variables(step, own)
+        yield from own or [f"{fields.words_for(reason)} changed"]
+    recorded = [each for each in step.reasons if not step.is_live(each) and each not in TOLD_TO_PROVIDER]
+    if recorded and step.type == CONTAINER and not step.replaces:
+        what = ", ".join(map(fields.words_for, recorded))
+        yield f"recorded, not applied until the container is made anew: {what}"
+    for urn in step.dependencies:
+        told_already = any(urn in step.by_input.get(reason, ()) for reason in step.reasons)
+        if urn in acting and acting[urn].replaces and not told_already:
+            yield from _cause_of(urn, acting)
+
+
+def _before(step: Step) -> Fields:
+    """The fields before. Where the inputs are the same, something else has changed the resource: then as it is."""
+    stated, found, after = fields.of(step.old_inputs), fields.of(step.old.get("outputs") or {}), fields.of(step.inputs)
+    return {
+        # Variables are never read from a container, and as outputs hidden as a whole where one of them is secret.
+        reason: found.get(reason, {})
+        if reason != "envs" and stated.get(reason, {}) == after.get(reason, {})
+        else stated.get(reason, {})
+        for reason in step.reasons
+    }
+
+
+def _differences(before: Mapping[str, Value], after: Mapping[str, Value]) -> Iterator[str]:
+    for name in dict.fromkeys((*before, *after)):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        yield f"{name} changed" if name == "source" else f"{name.removeprefix('variable ')} {side(old)} -> {side(new)}"
+
+
+def _secret_variables(step: Step, own: list[str]) -> Iterator[str]:
+    """What can be said of variables whose values a preview hides."""
+    hidden: list[set[int]] = []
+    for inputs in (step.old_inputs, step.inputs):
+        variables = fields.opened(inputs.get("envs") or [])
+        if isinstance(variables, fields.Sealed):
+            yield "variables changed (secret)"
+            return
+        hidden.append({index for index, item in enumerate(variables) if isinstance(item, fields.Sealed)})
+    old, new = hidden
+    touched = {
+        int(match[1]) in (old if kind.startswith("delete") else new)
+        for path, kind in step.paths.items()
+        if (match := re.match(r"envs\[(\d+)\]", path))
+    }
+    if len(old) == len(new) and True in touched:
+        yield "a secret variable changed"
+    elif not own and (old or new):
+        yield "variables changed (secret)"
+
+
+def _cause_of(urn: str, acting: Mapping[str, Step]) -> Iterator[str]:
+    """What happens to a resource, as the cause of what happens to another."""
+    step = acting[urn]
+    what = f"{KINDS.get(step.type, step.name)} {step.operation}"
+    why = causes(step, acting)
+    yield f"{what}: {'; '.join(why)}" if why else what

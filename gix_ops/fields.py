@@ -1,0 +1,326 @@
+"""What a resource is told to be, as named fields in a person's words: the one vocabulary of `plan` and `verify`.
+
+A field that says nothing (no ports, no limit, an option that is off) is no field: what is left out and what is stated
+as nothing are the same. Secrets compare like any other value and are never shown.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pulumi.runtime.rpc import UNKNOWN
+
+from gix_components import units
+
+SECRET = "(secret)"  # noqa: S105 - what stands in a secret's place
+EMPTY = "(empty)"
+
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+"""The key by which Pulumi marks a special value; of those, only secrets stand in inputs."""
+_HIDDEN = "[secret]"
+"""What a preview shows in a secret's place."""
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared, not bound
+
+
+@dataclass(frozen=True)
+class Value:
+    """A field's value. Of a secret whose value is not known, `text` is empty."""
+
+    text: str = field(repr=False)
+    secret: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        return SECRET if self.secret else self.text
+
+
+Fields = dict[str, dict[str, Value]]
+"""Values by field name, by the input that they come from."""
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A secret; `value` is None where it can't be read."""
+
+    value: Any = field(repr=False)
+
+
+def of(inputs: Mapping[str, Any]) -> Fields:
+    """The fields of a resource's inputs, or of its outputs, as a preview or an exported state has them."""
+    return {
+        name: dict(_read(name, opened(value), inputs))
+        for name, value in inputs.items()
+        if not name.startswith("__") and value is not None
+    }
+
+
+def flat(fields: Fields) -> dict[str, Value]:
+    """All fields by their names alone."""
+    return {name: value for values in fields.values() for name, value in values.items()}
+
+
+def opened(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """`value` with Pulumi's marks of a secret turned into Sealed, at every depth."""
+    if value == _HIDDEN:
+        return Sealed(None)
+    if isinstance(value, list):
+        return [opened(item) for item in value]
+    if isinstance(value, Mapping):
+        if _SIGNATURE in value:
+            return Sealed(json.loads(value["plaintext"]) if "plaintext" in value else None)
+        return {key: opened(item) for key, item in value.items() if not key.startswith("__")}
+    return value
+
+
+def short(text: str) -> str:
+    """`text` for a person: digests and ids cut to what one compares by, and what only an update can tell said so."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1", text).replace(UNKNOWN, "(known after the update)")
+
+
+def words_for(name: str) -> str:
+    """What a person calls an input."""
+    return _TITLES.get(name) or re.sub(r"(?<!^)([A-Z])", r" \1", name).lower()
+
+
+def seconds(count: float) -> str:
+    """A time as people write it."""
+    return f"{count * 1000:g}ms" if 0 < count < 1 else f"{count:g}s"
+
+
+def port(internal: object, protocol: str) -> str:
+    """The name of a published port's field."""
+    return f"port {internal}/{protocol}"
+
+
+def binding(address: str | None, external: object) -> str:
+    """Where a port is published."""
+    return f"{address or _ANY_ADDRESS}:{external}"
+
+
+def mount(source: str, *, read_only: bool) -> str:
+    """What is mounted at a path."""
+    return f"{source} (read-only)" if read_only else source
+
+
+def aliases(names: list[str]) -> str:
+    """The names by which a container is known on a network."""
+    return f"known as {', '.join(sorted(names))}" if names else "known by its own name"
+
+
+def memory(mebibytes: float) -> str:
+    """An amount of memory."""
+    return "unlimited" if mebibytes < 0 else f"{mebibytes:g} MiB"
+
+
+def restart(policy: str, retries: int | None) -> str:
+    """A restart policy as the configuration writes it."""
+    return f"{policy}:{retries}" if retries else policy
+
+
+def processors(count: float) -> str:
+    """How many processors a container may use."""
+    return f"{count:g}"
+
+
+def capability(name: str) -> str:
+    """A capability's short name: the engine takes it with and without `CAP_`."""
+    return name.removeprefix("CAP_")
+
+
+def _read(name: str, value: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:  # noqa: ANN401 - JSON
+    if name == "envs" and not isinstance(value, Sealed):
+        yield from _variables(value)
+        return
+    if _is_sealed(value):
+        yield words_for(name), Value("", secret=True)
+        return
+    texts = _restart(inputs) if name in _RESTART_INPUTS else _READERS.get(name, _plain(name))(value)
+    for title, text in texts:
+        if text:
+            yield title, Value(text)
+
+
+def _is_sealed(value: object) -> bool:
+    if isinstance(value, list):
+        return any(map(_is_sealed, value))
+    if isinstance(value, dict):
+        return any(map(_is_sealed, value.values()))
+    return isinstance(value, Sealed)
+
+
+def _variables(items: list[Any]) -> Iterator[tuple[str, Value]]:
+    unread = 0
+    for item in items:
+        secret = isinstance(item, Sealed)
+        text = item.value if isinstance(item, Sealed) else item
+        if text is None:
+            unread += 1
+            yield f"secret variable {unread}", Value("", secret=True)
+        else:
+            name, _, value = str(text).partition("=")
+            yield f"variable {name}", Value(value or EMPTY, secret=secret)
+
+
+_Texts = Iterator[tuple[str, str]]
+
+
+def _labels(items: list[dict[str, str]]) -> _Texts:
+    for item in items:
+        yield f"label {item['label']}", item.get("value") or EMPTY
+
+
+def _ports(items: list[dict[str, Any]]) -> _Texts:
+    bindings: dict[str, list[str]] = {}
+    for item in items:
+        name = port(item["internal"], item.get("protocol") or "tcp")
+        bindings.setdefault(name, []).append(binding(item.get("ip"), item.get("external") or "any"))
+    for name, each in bindings.items():
+        yield name, ", ".join(sorted(each))
+
+
+def _networks(items: list[dict[str, Any]]) -> _Texts:
+    for item in items:
+        yield f"network {item['name']}", aliases(item.get("aliases") or [])
+
+
+def _volumes(items: list[dict[str, Any]]) -> _Texts:
+    for item in items:
+        source = item.get("volumeName") or item.get("hostPath") or item.get("fromContainer") or "a volume of its own"
+        yield f"mount {item.get('containerPath')}", mount(source, read_only=bool(item.get("readOnly")))
+
+
+def _capabilities(items: dict[str, list[str]]) -> _Texts:
+    for kind, title in (("adds", "capabilities added"), ("drops", "capabilities dropped")):
+        yield title, ", ".join(sorted(map(capability, items.get(kind) or [])))
+
+
+def _health_check(check: dict[str, Any]) -> _Texts:
+    yield "health check probe", shlex.join(check.get("tests") or [])
+    for name, title in (
+        ("interval", "interval"),
+        ("timeout", "timeout"),
+        ("startPeriod", "start period"),
+        ("startInterval", "start interval"),
+    ):
+        count = units.seconds(check.get(name) or "0s")
+        yield f"health check {title}", seconds(count) if count else ""
+    yield "health check retries", _text(check.get("retries"))
+
+
+def _by_key(title: str) -> Callable[[dict[str, Any]], _Texts]:
+    def read(items: dict[str, Any]) -> _Texts:
+        for key, value in items.items():
+            yield f"{title} {key}", _text(value) or EMPTY
+
+    return read
+
+
+def _ulimits(items: list[dict[str, Any]]) -> _Texts:
+    for item in items:
+        yield f"ulimit {item['name']}", f"{item['soft']}:{item['hard']}"
+
+
+def _hosts(items: list[dict[str, str]]) -> _Texts:
+    for item in items:
+        yield f"extra host {item['host']}", item["ip"]
+
+
+def _security(items: list[str]) -> _Texts:
+    yield "security options", ", ".join(sorted(items))
+
+
+def _command(words: list[str]) -> _Texts:
+    yield "command", shlex.join(words)
+
+
+def _subnets(pools: list[dict[str, Any]]) -> _Texts:
+    yield "subnet", ", ".join(sorted(pool["subnet"] for pool in pools if pool.get("subnet")))
+    yield "gateway", ", ".join(sorted(pool["gateway"] for pool in pools if pool.get("gateway")))
+
+
+def _build(build: dict[str, Any]) -> _Texts:
+    yield "source", _text(build.get("contextDigest"))
+    yield from _by_key("build argument")(build.get("args") or {})
+    for name, value in build.items():
+        if name not in ("contextDigest", "args"):
+            yield f"build {words_for(name)}", _text(value)
+
+
+def _mebibytes(title: str) -> Callable[[float], _Texts]:
+    def read(value: float) -> _Texts:
+        yield title, memory(value) if value else ""
+
+    return read
+
+
+def _seconds(title: str) -> Callable[[float], _Texts]:
+    def read(value: float) -> _Texts:
+        yield title, seconds(value) if value else ""
+
+    return read
+
+
+def _plain(name: str) -> Callable[[Any], _Texts]:
+    def read(value: Any) -> _Texts:  # noqa: ANN401 - JSON
+        yield words_for(name), _text(value)
+
+    return read
+
+
+def _restart(inputs: Mapping[str, Any]) -> _Texts:
+    yield "restart", restart(inputs.get("restart") or "no", inputs.get("maxRetryCount"))
+
+
+def _processors(value: str | float) -> _Texts:
+    yield "cpus", processors(float(value)) if float(value) else ""
+
+
+def _text(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case _ if not value:
+            return ""
+        case int() | float():
+            return f"{value:.0f}" if float(value).is_integer() else str(value)
+        case _:
+            return json.dumps(value, sort_keys=True)
+
+
+_TITLES = {
+    "envs": "variables",
+    "memorySwap": "memory with swap",
+    "workingDir": "working directory",
+    "readOnly": "read-only root",
+    "imageName": "tag",
+    "registryAuth": "registry log-in",
+    "host": "engine",
+}
+_RESTART_INPUTS = ("restart", "maxRetryCount")
+_READERS: dict[str, Callable[[Any], _Texts]] = {
+    "build": _build,
+    "capabilities": _capabilities,
+    "command": _command,
+    "cpus": _processors,
+    "destroyGraceSeconds": _seconds("time to stop"),
+    "healthcheck": _health_check,
+    "hosts": _hosts,
+    "ipamConfigs": _subnets,
+    "labels": _labels,
+    "logOpts": _by_key("log option"),
+    "memory": _mebibytes("memory"),
+    "memoryReservation": _mebibytes("memory reservation"),
+    "memorySwap": _mebibytes("memory with swap"),
+    "networksAdvanced": _networks,
+    "ports": _ports,
+    "securityOpts": _security,
+    "stopTimeout": _seconds("stop grace"),
+    "tmpfs": _by_key("tmpfs"),
+    "ulimits": _ulimits,
+    "volumes": _volumes,
+    "waitTimeout": _seconds("time to become healthy"),
+}

@@ -1,0 +1,135 @@
+"""A plan for people's eyes: in a terminal, and as the comment of a pull request."""
+
+import html
+from collections.abc import Iterator
+
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from gix_ops.plan import RECORD, Effect, OtherPlan, Plan, ServicePlan
+
+LONGEST_COMMENT = 65_536
+"""Characters that GitHub takes as one comment."""
+
+_COLOURS = {
+    Effect.UNTOUCHED: "dim",
+    Effect.RECORDED: "yellow",
+    Effect.UPDATED: "cyan",
+    Effect.RESTARTED_IF_IMAGE_CHANGES: "yellow",
+    Effect.RESTARTED: "yellow",
+    Effect.CREATED: "green",
+    Effect.REMOVED: "red",
+}
+_CUT = "\n\n**Cut here:** the plan is longer than a comment may be. `gixctl plan` shows all of it."
+_RECORDS = "Pulumi's own records (nothing on the engine)"
+
+
+def terminal(plan: Plan) -> Group:
+    """The plan for a terminal."""
+    parts: list[Table | Text] = [
+        Text(f"{plan.stack}: {plan.summary}", style="bold red" if _is_alarming(plan) else "bold")
+    ]
+    parts += [Text(text, style="red") for text in plan.errors]
+    if plan.services:
+        table = Table()
+        for heading in ("service", "what happens", "why"):
+            table.add_column(heading, overflow="fold")
+        for each in plan.services:
+            what = f"[{_COLOURS[each.effect]}]{escape(_what(each))}[/]"
+            table.add_row(escape(each.service), _with_risks(what, each), escape("\n".join(each.causes)))
+        parts.append(table)
+    if plan.others:
+        table = Table()
+        for heading in ("besides", "what happens", "why"):
+            table.add_column(heading, overflow="fold")
+        for other in _on_engine(plan):
+            table.add_row(
+                escape(f"{other.kind} {other.name}"),
+                _with_risks(escape(other.operation), other),
+                escape("\n".join(other.causes)),
+            )
+        for names, operation in _records(plan):
+            table.add_row(_RECORDS, escape(f"{operation}: {names}"), "")
+        parts.append(table)
+    parts += [Text(text) for text in plan.notices]
+    return Group(*parts)
+
+
+def markdown(plan: Plan) -> str:
+    """The plan as a comment of a pull request: a line that says it all, then tables. Cut where it is too long."""
+    text = ""
+    for line in _lines(plan):
+        if len(text) + len(line) + 1 > LONGEST_COMMENT - len(_CUT):
+            return text + _CUT
+        text += line + "\n"
+    return text
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    alarm = ":warning: " if _is_alarming(plan) else ""
+    yield f"{alarm}**{_inline(plan.stack)}**: {_inline(plan.summary)}"
+    for error in plan.errors:
+        yield ""
+        # Indented, a text of any content is shown as it is.
+        yield from (f"    {line}" for line in error.splitlines())
+    if plan.services:
+        yield from ("", "| service | what happens | why |", "|---|---|---|")
+        for each in plan.services:
+            what = _what(each) if each.effect is Effect.UNTOUCHED else f"**{_what(each)}**"
+            yield f"| {_cell(each.service)} | {what}{_risks(each)} | {_causes(each)} |"
+    if plan.others:
+        yield from ("", "| besides | what happens | why |", "|---|---|---|")
+        for other in _on_engine(plan):
+            yield f"| {other.kind} {_cell(other.name)} | {other.operation}{_risks(other)} | {_causes(other)} |"
+        for names, operation in _records(plan):
+            yield f"| {_RECORDS} | {operation}: {_inline(names)} | |"
+    for notice in plan.notices:
+        yield ""
+        yield f"> {_inline(notice)}"
+
+
+def _is_alarming(plan: Plan) -> bool:
+    return bool(plan.errors) or "DATA AT RISK" in plan.summary
+
+
+def _what(service: ServicePlan) -> str:
+    if service.downtime is None:
+        return str(service.effect)
+    down = service.downtime
+    return f"{service.effect} (about {down.usual_seconds} s, at most {down.at_most_seconds} s)"
+
+
+def _on_engine(plan: Plan) -> Iterator[OtherPlan]:
+    return (each for each in plan.others if each.kind != RECORD)
+
+
+def _records(plan: Plan) -> Iterator[tuple[str, str]]:
+    """The records by what is done to them: their names, and that."""
+    records = [each for each in plan.others if each.kind == RECORD]
+    for operation in dict.fromkeys(each.operation for each in records):
+        yield ", ".join(each.name for each in records if each.operation == operation), operation
+
+
+def _with_risks(what: str, plan: ServicePlan | OtherPlan) -> str:
+    return what + "".join(f"\n[bold red]DATA AT RISK: {escape(risk)}[/]" for risk in plan.data_at_risk)
+
+
+def _risks(plan: ServicePlan | OtherPlan) -> str:
+    return "".join(f"<br>:warning: **DATA AT RISK:** {_inline(risk)}" for risk in plan.data_at_risk)
+
+
+def _causes(plan: ServicePlan | OtherPlan) -> str:
+    return "<br>".join(map(_cell, plan.causes))
+
+
+def _cell(text: str) -> str:
+    """Text as it is, in a cell of a table."""
+    return f"<code>{_inline(text)}</code>"
+
+
+def _inline(text: str) -> str:
+    """Text as it is: nothing in it is markup, a mention or the end of a cell."""
+    plain = html.escape(" ".join(text.split()), quote=False)
+    return "".join(f"&#{ord(each)};" if each in "|`*_@#[]\\~" else each for each in plain)

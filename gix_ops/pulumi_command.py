@@ -1,0 +1,21 @@
+"""Runs the `pulumi` command and gives back what it answers."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from gix_ops.stack import StackError
+
+
+def ask(directory: Path, *words: str, stack: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `pulumi WORDS` in the program's `directory` for `stack`, or for the selected one, and wait for its end.
+
+    Its exit code is the caller's to look at. Raises StackError where there is no such command.
+    """
+    pulumi = shutil.which("pulumi")
+    if pulumi is None:
+        raise StackError("there is no pulumi command on PATH; make setup provides one, then: . .offline/env")
+    command = [pulumi, *words, "--non-interactive", "--color", "never"]
+    if stack is not None:
+        command += ["--stack", stack]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)

@@ -1,0 +1,178 @@
+"""The change matrix: every input of every resource that the program sets, changed and removed, on the real engine.
+
+`python -m tests.engine.change_matrix --write` runs it and writes docs/change-matrix.md.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from tests.engine import change_matrix_trials as trials
+from tests.engine.change_matrix_trials import ENCLAVE, HEALTH_CHECK, INIT, LIVE, MEMORY, TMPFS, WAIT_TIMEOUT
+from tests.engine.changes import Act, Cell, Outcome, put, recorded, run, run_refused
+from tests.engine.stack_under_test import PROGRAM, StackUnderTest
+
+DOCUMENT = PROGRAM / "docs/change-matrix.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed:
+    """An input that no key of the configuration changes."""
+
+    resource: str
+    input: str
+    why: str
+
+
+FIXED = [
+    Fixed(resource="Container", input="command", why="the service's binary"),
+    Fixed(resource="Container", input="workingDir", why="`/`"),
+    Fixed(resource="Container", input="hostname", why="the name by which the others reach it"),
+    Fixed(resource="Container", input="mustRun", why="true"),
+    Fixed(resource="Container", input="wait", why="true"),
+    Fixed(resource="Network", input="driver", why="`bridge`"),
+    Fixed(resource="Volume", input="labels", why="the stack's own, and a difference is ignored"),
+    Fixed(resource="RemoteImage", input="keepLocally", why="true"),
+]
+"""What no key reaches, with the reason or the value."""
+
+
+@dataclass
+class Matrix:
+    """What has been tried."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def run(self, stack: StackUnderTest, title: str, cells: Sequence[Cell], **also: Any) -> None:
+        """Try `cells` in one update."""
+        with _timed(f"{title}: {len(cells)} cells"):
+            self.outcomes += run(stack, cells, **also)
+
+    @property
+    def wrong(self) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.faults]
+
+    def complaints(self) -> str:
+        """The wrong cells, one a line, each with all that is wrong with it."""
+        return "\n".join(
+            f"{each.cell.resource}.{each.cell.input}, {each.cell.act} by gix:{each.cell.key}: {'; '.join(each.faults)}"
+            for each in self.wrong
+        )
+
+    def table(self) -> str:
+        """All cells as Markdown, a table for each type of resource."""
+        sections = []
+        for resource in dict.fromkeys(each.cell.resource for each in self.outcomes):
+            rows = [
+                f"## {resource}",
+                "",
+                "| input | act | by the key | preview says | what happens | then |",
+                "|---|---|---|---|---|---|",
+            ]
+            mine = [each for each in self.outcomes if each.cell.resource == resource]
+            rows += [
+                f"| `{each.cell.input}` | {each.cell.act} | `gix:{each.cell.key}` | {each.said} | {each.happened} "
+                f"| {'**wrong**' if each.faults else 'in force, clean'} |"
+                for each in sorted(mine, key=lambda each: (each.cell.input, each.cell.act, each.cell.key))
+            ]
+            rows += [
+                f"| `{each.input}` | - | fixed by the program: {each.why} | - | - | - |"
+                for each in FIXED
+                if each.resource == resource
+            ]
+            sections.append("\n".join(rows) + "\n")
+        return "\n".join(sections)
+
+    def document(self) -> str:
+        """The text of docs/change-matrix.md."""
+        return f"{_INTRODUCTION}\n{self.table()}"
+
+
+_INTRODUCTION = """\
+# Change matrix
+
+Every input of every resource that the program sets: what happens when it is changed, or taken out of the stack's file.
+Made by `python -m tests.engine.change_matrix --write` from a run on a real engine; `tests/engine/test_change_matrix.py`
+runs it again, and fails where a cell is wrong or this file is out of date.
+
+- **preview says**: `pulumi preview --json`, for this very input, and what else is replaced with it.
+- **what happens**: by `docker inspect` before and after `pulumi up`. *changed live*: same container, not restarted.
+- **in force, clean**: the engine has the new value; a second `pulumi up`, and then `pulumi up --refresh`, are empty.
+
+What is applied live, and what the provider would record and not apply, is changed alone. Of other inputs some share an
+update; the reasons that Pulumi gives for each input tell them apart (for a provider, and for a container that is
+replaced with its network, Pulumi gives none, and its old and new inputs tell). A preview does not build: it says that
+a container is replaced wherever its image may differ, and `up` leaves it alone where the content turns out the same.
+"""
+
+
+def whole(client: docker.DockerClient, directory: Path) -> Matrix:
+    """Run the matrix in `directory`; print how long each step takes."""
+    matrix = Matrix()
+    with trials.site(client, directory) as (stack, site):
+        router, auction = trials.router(site), trials.auction(site)
+        for key, value in trials.beginning(site).items():
+            put(stack.config, key, value)
+        stack.change(ledger={"protect": True})
+        with _timed("the first up"):
+            stack.up()
+        trials.mark(stack)
+        with _timed("a protected volume"):
+            matrix.outcomes.append(run_refused(stack, trials.protected_volume(site)))
+
+        live = [*LIVE, MEMORY, HEALTH_CHECK, WAIT_TIMEOUT]
+        matrix.run(stack, "applied live", [each.change() for each in live], ledger={"protect": False})
+        matrix.run(stack, "recorded only", [each.change() for each in [INIT, TMPFS, *ENCLAVE]])
+        matrix.run(stack, "replacing", [each.change() for each in [*router, *auction]])
+        matrix.run(stack, "applied live, removed", [each.remove() for each in live if each is not MEMORY])
+        matrix.run(stack, "recorded only, removed", [each.remove() for each in [INIT, TMPFS, MEMORY]])
+        matrix.run(stack, "replacing, removed", [each.remove() for each in [*ENCLAVE, *router, *auction]])
+        matrix.run(stack, "network", trials.networks(Act.CHANGE, site))
+        matrix.run(stack, "names", trials.names(Act.CHANGE, site))
+
+        trials.edited_source(stack)
+        matrix.run(stack, "images and provider", trials.image_changes(site))
+        digest = str(recorded(stack)["gix-images-router-image"]["outputs"]["repoDigest"]).partition("@")[2]
+        removals = trials.networks(Act.REMOVE, site) + trials.names(Act.REMOVE, site) + trials.image_removals(site)
+        matrix.run(stack, "network, names, images and provider, removed", removals)
+
+        stack.change(services=["router"], images={"way": "registry", "tag": "v1"}, registry=site.log_in())
+        with _timed("from images that are built to images that are pulled"):
+            stack.up()
+        matrix.run(stack, "a pulled image", [trials.digest(Act.CHANGE, digest)])
+        matrix.run(stack, "a pulled image, removed", [trials.digest(Act.REMOVE, None)])
+    return matrix
+
+
+@contextmanager
+def _timed(what: str) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    sys.stdout.write(f"{time.monotonic() - begun:5.1f} s  {what}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run the matrix; write it down if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT.relative_to(PROGRAM)}")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        matrix = whole(docker.from_env(), Path(directory))
+    sys.stdout.write(matrix.table())
+    if matrix.wrong:
+        sys.exit(matrix.complaints())
+    if arguments.write:
+        DOCUMENT.write_text(matrix.document())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,794 @@
+"""What the change matrix tries: each input with the key that reaches it, and what the engine shows of it."""
+
+import contextlib
+import os
+import shutil
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import yaml
+from docker.errors import ImageNotFound, NotFound
+from pulumi import automation as auto
+
+from tests.engine.changes import REMOVED, Act, Cell, Effect, Shows, containers, images, inspected, put, recorded
+from tests.engine.stack_under_test import StackUnderTest, free_ports, free_subnet, new_stack
+from tests.engine.test_engine_address import certificates, proxy
+from tests.plugin.registry import PASSWORD, USERNAME, running_registry
+
+MIB = 2**20
+NETWORK = frozenset({"gix-network"})
+VOLUME = frozenset({"gix-ledger-volume"})
+PROVIDER = frozenset({"gix-engine"})
+EDITED_LINE = "edited and ready"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What a run of the matrix has for itself. `prefixes`, `subnets`: at first, changed, and by default."""
+
+    prefixes: tuple[str, str, str]
+    subnets: tuple[str, str, str]
+    metrics_ports: tuple[int, int]
+    sealed: Mapping[str, Any]
+    base: str
+    registry: str
+    engine: str
+    certificates: str
+
+    def log_in(self) -> dict[str, Any]:
+        """The key `registry` for this site's own."""
+        return {"address": self.registry, "username": USERNAME, "password": self.sealed["password"]}
+
+
+@contextmanager
+def site(client: docker.DockerClient, directory: Path) -> Iterator[tuple[StackUnderTest, Site]]:
+    """A stack for the matrix, which nothing has brought up yet; its images and all else are taken away afterwards.
+
+    What a key falls back to is changed in its copy of the program where other stacks may have the real default.
+    """
+    stack = new_stack(client, directory / "gix")
+    name = stack.name
+    subnets = {stack.config["gix:network"]["subnet"]}
+    while len(subnets) < 3:
+        subnets.add(free_subnet(client))
+    one, two, three = sorted(subnets)
+    _replace(stack.directory / "gix_components/settings.py", '"172.28.0.0/16", desc', f'"{three}", desc')
+    project = yaml.safe_load((stack.directory / "Pulumi.yaml").read_text())
+    project["config"]["prefix"]["default"] = f"{name}c"
+    (stack.directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+    keys = certificates(directory / "certificates")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(keys / "cert.pem", keys / "key.pem")
+    (directory / "registry").mkdir()
+    with ExitStack() as stop:
+        registry = stop.enter_context(running_registry(directory / "registry")).address
+        port = stop.enter_context(proxy(client, context))
+        first, second = free_ports(2)
+        try:
+            yield (
+                stack,
+                Site(
+                    prefixes=(name, f"{name}b", f"{name}c"),
+                    subnets=(one, two, three),
+                    metrics_ports=(first, second),
+                    sealed=_seal(stack, {"first": "one", "second": "two", "password": PASSWORD}),
+                    base=_other_base(client, f"{name}-base:1.0"),
+                    registry=registry,
+                    engine=f"tcp://127.0.0.1:{port}",
+                    certificates=str(keys),
+                ),
+            )
+        finally:
+            put(stack.config, "prefix", name)
+            stack.remove()
+            for image in client.images.list():
+                for tag in (*image.tags, *(image.attrs["RepoDigests"] or [])):
+                    # The last tag of an image takes its digests with it.
+                    with contextlib.suppress(ImageNotFound):
+                        if tag.startswith((name, f"{registry}/")):
+                            client.images.remove(tag)
+
+
+def _replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert text.count(old) == 1, f"{file} has {text.count(old)} times {old}"
+    file.write_text(text.replace(old, new))
+
+
+def _seal(stack: StackUnderTest, plain: Mapping[str, str]) -> dict[str, Any]:
+    stack.stack.set_all_config({f"gix:{name}": auto.ConfigValue(value, secret=True) for name, value in plain.items()})
+    config = yaml.safe_load((stack.directory / f"Pulumi.{stack.name}.yaml").read_text())["config"]
+    return {name: config[f"gix:{name}"] for name in plain}
+
+
+def runtime_base() -> str:
+    """The image that the services start from on this machine."""
+    return os.environ.get("GIX_RUNTIME_BASE", "debian:bookworm-slim")
+
+
+def edited_source(stack: StackUnderTest) -> None:
+    """A second workspace, `edited`, whose router says something else."""
+    shutil.copytree(stack.directory / "sample", stack.directory / "edited")
+    _replace(stack.directory / "edited/crates/ajr-router/src/main.rs", '"ready on port', f'"{EDITED_LINE} on port')
+
+
+def _other_base(client: docker.DockerClient, name: str) -> str:
+    """A runtime base that differs from the machine's by a label."""
+    base = client.containers.create(runtime_base())
+    try:
+        base.commit(*name.split(":"), changes="LABEL base=other")
+    finally:
+        base.remove()
+    return name
+
+
+def config(service: str, key: str) -> Shows:
+    return lambda stack: inspected(stack, service)["Config"].get(key)
+
+
+def host(service: str, key: str) -> Shows:
+    return lambda stack: inspected(stack, service)["HostConfig"].get(key)
+
+
+def variable(service: str, name: str) -> Shows:
+    return lambda stack: dict(each.split("=", 1) for each in inspected(stack, service)["Config"]["Env"]).get(name)
+
+
+def published(service: str, inside: int) -> Shows:
+    return lambda stack: [
+        int(each["HostPort"])
+        for each in (inspected(stack, service)["HostConfig"]["PortBindings"] or {}).get(f"{inside}/tcp", [])
+    ]
+
+
+def stated(resource: str, *path: str) -> Shows:
+    """What Pulumi has recorded: for inputs that only Pulumi itself, or a build, goes by."""
+
+    def show(stack: StackUnderTest) -> Any:
+        value: Any = recorded(stack)[resource]["inputs"]
+        for step in path:
+            value = (value or {}).get(step)
+        return value
+
+    return show
+
+
+def of_image(service: str, *path: str) -> Shows:
+    """What `docker image inspect` shows of the image that a service runs."""
+
+    def show(stack: StackUnderTest) -> Any:
+        value: Any = stack.client.images.get(inspected(stack, service)["Image"]).attrs
+        for step in path:
+            value = (value or {}).get(step)
+        return value
+
+    return show
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """An input of a service's container: it begins as `before`, is changed to `after`, and then its key is removed.
+
+    `changed` and `removed` are what the engine shows after each.
+    """
+
+    service: str
+    input: str
+    key: str
+    before: Any
+    after: Any
+    shows: Shows
+    changed: Any
+    removed: Any
+    on_change: Effect = Effect.REPLACE
+    on_removal: Effect = Effect.REPLACE
+
+    def change(self) -> Cell:
+        return self._cell(Act.CHANGE, self.after, self.changed, self.on_change)
+
+    def remove(self) -> Cell:
+        return self._cell(Act.REMOVE, REMOVED, self.removed, self.on_removal)
+
+    def _cell(self, act: Act, value: Any, expected: Any, effect: Effect) -> Cell:
+        return Cell(
+            resource="Container",
+            input=self.input,
+            act=act,
+            key=f"{self.service}.{self.key}",
+            value=value,
+            of=containers([self.service]),
+            shows=self.shows,
+            expected=expected,
+            effect=effect,
+        )
+
+
+MEMORY = Trial(
+    service="enclave",
+    input="memory",
+    key="memory",
+    before="64MiB",
+    after="80MiB",
+    shows=host("enclave", "Memory"),
+    changed=80 * MIB,
+    removed=0,
+    on_change=Effect.UPDATE,
+)
+MEMORY_SWAP = Trial(
+    service="enclave",
+    input="memorySwap",
+    key="memorySwap",
+    before="128MiB",
+    after="192MiB",
+    shows=host("enclave", "MemorySwap"),
+    changed=192 * MIB,
+    removed=160 * MIB,
+    on_change=Effect.UPDATE,
+    on_removal=Effect.UPDATE,
+)
+LIVE = [
+    MEMORY_SWAP,
+    Trial(
+        service="router",
+        input="maxRetryCount",
+        key="restart",
+        before="on-failure:3",
+        after="on-failure:5",
+        shows=host("router", "RestartPolicy"),
+        changed={"Name": "on-failure", "MaximumRetryCount": 5},
+        removed={"Name": "unless-stopped", "MaximumRetryCount": 0},
+        on_change=Effect.UPDATE,
+        on_removal=Effect.UPDATE,
+    ),
+    Trial(
+        service="enclave",
+        input="restart",
+        key="restart",
+        before="always",
+        after="no",
+        shows=host("enclave", "RestartPolicy"),
+        changed={"Name": "no", "MaximumRetryCount": 0},
+        removed={"Name": "unless-stopped", "MaximumRetryCount": 0},
+        on_change=Effect.UPDATE,
+        on_removal=Effect.UPDATE,
+    ),
+]
+HEALTH_CHECK = Trial(
+    service="auction",
+    input="healthcheck",
+    key="healthCheck.retries",
+    before=4,
+    after=5,
+    shows=lambda stack: inspected(stack, "auction")["Config"]["Healthcheck"]["Retries"],
+    changed=5,
+    removed=3,
+)
+WAIT_TIMEOUT = Trial(
+    service="auction",
+    input="waitTimeout",
+    key="healthCheck.retries",
+    before=4,
+    after=5,
+    shows=stated("gix-auction-container", "waitTimeout"),
+    changed=22,
+    removed=17,
+    on_change=Effect.UPDATE,
+    on_removal=Effect.UPDATE,
+)
+INIT = Trial(
+    service="router",
+    input="init",
+    key="init",
+    before=True,
+    after=False,
+    shows=host("router", "Init"),
+    changed=False,
+    removed=True,
+)
+TMPFS = Trial(
+    service="auction",
+    input="tmpfs",
+    key="tmpfs",
+    before={"/run/trial": "size=1m"},
+    after={"/run/trial": "size=2m"},
+    shows=host("auction", "Tmpfs"),
+    changed={"/run/trial": "size=2m"},
+    removed=None,
+)
+ENCLAVE = [
+    Trial(
+        service="enclave",
+        input="readOnly",
+        key="readOnlyRoot",
+        before=False,
+        after=True,
+        shows=host("enclave", "ReadonlyRootfs"),
+        changed=True,
+        removed=False,
+    ),
+    Trial(
+        service="enclave",
+        input="ports",
+        key="publish",
+        before=True,
+        after=False,
+        shows=lambda stack: bool(inspected(stack, "enclave")["HostConfig"]["PortBindings"]),
+        changed=False,
+        removed=True,
+    ),
+    Trial(
+        service="enclave",
+        input="stopSignal",
+        key="stopSignal",
+        before="SIGTERM",
+        after="SIGQUIT",
+        shows=config("enclave", "StopSignal"),
+        changed="SIGQUIT",
+        removed="SIGINT",
+    ),
+    Trial(
+        service="enclave",
+        input="stopTimeout",
+        key="stopGrace",
+        before="5s",
+        after="6s",
+        shows=config("enclave", "StopTimeout"),
+        changed=6,
+        removed=10,
+    ),
+    Trial(
+        service="enclave",
+        input="destroyGraceSeconds",
+        key="stopGrace",
+        before="5s",
+        after="6s",
+        shows=stated("gix-enclave-container", "destroyGraceSeconds"),
+        changed=6,
+        removed=10,
+        on_change=Effect.UPDATE,
+        on_removal=Effect.UPDATE,
+    ),
+    Trial(
+        service="enclave",
+        input="envs",
+        key="environment",
+        before={"TRIAL": "one"},
+        after={"TRIAL": "two"},
+        shows=variable("enclave", "TRIAL"),
+        changed="two",
+        removed=None,
+    ),
+]
+
+
+def router(site: Site) -> list[Trial]:
+    """The inputs of the router's container that are changed together."""
+    first, second = site.metrics_ports
+    return [
+        Trial(
+            service="router",
+            input="envs",
+            key="rustLog",
+            before="warn",
+            after="debug",
+            shows=variable("router", "RUST_LOG"),
+            changed="debug",
+            removed="info",
+        ),
+        Trial(
+            service="router",
+            input="ports",
+            key="metricsPort",
+            before=first,
+            after=second,
+            shows=published("router", 9001),
+            changed=[second],
+            removed=[],
+        ),
+        Trial(
+            service="router",
+            input="labels",
+            key="labels",
+            before={"team": "one"},
+            after={"team": "two"},
+            shows=lambda stack: inspected(stack, "router")["Config"]["Labels"].get("team"),
+            changed="two",
+            removed=None,
+        ),
+        Trial(
+            service="router",
+            input="user",
+            key="user",
+            before="1001:1001",
+            after="1002:1002",
+            shows=config("router", "User"),
+            changed="1002:1002",
+            removed="1000:1000",
+        ),
+        Trial(
+            service="router",
+            input="cpus",
+            key="cpus",
+            before=0.5,
+            after=0.75,
+            shows=host("router", "NanoCpus"),
+            changed=750_000_000,
+            removed=0,
+        ),
+        Trial(
+            service="router",
+            input="hosts",
+            key="extraHosts",
+            before={"ledger.test": "192.0.2.7"},
+            after={"ledger.test": "192.0.2.8"},
+            shows=host("router", "ExtraHosts"),
+            changed=["ledger.test:192.0.2.8"],
+            removed=None,
+        ),
+    ]
+
+
+def auction(site: Site) -> list[Trial]:
+    """The inputs of the auction's container that are changed together."""
+    return [
+        Trial(
+            service="auction",
+            input="envs",
+            key="secretEnvironment",
+            before={"TOKEN": site.sealed["first"]},
+            after={"TOKEN": site.sealed["second"]},
+            shows=variable("auction", "TOKEN"),
+            changed="two",
+            removed=None,
+        ),
+        Trial(
+            service="auction",
+            input="logDriver",
+            key="logging.driver",
+            before="json-file",
+            after="local",
+            shows=lambda stack: inspected(stack, "auction")["HostConfig"]["LogConfig"]["Type"],
+            changed="local",
+            removed="json-file",
+        ),
+        Trial(
+            service="auction",
+            input="logOpts",
+            key="logging.options",
+            before={"max-size": "5m"},
+            after={"max-size": "6m"},
+            shows=lambda stack: inspected(stack, "auction")["HostConfig"]["LogConfig"]["Config"],
+            changed={"max-size": "6m"},
+            removed={"max-size": "10m", "max-file": "3"},
+        ),
+        Trial(
+            service="auction",
+            input="capabilities",
+            key="dropCapabilities",
+            before=["CAP_NET_RAW"],
+            after=["ALL"],
+            shows=host("auction", "CapDrop"),
+            changed=["ALL"],
+            removed=None,
+        ),
+        Trial(
+            service="auction",
+            input="ulimits",
+            key="ulimits",
+            before={"nofile": {"soft": 1024, "hard": 1024}},
+            after={"nofile": {"soft": 1024, "hard": 2048}},
+            shows=host("auction", "Ulimits"),
+            changed=[{"Name": "nofile", "Soft": 1024, "Hard": 2048}],
+            removed=None,
+        ),
+        Trial(
+            service="auction",
+            input="securityOpts",
+            key="noNewPrivileges",
+            before=False,
+            after=True,
+            shows=host("auction", "SecurityOpt"),
+            changed=["no-new-privileges:true"],
+            removed=["no-new-privileges:false"],
+        ),
+    ]
+
+
+def beginning(site: Site) -> dict[str, Any]:
+    """The keys of the stack's file before anything is changed."""
+    trials = [*LIVE, MEMORY, HEALTH_CHECK, WAIT_TIMEOUT, INIT, TMPFS, *router(site), *auction(site), *ENCLAVE]
+    return {f"{trial.service}.{trial.key}": trial.before for trial in trials} | {
+        "network.name": "trial-net",
+        "network.subnet": site.subnets[0],
+        "network.labels": {"team": "one"},
+        "ledger.volume": "trial-data",
+    }
+
+
+def networks(act: Act, site: Site) -> list[Cell]:
+    """The network, whose name stays."""
+    value = {
+        "network.labels": {"team": "two"} if act is Act.CHANGE else REMOVED,
+        "network.subnet": site.subnets[1] if act is Act.CHANGE else REMOVED,
+    }
+    shows: dict[str, tuple[str, Shows, Any]] = {
+        "network.labels": ("labels", _network_label, "two" if act is Act.CHANGE else None),
+        "network.subnet": ("ipamConfigs", _subnets, {site.subnets[1 if act is Act.CHANGE else 2]}),
+    }
+    return [
+        Cell(
+            resource="Network",
+            input=name,
+            act=act,
+            key=key,
+            value=value[key],
+            of=NETWORK,
+            others=containers(),
+            shows=show,
+            expected=expected,
+        )
+        for key, (name, show, expected) in shows.items()
+    ]
+
+
+def _network(stack: StackUnderTest) -> dict[str, Any]:
+    """The network that all the stack's containers are on."""
+    [name] = {name for service in ("router", "auction", "enclave") for name in _networks(stack, service)}
+    return dict(stack.client.networks.get(name).attrs)
+
+
+def _networks(stack: StackUnderTest, service: str) -> list[str]:
+    return list(inspected(stack, service)["NetworkSettings"]["Networks"])
+
+
+def _network_label(stack: StackUnderTest) -> Any:
+    return _network(stack)["Labels"].get("team")
+
+
+def _subnets(stack: StackUnderTest) -> set[str]:
+    return {pool["Subnet"] for pool in _network(stack)["IPAM"]["Config"]}
+
+
+def names(act: Act, site: Site) -> list[Cell]:
+    """Everything's names: by the prefix they are changed, and by it and their own keys they fall back."""
+    number = 1 if act is Act.CHANGE else 2
+    prefix = site.prefixes[number]
+    value = prefix if act is Act.CHANGE else REMOVED
+    by_prefix: dict[str, Any] = {"act": act, "key": "prefix", "value": value}
+    network_key = by_prefix if act is Act.CHANGE else {"act": act, "key": "network.name", "value": REMOVED}
+    volume_key = by_prefix if act is Act.CHANGE else {"act": act, "key": "ledger.volume", "value": REMOVED}
+    network = f"{prefix}-{'trial-net' if act is Act.CHANGE else 'gix-network'}"
+    volume = f"{prefix}-{'trial-data' if act is Act.CHANGE else 'gcam-data'}"
+    auction = containers(["auction"])
+    return [
+        Cell(
+            resource="Container",
+            input="name",
+            **by_prefix,
+            of=containers(),
+            shows=lambda stack: inspected(stack, "router")["Name"],
+            expected=f"/{prefix}-gix-router",
+        ),
+        Cell(
+            resource="Container",
+            input="networksAdvanced",
+            **network_key,
+            of=containers(),
+            shows=lambda stack: _networks(stack, "router"),
+            expected=[network],
+        ),
+        Cell(
+            resource="Container",
+            input="volumes",
+            **volume_key,
+            of=auction,
+            shows=lambda stack: [
+                each["Name"] for each in inspected(stack, "auction")["Mounts"] if each["Type"] == "volume"
+            ],
+            expected=[volume],
+        ),
+        Cell(
+            resource="Network",
+            input="name",
+            **network_key,
+            of=NETWORK,
+            others=containers(),
+            shows=lambda stack: _network(stack)["Name"],
+            expected=network,
+        ),
+        Cell(
+            resource="Volume",
+            input="name",
+            **volume_key,
+            of=VOLUME,
+            others=auction,
+            shows=lambda stack: (exists(stack, volume), marked(stack, f"{site.prefixes[0]}-trial-data")),
+            expected=(True, True),
+        ),
+        Cell(
+            resource="Image",
+            input="imageName",
+            **by_prefix,
+            of=images(),
+            others=containers(),
+            certain=False,
+            effect=Effect.UPDATE,
+            shows=_tagged(f"{prefix}-gix-router:latest"),
+            expected=True,
+        ),
+    ]
+
+
+def protected_volume(site: Site) -> Cell:
+    """The volume's name, changed while it is protected."""
+    return Cell(
+        resource="Volume",
+        input="name",
+        act=Act.CHANGE,
+        key="ledger.volume",
+        value="other-data",
+        of=VOLUME,
+        shows=lambda stack: (
+            exists(stack, f"{site.prefixes[0]}-other-data"),
+            marked(stack, f"{site.prefixes[0]}-trial-data"),
+        ),
+        expected=(False, True),
+        effect=Effect.REFUSED,
+    )
+
+
+def exists(stack: StackUnderTest, volume: str) -> bool:
+    try:
+        return bool(stack.client.volumes.get(volume))
+    except NotFound:
+        return False
+
+
+def mark(stack: StackUnderTest) -> None:
+    """Leave something in the auction's volume that a lost volume would not have."""
+    result = stack.client.containers.get(inspected(stack, "auction")["Id"]).exec_run(["touch", "/data/marked"])
+    assert result.exit_code == 0, result.output
+
+
+def marked(stack: StackUnderTest, volume: str) -> bool:
+    """Whether a volume still holds what `mark` left in it."""
+    found = stack.client.containers.run(
+        inspected(stack, "auction")["Image"], ["ls", "/data"], volumes=[f"{volume}:/data:ro"], remove=True
+    )
+    assert isinstance(found, bytes)
+    return "marked" in found.decode().split()
+
+
+def image_changes(site: Site) -> list[Cell]:
+    """All that decides how images are built and where they go, and what the provider is told."""
+    return [
+        _image("imageName", "images.tag", "v1", _tagged(f"{site.registry}/gix-network/router:v1"), True),
+        _image("skipPush", "images.push", True, stated("gix-images-router-image", "skipPush"), False),
+        _image("registry", "registry", site.log_in(), _pushed(site), True),
+        _image("build.context", "source", "edited", _says_edited, True),
+        _image("build.dockerfile", "images.way", "individual", _built("dockerfile"), "infra/docker/Dockerfile.router"),
+        _image("build.target", "images.way", "individual", _built("target"), None),
+        _image("build.args", "images.runtimeBase", site.base, of_image("router", "Config", "Labels", "base"), "other"),
+        _image("build.platform", "images.platform", "linux/amd64/v1", _built("platform"), "linux/amd64/v1"),
+        Cell(
+            resource="Container",
+            input="image",
+            act=Act.CHANGE,
+            key="source",
+            value="edited",
+            of=containers(),
+            shows=_says_edited,
+            expected=True,
+        ),
+        _provider("registryAuth", "registry", site.log_in(), lambda stack: bool(_engine("registryAuth")(stack)), True),
+        _provider("host", "engine.host", site.engine, _engine("host"), site.engine),
+        _provider("certPath", "engine.certPath", site.certificates, _engine("certPath"), site.certificates),
+    ]
+
+
+def image_removals(site: Site) -> list[Cell]:
+    """The same keys, taken out of the stack's file."""
+    expected: dict[str, tuple[Shows, Any]] = {
+        "imageName": (_tagged(f"{site.prefixes[2]}-gix-router:latest"), True),
+        "skipPush": (stated("gix-images-router-image", "skipPush"), True),
+        "registry": (_pushed(site), False),
+        "build.context": (_says_edited, False),
+        "build.dockerfile": (_built("dockerfile"), "infra/docker/Dockerfile.rust-builder"),
+        "build.target": (_built("target"), "router"),
+        "build.args": (of_image("router", "Config", "Labels", "base"), None),
+        "build.platform": (_built("platform"), "linux/amd64"),
+        "image": (_says_edited, False),
+        "registryAuth": (lambda stack: bool(_engine("registryAuth")(stack)), False),
+        "host": (_engine("host"), None),
+        "certPath": (_engine("certPath"), None),
+    }
+    return [_removal(cell, *expected[cell.input]) for cell in image_changes(site)]
+
+
+def _removal(cell: Cell, shows: Shows, expected: Any) -> Cell:
+    return Cell(
+        resource=cell.resource,
+        input=cell.input,
+        act=Act.REMOVE,
+        key=cell.key,
+        value=REMOVED,
+        of=cell.of,
+        others=cell.others,
+        certain=cell.certain,
+        effect=cell.effect,
+        shows=shows,
+        expected=expected,
+    )
+
+
+def _image(name: str, key: str, value: Any, shows: Shows, expected: Any) -> Cell:
+    return Cell(
+        resource="Image",
+        input=name,
+        act=Act.CHANGE,
+        key=key,
+        value=value,
+        of=images(),
+        others=containers(),
+        certain=False,
+        effect=Effect.UPDATE,
+        shows=shows,
+        expected=expected,
+    )
+
+
+def _provider(name: str, key: str, value: Any, shows: Shows, expected: Any) -> Cell:
+    return Cell(
+        resource="Provider",
+        input=name,
+        act=Act.CHANGE,
+        key=key,
+        value=value,
+        of=PROVIDER,
+        effect=Effect.UPDATE,
+        shows=shows,
+        expected=expected,
+    )
+
+
+def _engine(name: str) -> Shows:
+    return stated("gix-engine", name)
+
+
+def _built(name: str) -> Shows:
+    return stated("gix-images-router-image", "build", name)
+
+
+def _tagged(name: str) -> Shows:
+    return lambda stack: name in of_image("router", "RepoTags")(stack)
+
+
+def _pushed(site: Site) -> Shows:
+    return lambda stack: str(recorded(stack)["gix-images-router-image"]["outputs"]["repoDigest"]).startswith(
+        site.registry
+    )
+
+
+def _says_edited(stack: StackUnderTest) -> bool:
+    return EDITED_LINE.encode() in stack.client.containers.get(inspected(stack, "router")["Id"]).logs()
+
+
+def digest(act: Act, value: Any) -> Cell:
+    """A pulled image's name: by tag, and by digest."""
+    return Cell(
+        resource="RemoteImage",
+        input="name",
+        act=act,
+        key="images.digests",
+        value=REMOVED if act is Act.REMOVE else {"router": value},
+        of=images(["router"]),
+        others=containers(["router"]),
+        certain=False,
+        shows=lambda stack: "@" in recorded(stack)["gix-images-router-image"]["inputs"]["name"],
+        expected=act is Act.CHANGE,
+    )

@@ -1,0 +1,54 @@
+"""Preview tells the truth and `up` does what it says, for every input that the program sets."""
+
+import dataclasses
+import re
+import sys
+
+import docker
+import pytest
+
+from gix_components.service import RECORDED_ONLY, RECORDED_ONLY_WHEN_REMOVED
+from tests.engine.change_matrix import DOCUMENT, Matrix, whole
+from tests.engine.change_matrix_trials import HEALTH_CHECK, INIT, MEMORY, MEMORY_SWAP, TMPFS
+from tests.engine.changes import Effect, put, run
+from tests.engine.stack_under_test import StackUnderTest
+
+
+@pytest.fixture(scope="module")
+def matrix(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Matrix:
+    matrix = whole(client, tmp_path_factory.mktemp("matrix"))
+    sys.stdout.write(matrix.table())
+    return matrix
+
+
+def test_every_change_and_removal_is_said_in_advance_and_applied_and_then_clean(matrix: Matrix) -> None:
+    assert not matrix.wrong, matrix.complaints()
+
+
+def test_the_document_is_what_a_run_shows(matrix: Matrix) -> None:
+    assert DOCUMENT.read_text() == matrix.document(), "run: python -m tests.engine.change_matrix --write"
+
+
+def test_given_a_program_that_does_not_replace_on_what_is_recorded_only_the_matrix_says_so(
+    fresh: StackUnderTest,
+) -> None:
+    program = fresh.directory / "gix_components/service.py"
+    mutant, dropped = re.subn(r"^(RECORDED_ONLY\w*) = \[.*\]$", r"\1: list[str] = []", program.read_text(), flags=re.M)
+    assert dropped == 2
+    program.write_text(mutant)
+    trials = [INIT, TMPFS, HEALTH_CHECK, MEMORY, MEMORY_SWAP]
+    for trial in trials:
+        put(fresh.config, f"{trial.service}.{trial.key}", trial.before)
+    fresh.up()
+
+    removed = [dataclasses.replace(each.remove(), effect=Effect.REPLACE, expected=0) for each in (MEMORY, MEMORY_SWAP)]
+    outcomes = run(fresh, [INIT.change(), TMPFS.change(), HEALTH_CHECK.change(), *removed])
+
+    assert {outcome.cell.input for outcome in outcomes} == {*RECORDED_ONLY, *RECORDED_ONLY_WHEN_REMOVED}
+    for outcome in outcomes:
+        told = "; ".join(outcome.faults)
+        assert "preview says update" in told
+        assert "was not recreated" in told
+        assert "not applied" in told
+        assert "up --refresh is not empty" in told
+        assert "a second up is not empty" not in told

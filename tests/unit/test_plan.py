@@ -1,0 +1,488 @@
+"""What a preview's steps amount to, told for people: from steps as `pulumi preview --json` writes them, cut short."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from gix_ops import plan, plan_text
+from gix_ops.plan import Downtime, Effect, OtherPlan, Plan, ServicePlan
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+PLATFORM = "urn:pulumi:dev::gix::gix:docker:Platform"
+CONNECTION = f"{PLATFORM}$pulumi:providers:docker::gix-engine"
+NETWORK = f"{PLATFORM}$gix:docker:Network$docker:index/network:Network::gix-network"
+VOLUME = f"{PLATFORM}$gix:docker:LedgerVolume$docker:index/volume:Volume::gix-ledger-volume"
+
+Step = dict[str, Any]
+
+
+def image_urn(service: str) -> str:
+    return f"{PLATFORM}$gix:docker:Images$docker:index/image:Image::gix-images-{service}-image"
+
+
+def step(
+    op: str,
+    urn: str,
+    *,
+    old: dict[str, Any] | None = None,
+    new: dict[str, Any] | None = None,
+    diff: dict[str, str] | None = None,
+    outputs: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
+    depends: dict[str, list[str]] | None = None,
+) -> Step:
+    """A step. `options` are those of both sides; `depends` the resources that an input depends on."""
+    kind = urn.split("::")[2].rpartition("$")[2]
+    common: dict[str, Any] = {
+        "urn": urn,
+        "type": kind,
+        "custom": not kind.startswith("gix:"),
+        "propertyDependencies": depends or {},
+        "dependencies": sorted({urn for urns in (depends or {}).values() for urn in urns}),
+    } | (options or {})
+    paths = {path: {"kind": how, "inputDiff": False} for path, how in (diff or {}).items()}
+    reasons = [path.partition("[")[0].partition(".")[0] for path in paths]
+    record: Step = {
+        "op": op,
+        "urn": urn,
+        "provider": f"{CONNECTION}::an-id" if kind.startswith("docker:") else "",
+        "detailedDiff": paths or None,
+        "diffReasons": reasons,
+    }
+    if op == "replace":
+        record["replaceReasons"] = reasons
+    if old is not None:
+        record["oldState"] = common | {"inputs": old, "outputs": outputs or {}}
+    if new is not None:
+        record["newState"] = common | {"inputs": new}
+    return record
+
+
+def inputs(service: str, **more: Any) -> dict[str, Any]:
+    return {
+        "name": f"gix-{service}",
+        "image": "sha256:" + "a" * 64,
+        "labels": [{"label": "io.gix.service", "value": service}],
+        "envs": ["RUST_LOG=debug", "RUST_BACKTRACE=0"],
+        "healthcheck": {"interval": "10s", "startInterval": "0s"},
+        "destroyGraceSeconds": 10,
+        "waitTimeout": 62,
+        "volumes": [{"containerPath": "/data", "volumeName": "gcam-data"}] if service == "auction" else [],
+    } | more
+
+
+def container(
+    op: str,
+    service: str,
+    *,
+    diff: dict[str, str] | None = None,
+    old: dict[str, Any] | None = None,
+    new: dict[str, Any] | None = None,
+    outputs: dict[str, Any] | None = None,
+) -> Step:
+    """A step of a service's container; `old` and `new` are put over its inputs."""
+    depends = {"image": [image_urn(service)], "networksAdvanced": [NETWORK]}
+    if service == "auction":
+        depends["volumes"] = [VOLUME]
+    return step(
+        op,
+        f"{PLATFORM}$gix:docker:Service$docker:index/container:Container::gix-{service}-container",
+        old=None if op == "create" else inputs(service, **(old or {})),
+        new=None if op == "delete" else inputs(service, **(new or {})),
+        diff=diff,
+        outputs=outputs,
+        depends=depends,
+    )
+
+
+def untouched(*services: str) -> list[Step]:
+    return [container("same", service) for service in services]
+
+
+def planned(*steps: Step, diagnostics: list[dict[str, str]] | None = None, failed: bool = False) -> Plan:
+    preview = {"steps": list(steps)} | ({"diagnostics": diagnostics} if diagnostics else {})
+    return plan.of(json.loads(json.dumps(preview)), failed=failed)
+
+
+def only(found: Plan) -> ServicePlan:
+    [service] = found.services
+    return service
+
+
+def other(found: Plan) -> OtherPlan:
+    [each] = found.others
+    return each
+
+
+def test_given_nothing_changed_every_service_is_there_and_untouched() -> None:
+    found = planned(*untouched("enclave", "auction", "router"))
+    assert [each.service for each in found.services] == ["router", "auction", "enclave"]
+    assert {each.effect for each in found.services} == {Effect.UNTOUCHED}
+    assert (found.stack, found.summary, found.others) == ("dev", "nothing changes", ())
+
+
+def test_given_a_variable_changed_the_service_is_restarted_with_the_variable_as_cause() -> None:
+    found = planned(
+        container(
+            "replace",
+            "router",
+            diff={"envs[0]": "update-replace"},
+            new={"envs": ["RUST_LOG=info", "RUST_BACKTRACE=0"]},
+        ),
+        *untouched("auction", "enclave"),
+    )
+    assert found.services[0] == ServicePlan(
+        service="router",
+        container="gix-router",
+        effect=Effect.RESTARTED,
+        causes=("RUST_LOG debug -> info",),
+        downtime=Downtime(usual_seconds=12, at_most_seconds=72),
+    )
+    assert found.summary == "router restarted; 2 services untouched"
+
+
+def test_given_a_start_interval_the_first_probe_is_that_soon() -> None:
+    check = {"interval": "10s", "startInterval": "500ms"}
+    found = planned(container("replace", "router", diff={"user": "update-replace"}, new={"healthcheck": check}))
+    assert only(found).downtime == Downtime(usual_seconds=3, at_most_seconds=72)
+
+
+def test_given_limits_and_restart_policy_changed_the_service_is_updated_live() -> None:
+    found = planned(
+        container(
+            "update",
+            "enclave",
+            diff={"memory": "update", "memorySwap": "add", "restart": "update"},
+            old={"memory": 256, "restart": "on-failure", "maxRetryCount": 3},
+            new={"memory": 1024, "memorySwap": 2048, "restart": "always"},
+        )
+    )
+    assert only(found).effect is Effect.UPDATED
+    assert only(found).downtime is None
+    assert only(found).causes == (
+        "memory 256 MiB -> 1024 MiB",
+        "memory with swap (none) -> 2048 MiB",
+        "restart on-failure:3 -> always",
+    )
+
+
+def test_given_a_limit_removed_it_is_told_that_the_engine_keeps_it() -> None:
+    found = planned(container("update", "enclave", diff={"memory": "delete"}, old={"memory": 256}))
+    assert only(found).effect is Effect.RECORDED
+    assert only(found).causes == (
+        "memory 256 MiB -> (none)",
+        "recorded, not applied until the container is made anew: memory",
+    )
+
+
+def test_given_an_update_that_the_provider_only_records_the_service_is_not_said_to_be_updated() -> None:
+    found = planned(
+        container("update", "router", diff={"healthcheck.interval": "update"}, new={"healthcheck": {"interval": "1s"}})
+    )
+    assert only(found).effect is Effect.RECORDED
+    assert "health check interval 10s -> 1s" in only(found).causes
+
+
+def test_given_the_network_replaced_containers_without_reasons_of_their_own_get_its() -> None:
+    old, new = ({"name": "gix-network", "ipamConfigs": [{"subnet": each}]} for each in ("172.28.0.0/16", "10.0.0.0/24"))
+    found = planned(
+        step("replace", NETWORK, old=old, new=new, diff={"ipamConfigs[0]": "update-replace"}),
+        container("replace", "router"),
+        container("replace", "auction"),
+    )
+    assert [each.effect for each in found.services] == [Effect.RESTARTED, Effect.RESTARTED]
+    assert {each.causes for each in found.services} == {("network replaced: subnet 172.28.0.0/16 -> 10.0.0.0/24",)}
+    assert not any(each.data_at_risk for each in found.services)
+    assert other(found).kind == "network"
+    assert other(found).operation == "replaced"
+
+
+def rebuilt(service: str) -> tuple[Step, Step]:
+    old, new = (
+        {"imageName": f"gix-{service}:latest", "build": {"contextDigest": digest, "args": {"RUNTIME_BASE": "debian"}}}
+        for digest in ("b" * 64, "c" * 64)
+    )
+    return (
+        step("update", image_urn(service), old=old, new=new, diff={"build": "update"}),
+        container("replace", service, diff={"image": "update-replace"}, new={"image": UNKNOWN}),
+    )
+
+
+def test_given_the_source_changed_a_restart_depends_on_what_the_build_gives() -> None:
+    found = planned(*rebuilt("router"), *rebuilt("enclave"))
+    assert {each.effect for each in found.services} == {Effect.RESTARTED_IF_IMAGE_CHANGES}
+    assert found.services[0].causes == ("image built again: source changed",)
+    assert found.services[0].downtime
+    assert [each.operation for each in found.others] == ["built again", "built again"]
+    assert found.summary == "router, enclave restarted if its image changes; 2 other changes"
+
+
+def test_given_the_source_and_a_variable_changed_the_restart_is_certain() -> None:
+    image, _ = rebuilt("router")
+    found = planned(
+        image,
+        container(
+            "replace",
+            "router",
+            diff={"image": "update-replace", "envs[0]": "update-replace"},
+            new={"image": UNKNOWN, "envs": ["RUST_LOG=warn", "RUST_BACKTRACE=0"]},
+        ),
+    )
+    assert only(found).effect is Effect.RESTARTED
+    assert only(found).causes == ("image built again: source changed", "RUST_LOG debug -> warn")
+
+
+def test_given_the_source_and_the_network_changed_the_restart_is_certain() -> None:
+    network = step("replace", NETWORK, old={"name": "a"}, new={"name": "b"}, diff={"name": "update-replace"})
+    found = planned(network, *rebuilt("router"))
+    assert only(found).effect is Effect.RESTARTED
+    assert only(found).causes == ("image built again: source changed", "network replaced: name a -> b")
+
+
+def test_given_another_engine_everything_on_it_is_replaced_for_that() -> None:
+    connection = step("replace", CONNECTION, old={}, new={"host": "ssh://gix@other"}, diff={"host": "add-replace"})
+    found = planned(connection, container("replace", "router"))
+    assert only(found).causes == ("connection replaced: engine (none) -> ssh://gix@other",)
+
+
+@pytest.mark.parametrize(
+    ("retained", "told"), [(True, "stays on the engine with its data"), (False, "IS DELETED WITH ALL THAT IS IN IT")]
+)
+def test_given_the_volume_removed_data_is_at_risk(*, retained: bool, told: str) -> None:
+    volume = step("delete", VOLUME, old={"name": "gcam-data"}, options={"retainOnDelete": retained})
+    found = planned(volume, container("delete", "auction"), *untouched("router"))
+    assert found.summary.startswith("DATA AT RISK; ")
+    assert other(found).operation == ("given up (it stays on the engine)" if retained else "removed")
+    [risk] = other(found).data_at_risk
+    assert told in risk
+    auction = next(each for each in found.services if each.service == "auction")
+    assert auction.effect is Effect.REMOVED
+    assert auction.data_at_risk == (risk,)
+
+
+def test_given_another_volume_the_service_no_longer_sees_its_data() -> None:
+    volume = step(
+        "replace",
+        VOLUME,
+        old={"name": "gcam-data"},
+        new={"name": "other"},
+        diff={"name": "update-replace"},
+        options={"retainOnDelete": True},
+    )
+    # Pulumi marks the old state of a resource that it replaces create first like this.
+    volume["oldState"]["delete"] = True
+    found = planned(
+        volume,
+        container(
+            "replace",
+            "auction",
+            diff={"volumes[0]": "update-replace"},
+            new={"volumes": [{"containerPath": "/data", "volumeName": "other"}]},
+        ),
+    )
+    assert other(found).operation == "replaced"
+    assert only(found).causes == ("mount /data gcam-data -> other",)
+    parted, unseen = only(found).data_at_risk
+    assert "stays on the engine" in parted
+    assert "no longer sees what it wrote" in unseen
+
+
+def test_given_the_mount_alone_gone_data_is_at_risk_too() -> None:
+    found = planned(container("replace", "auction", diff={"volumes": "delete-replace"}, new={"volumes": []}))
+    assert found.summary == "DATA AT RISK; auction restarted"
+
+
+def test_given_protection_taken_off_it_is_told_although_pulumi_calls_it_the_same() -> None:
+    guarded = step("same", VOLUME, old={"name": "gcam-data"}, new={"name": "gcam-data"})
+    guarded["oldState"]["protect"] = True
+    found = planned(guarded, *untouched("auction"))
+    assert (other(found).operation, other(found).causes) == ("recorded", ("protection off",))
+    assert found.summary == "1 service untouched; 1 other change"
+
+
+SECRET = "[secret]"  # noqa: S105 - what a preview shows instead
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "diff", "told"),
+    [
+        (["A=1", SECRET], ["A=1", SECRET], {"envs[1]": "update-replace"}, ("a secret variable changed",)),
+        (["A=1", SECRET], ["A=2", SECRET], {"envs[0]": "update-replace"}, ("A 1 -> 2",)),
+        (
+            ["A=1", SECRET],
+            ["A=2", SECRET],
+            {"envs[0]": "update-replace", "envs[1]": "update-replace"},
+            ("A 1 -> 2", "a secret variable changed"),
+        ),
+        (["A=1", SECRET], ["A=1", "B=2", SECRET], {"envs[1]": "add-replace"}, ("B (none) -> 2",)),
+        (["A=1", "B=2", SECRET], ["A=1", SECRET], {"envs[1]": "delete-replace"}, ("B 2 -> (none)",)),
+        (["A=1"], ["A=1", SECRET], {"envs[1]": "add-replace"}, ("secret variable 1 (none) -> (secret)",)),
+        (["A=1", SECRET], ["A=1", SECRET], {"envs": "update-replace"}, ("variables changed (secret)",)),
+        (SECRET, SECRET, {"envs": "update-replace"}, ("variables changed (secret)",)),
+    ],
+)
+def test_of_secret_variables_it_is_told_that_they_change_and_nothing_else(
+    before: Any, after: Any, diff: dict[str, str], told: tuple[str, ...]
+) -> None:
+    found = planned(
+        container("replace", "auction", diff=diff, old={"envs": before}, new={"envs": after}, outputs={"envs": SECRET})
+    )
+    assert only(found).causes == told
+
+
+def test_given_a_refresh_that_finds_a_stopped_container_that_is_the_cause() -> None:
+    refreshed = container("refresh", "router")
+    found = planned(
+        refreshed,
+        container(
+            "replace",
+            "router",
+            diff={"mustRun": "add-replace", "ports": "add-replace"},
+            old={"mustRun": False},
+            new={"mustRun": True},
+            outputs={"mustRun": False, "ports": []},
+        ),
+    )
+    assert only(found).causes == ("it does not run",)
+
+
+def test_given_a_refresh_that_finds_other_memory_the_change_is_from_what_was_found() -> None:
+    stated = {"memory": 256}
+    found = planned(
+        container("update", "enclave", diff={"memory": "update"}, old=stated, new=stated, outputs={"memory": 300})
+    )
+    assert only(found).effect is Effect.UPDATED
+    assert only(found).causes == ("memory 300 MiB -> 256 MiB",)
+
+
+def test_given_a_new_stack_all_is_created_and_the_records_are_told_apart() -> None:
+    found = planned(
+        step("create", f"{PLATFORM}::gix", new={}),
+        step("create", NETWORK, new={"name": "gix-network"}),
+        step("create", image_urn("router"), new={"imageName": "gix-router:latest"}),
+        container("create", "router", new={"image": UNKNOWN}),
+    )
+    assert only(found).effect is Effect.CREATED
+    assert [(each.kind, each.name, each.operation) for each in found.others] == [
+        ("record", "Platform gix", "created"),
+        ("network", "gix-network", "created"),
+        ("image", "gix-router:latest", "built"),
+    ]
+    assert found.summary == "router created; 2 other changes"
+
+
+def test_given_a_volume_taken_over_and_a_step_of_no_known_kind_both_are_told() -> None:
+    found = planned(
+        step("import", VOLUME, new={"name": "gcam-data"}),
+        step("remove-pending-replace", "urn:pulumi:dev::gix::some:other/thing:Thing::odd", old={}, new={}),
+    )
+    assert [(each.kind, each.operation) for each in found.others] == [
+        ("volume", "taken over"),
+        ("other", "remove-pending-replace"),
+    ]
+
+
+def test_given_a_leftover_of_an_earlier_update_it_is_not_the_service_that_goes() -> None:
+    leftover = container("delete", "router")
+    leftover["oldState"]["delete"] = True
+    found = planned(leftover, *untouched("router"))
+    assert only(found).effect is Effect.UNTOUCHED
+    assert other(found).operation == "removed (left over from an earlier update)"
+
+
+PREFLIGHT = "error: Docker engine vm: 1 problem; nothing has been touched\n  gix:router.hostPort = 1: is held\n"
+
+
+def test_given_a_preview_that_fails_only_the_reason_is_told() -> None:
+    found = planned(
+        *untouched("router"),
+        diagnostics=[
+            {"severity": "error", "message": PREFLIGHT},
+            {
+                "severity": "error",
+                "message": "error: an unhandled error occurred: program exited with non-zero exit: 1",
+            },
+        ],
+        failed=True,
+    )
+    assert found.services == ()
+    assert found.summary == "the preview failed"
+    [error] = found.errors
+    assert error.startswith("Docker engine vm: 1 problem")
+    assert "    Docker engine vm: 1 problem" in plan_text.markdown(found)
+    assert error.splitlines()[-1] in shown(found)
+
+
+def test_given_a_preview_that_fails_without_a_word_it_is_a_failure_all_the_same() -> None:
+    assert planned(failed=True).errors == ("Pulumi gave no reason",)
+
+
+def test_what_the_program_says_is_told_and_the_provider_s_debug_output_is_not() -> None:
+    found = planned(
+        *untouched("router"),
+        diagnostics=[
+            {"severity": "warning", "message": "warning: container old is stopped and removed: gix:takeOver is set\n"},
+            {"severity": "debug", "message": "TOKEN=in-the-clear"},
+        ],
+    )
+    assert found.notices == ("container old is stopped and removed: gix:takeOver is set",)
+    assert "old is stopped" in shown(found)
+
+
+def shown(found: Plan) -> str:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(plan_text.terminal(found), highlight=False)
+    return capture.get()
+
+
+MANY = planned(
+    step("delete", VOLUME, old={"name": "gcam-data"}),
+    step("create", f"{PLATFORM}::gix", new={}),
+    container("replace", "router", diff={"envs[0]": "update-replace"}, new={"envs": ["RUST_LOG=a|b`@x <i>"]}),
+    container("delete", "auction"),
+    container("same", "enclave"),
+)
+
+
+def test_the_terminal_shows_services_causes_risks_and_records() -> None:
+    text = shown(MANY)
+    for part in (
+        "DATA AT RISK",
+        "THE VOLUME gcam-data IS DELETED",
+        "about 12 s, at most 72 s",
+        "RUST_LOG debug -> a|b`@x",
+    ):
+        assert part in text
+    assert "created: Platform gix" in text
+
+
+def test_markdown_begins_with_a_line_that_says_it_all_and_nothing_in_it_is_markup() -> None:
+    first, *rest = plan_text.markdown(MANY).splitlines()
+    assert first.startswith(":warning: **dev**: DATA AT RISK; auction removed; router restarted")
+    [row] = [line for line in rest if "RUST&#95;LOG debug" in line]
+    assert "a&#124;b&#96;&#64;x &lt;i&gt;" in row
+    assert row.count("|") == 4
+
+
+def test_markdown_is_cut_to_what_a_comment_may_hold_and_says_so() -> None:
+    variables = [f"V{number}={'x' * 90}" for number in range(900)]
+    found = planned(
+        container("replace", "router", diff={"user": "update-replace"}, new={"user": "1"}),
+        *(step("create", f"{VOLUME}{number}", new={"name": name}) for number, name in enumerate(variables)),
+    )
+    text = plan_text.markdown(found)
+    assert len(text) <= plan_text.LONGEST_COMMENT
+    assert text.startswith("**dev**: router restarted; 900 other changes")
+    assert "Cut here" in text.splitlines()[-1]
+
+
+def test_json_has_the_documented_keys() -> None:
+    written = json.loads(json.dumps(dataclasses.asdict(MANY)))
+    assert list(written) == ["stack", "summary", "errors", "services", "others", "notices"]
+    assert list(written["services"][0]) == ["service", "container", "effect", "causes", "downtime", "data_at_risk"]
+    assert written["services"][0]["downtime"] == {"usual_seconds": 12, "at_most_seconds": 72}
+    assert list(written["others"][0]) == ["kind", "name", "operation", "causes", "data_at_risk", "urn"]

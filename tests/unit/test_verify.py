@@ -1,0 +1,344 @@
+"""What a stack declares beside what the engine shows: inputs and inspections as they really are, cut short."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from gix_components.platform import GixPlatform
+from gix_ops import fields, inspection, resources, verify
+from gix_ops.resources import Resource
+from gix_ops.verify import Difference, Report
+from tests.unit.declared import declare, environment
+
+ID = "1" * 64
+IMAGE_ID = "sha256:" + "a" * 64
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"TOKEN=hunter2"'}
+
+DECLARED: dict[str, Any] = {
+    "__defaults": ["start"],
+    "name": "gix-auction",
+    "image": IMAGE_ID,
+    "command": ["gcam-node"],
+    "envs": ["RUST_LOG=info", "EMPTY=", SECRET],
+    "labels": [{"__defaults": [], "label": "io.gix.service", "value": "auction"}],
+    "healthcheck": {"tests": ["CMD-SHELL", "true"], "interval": "500ms", "retries": 3, "startInterval": "0s"},
+    "user": "1000:1000",
+    "hostname": "auction",
+    "workingDir": "/",
+    "networksAdvanced": [{"name": "gix-network", "aliases": ["auction"]}],
+    "ports": [{"internal": 50052, "external": 50052, "ip": "127.0.0.1", "protocol": "tcp"}],
+    "volumes": [{"containerPath": "/data", "volumeName": "gcam-data"}],
+    "restart": "on-failure",
+    "maxRetryCount": 3,
+    "memory": 256,
+    "memorySwap": 512,
+    "cpus": "1.5",
+    "readOnly": True,
+    "tmpfs": {"/tmp": "rw,size=64m"},
+    "capabilities": {"drops": ["ALL"], "adds": ["CAP_CHOWN"]},
+    "securityOpts": ["no-new-privileges:true"],
+    "init": True,
+    "stopSignal": "SIGINT",
+    "stopTimeout": 10,
+    "logDriver": "json-file",
+    "logOpts": {"max-size": "10m"},
+    "ulimits": [{"name": "nofile", "soft": 1024, "hard": 2048}],
+    "hosts": [{"host": "ledger.test", "ip": "192.0.2.7"}],
+    "mustRun": True,
+    "waitTimeout": 17,
+}
+
+FOUND: dict[str, Any] = {
+    "Id": ID,
+    "Name": "/gix-auction",
+    "Image": IMAGE_ID,
+    "State": {"Status": "running", "ExitCode": 0, "Health": {"Status": "healthy"}},
+    "Config": {
+        "Hostname": "auction",
+        "User": "1000:1000",
+        "Env": ["RUST_LOG=info", "EMPTY=", "TOKEN=hunter2", "PATH=/usr/bin"],
+        "Cmd": ["gcam-node"],
+        "Entrypoint": None,
+        "Healthcheck": {"Test": ["CMD-SHELL", "true"], "Interval": 500_000_000, "Retries": 3},
+        "Labels": {"io.gix.service": "auction", "of.the.image": "yes"},
+        "WorkingDir": "/",
+        "StopSignal": "SIGINT",
+        "StopTimeout": 10,
+    },
+    "HostConfig": {
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m"}},
+        "PortBindings": {"50052/tcp": [{"HostIp": "127.0.0.1", "HostPort": "50052"}]},
+        "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3},
+        "CapAdd": ["CHOWN"],
+        "CapDrop": ["ALL"],
+        "ExtraHosts": ["ledger.test:192.0.2.7"],
+        "Privileged": False,
+        "ReadonlyRootfs": True,
+        "SecurityOpt": ["no-new-privileges:true"],
+        "Tmpfs": {"/tmp": "rw,size=64m"},
+        "Memory": 256 * 2**20,
+        "MemorySwap": 512 * 2**20,
+        "NanoCpus": 1_500_000_000,
+        "CpuShares": 0,
+        "CpusetCpus": "",
+        "PidsLimit": None,
+        "Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 2048}],
+        "Init": True,
+    },
+    "Mounts": [
+        {"Type": "volume", "Name": "gcam-data", "Source": "/var/lib/...", "Destination": "/data", "RW": True},
+        {"Type": "volume", "Name": "f" * 64, "Source": "/var/lib/...", "Destination": "/cache", "RW": True},
+    ],
+    "NetworkSettings": {"Networks": {"gix-network": {"Aliases": ["auction", ID[:12]]}}},
+}
+
+IMAGE: dict[str, Any] = {
+    "Id": IMAGE_ID,
+    "Config": {"Env": ["PATH=/usr/bin"], "Labels": {"of.the.image": "yes"}, "Volumes": {"/cache": {}}},
+}
+
+
+def resource(**more: Any) -> Resource:
+    return Resource(
+        urn="urn:pulumi:dev::gix::a$docker:index/container:Container::gix-auction-container",
+        type=resources.CONTAINER,
+        id=ID,
+        inputs=DECLARED | more,
+        outputs={},
+    )
+
+
+def compared(found: dict[str, Any] = FOUND, image: dict[str, Any] = IMAGE, **declared: Any) -> Report:
+    report = Report(stack="gix/dev")
+    verify.compare_container(report, resource(**declared), found, image)
+    return report
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """What was found, with another value at `path`."""
+    found = copy.deepcopy(FOUND)
+    *way, last = path.split("/")
+    place: Any = found
+    for key in way:
+        place = place[key]
+    place[last] = value
+    return found
+
+
+def only(report: Report) -> Difference:
+    [difference] = report.differences
+    return difference
+
+
+def test_given_a_container_as_declared_there_is_no_difference_and_nothing_left_out() -> None:
+    report = compared()
+    assert report.differences == []
+    assert report.not_compared == []
+    assert report.compared > 30
+    assert verify.summary(report) == f"gix/dev: as declared, {report.compared} fields compared"
+
+
+ANEW = "pulumi up --replace '**::gix-auction-container'"
+REFRESH = "pulumi up --refresh"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field", "found", "way_out"),
+    [
+        ("HostConfig/Memory", 300 * 2**20, "memory", "300 MiB", REFRESH),
+        ("HostConfig/MemorySwap", -1, "memory with swap", "unlimited", REFRESH),
+        ("HostConfig/RestartPolicy", {"Name": "always"}, "restart", "always", REFRESH),
+        ("HostConfig/NanoCpus", 10**9, "cpus", "1", ANEW),
+        ("HostConfig/CpuShares", 512, "cpu shares", "512", ANEW),
+        ("HostConfig/PidsLimit", 10, "limit on processes", "10", ANEW),
+        ("HostConfig/Init", False, "init", None, ANEW),
+        ("HostConfig/ReadonlyRootfs", False, "read-only root", None, ANEW),
+        ("HostConfig/Privileged", True, "privileged", "yes", ANEW),
+        ("HostConfig/Tmpfs", {"/tmp": "rw"}, "tmpfs /tmp", "rw", ANEW),
+        ("HostConfig/CapDrop", None, "capabilities dropped", None, ANEW),
+        ("HostConfig/CapAdd", ["CHOWN", "NET_ADMIN"], "capabilities added", "CHOWN, NET_ADMIN", ANEW),
+        ("HostConfig/SecurityOpt", None, "security options", None, ANEW),
+        ("HostConfig/Ulimits", [{"Name": "nofile", "Soft": 1, "Hard": 2}], "ulimit nofile", "1:2", ANEW),
+        ("HostConfig/ExtraHosts", ["ledger.test:192.0.2.8"], "extra host ledger.test", "192.0.2.8", ANEW),
+        ("HostConfig/LogConfig/Type", "local", "log driver", "local", ANEW),
+        ("HostConfig/LogConfig/Config", {"max-size": "1m"}, "log option max-size", "1m", ANEW),
+        (
+            "HostConfig/PortBindings",
+            {"50052/tcp": [{"HostIp": "", "HostPort": "50052"}]},
+            "port 50052/tcp",
+            "0.0.0.0:50052",
+            ANEW,
+        ),
+        ("Config/User", "0", "user", "0", ANEW),
+        ("Config/Hostname", "other", "hostname", "other", ANEW),
+        ("Config/WorkingDir", "/srv", "working directory", "/srv", ANEW),
+        ("Config/Cmd", ["sh", "-c", "sleep 1"], "command", "sh -c 'sleep 1'", ANEW),
+        ("Config/Entrypoint", ["sh"], "entrypoints", "sh", ANEW),
+        ("Config/StopSignal", "SIGTERM", "stop signal", "SIGTERM", ANEW),
+        ("Config/StopTimeout", None, "stop grace", None, ANEW),
+        ("Config/Labels", {"io.gix.service": "router", "of.the.image": "yes"}, "label io.gix.service", "router", ANEW),
+        (
+            "Config/Healthcheck",
+            {"Test": ["CMD-SHELL", "true"], "Interval": 10**9, "Retries": 3},
+            "health check interval",
+            "1s",
+            ANEW,
+        ),
+        ("Image", "sha256:" + "b" * 64, "image", "sha256:" + "b" * 64, ANEW),
+        ("Name", "/renamed", "name", "renamed", ANEW),
+        ("Mounts", [], "mount /data", None, ANEW),
+        (
+            "Mounts",
+            [{"Type": "bind", "Source": "/srv/data", "Destination": "/data", "RW": False}],
+            "mount /data",
+            "/srv/data (read-only)",
+            ANEW,
+        ),
+        (
+            "NetworkSettings/Networks",
+            {"gix-network": {"Aliases": [ID[:12]]}},
+            "network gix-network",
+            "known by its own name",
+            ANEW,
+        ),
+        ("NetworkSettings/Networks", {}, "network gix-network", None, ANEW),
+        (
+            "NetworkSettings/Networks",
+            {"gix-network": {"Aliases": ["auction"]}, "bridge": {"Aliases": None}},
+            "network bridge",
+            "known by its own name",
+            ANEW,
+        ),
+        ("State", {"Status": "exited", "ExitCode": 137}, "state", "exited, exit code 137", REFRESH),
+        ("State", {"Status": "paused", "ExitCode": 0}, "state", "paused", "docker unpause gix-auction"),
+    ],
+)
+def test_given_one_field_changed_it_alone_is_told(
+    path: str, value: object, field: str, found: str | None, way_out: str
+) -> None:
+    difference = only(compared(changed(path, value)))
+    assert (difference.subject, difference.field) == ("auction", field)
+    assert (difference.found, difference.way_out) == (found, way_out)
+
+
+def test_given_a_limit_that_nobody_declared_only_a_new_container_is_rid_of_it() -> None:
+    difference = only(compared(memory=None))
+    assert (difference.declared, difference.found, difference.way_out) == (None, "256 MiB", ANEW)
+
+
+@pytest.mark.parametrize(("health", "told"), [("unhealthy", "docker logs gix-auction"), ("starting", "wait")])
+def test_given_a_container_that_is_not_healthy_the_way_out_fits(health: str, told: str) -> None:
+    difference = only(compared(changed("State", {"Status": "running", "Health": {"Status": health}})))
+    assert (difference.field, difference.found) == ("health", health)
+    assert told in difference.way_out
+
+
+def test_given_another_container_under_the_name_that_one_must_go_first() -> None:
+    report = compared(changed("Id", "2" * 64))
+    assert [each.field for each in report.differences] == ["container id", "network gix-network"]
+    assert {each.way_out for each in report.differences} == {f"docker rm -f gix-auction, then {REFRESH}"}
+
+
+def test_given_another_value_of_a_secret_it_is_told_and_neither_value_shown() -> None:
+    report = compared(changed("Config/Env", ["RUST_LOG=info", "EMPTY=", "TOKEN=guessed", "PATH=/usr/bin"]))
+    difference = only(report)
+    assert (difference.field, difference.declared, difference.found) == ("variable TOKEN", "(secret)", "another value")
+    assert "hunter2" not in repr(report)
+    assert "guessed" not in repr(report)
+
+
+def test_given_a_variable_that_nobody_declared_its_name_alone_is_shown() -> None:
+    env = [*FOUND["Config"]["Env"], "PASSWORD=leaked"]
+    difference = only(compared(changed("Config/Env", env)))
+    assert (difference.field, difference.declared, difference.found) == ("variable PASSWORD", None, "(not shown)")
+
+
+def test_given_the_images_own_variable_overridden_it_is_a_difference() -> None:
+    env = ["RUST_LOG=info", "EMPTY=", "TOKEN=hunter2", "PATH=/elsewhere"]
+    assert only(compared(changed("Config/Env", env))).field == "variable PATH"
+
+
+def test_given_the_image_gone_it_alone_is_told() -> None:
+    difference = only(compared(image={}))
+    assert (difference.field, difference.declared, difference.found) == ("image", "on the engine", None)
+
+
+def test_given_an_input_that_the_engine_does_not_show_it_is_said_to_be_left_out() -> None:
+    report = compared(sysctls={"net.core.somaxconn": 1024})
+    assert report.differences == []
+    assert report.not_compared == ["auction sysctls"]
+    assert "not compared: auction sysctls" in verify.summary(report)
+
+
+NETWORK = Resource(
+    urn="urn:pulumi:dev::gix::a$docker:index/network:Network::gix-network",
+    type=resources.NETWORK,
+    id="net",
+    inputs={
+        "name": "gix-network",
+        "driver": "bridge",
+        "ipamConfigs": [{"subnet": "172.28.0.0/16"}],
+        "labels": [{"label": "io.gix.stack", "value": "gix/dev"}],
+    },
+    outputs={},
+)
+FOUND_NETWORK: dict[str, Any] = {
+    "Id": "net",
+    "Name": "gix-network",
+    "Driver": "bridge",
+    "IPAM": {"Driver": "default", "Config": [{"Subnet": "172.28.0.0/16", "Gateway": "172.28.0.1"}]},
+    "Labels": {"io.gix.stack": "gix/dev"},
+    "Containers": {ID: {"Name": "gix-auction"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "found"),
+    [
+        ({}, None, None),
+        ({"IPAM": {"Config": [{"Subnet": "10.0.0.0/24"}]}}, "subnet", "10.0.0.0/24"),
+        ({"Labels": None}, "label io.gix.stack", None),
+        ({"Internal": True}, "internal", "yes"),
+        ({"Driver": "macvlan"}, "driver", "macvlan"),
+        ({"Containers": {"9" * 64: {"Name": "stranger"}}}, "endpoint", "container stranger"),
+        ({"Containers": {"9" * 64: {"Name": "gix-auction"}}}, None, None),
+    ],
+)
+def test_a_network_and_who_is_on_it(change: dict[str, Any], field: str | None, found: str | None) -> None:
+    report = Report(stack="gix/dev")
+    verify.compare_network(report, NETWORK, FOUND_NETWORK | change, frozenset({ID, "gix-auction"}))
+    told = [(each.subject, each.field, each.found) for each in report.differences]
+    assert told == ([] if field is None else [("network gix-network", field, found)])
+
+
+def test_every_input_that_a_fully_configured_service_has_can_be_read_back() -> None:
+    settings: dict[str, Any] = {
+        "environment": {"A": "1"},
+        "secretEnvironment": {"B": "2"},
+        "cpus": 1,
+        "memory": "1G",
+        "readOnlyRoot": True,
+        "dropCapabilities": ["ALL"],
+        "noNewPrivileges": True,
+        "restart": "on-failure:3",
+        "ulimits": {"nofile": {"soft": 1, "hard": 2}},
+        "extraHosts": {"a.test": "192.0.2.1"},
+        "healthCheck": {"startInterval": "1s"},
+    }
+    told = environment({"gix:defaults": json.dumps(settings)}, secret_keys={"gix:defaults"})
+    declared = declare(lambda opts: GixPlatform("gix", told, opts))
+    containers = declared.of_type(resources.CONTAINER)
+    readable = inspection.SHOWN | resources.TOLD_TO_PROVIDER
+    assert len(containers) == 3
+    assert {name for each in containers for name in each.inputs} - readable == set()
+    [network] = declared.of_type(resources.NETWORK)
+    assert set(network.inputs) - inspection.SHOWN_OF_NETWORK == set()
+
+
+def test_a_secret_shows_in_no_way() -> None:
+    variable = fields.flat(fields.of({"envs": [SECRET]}))["variable TOKEN"]
+    assert variable.text == "hunter2"
+    assert "hunter2" not in f"{variable} {variable!r} {fields.opened(SECRET)!r}"
+    assert str(fields.flat(fields.of({"labels": [{"label": "a", "value": SECRET}]}))["labels"]) == fields.SECRET
