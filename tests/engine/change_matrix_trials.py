@@ -1,12 +1,12 @@
 """What the change matrix tries: each input with the key that reaches it, and what the engine shows of it."""
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ PROVIDER = frozenset({"gix-engine"})
 EDITED_LINE = "edited and ready"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Site:
     """What a run of the matrix has for itself. `prefixes`, `subnets`: at first, changed, and by default."""
 
@@ -170,7 +170,7 @@ def of_image(service: str, *path: str) -> Shows:
     return show
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Trial:
     """An input of a service's container: it begins as `before`, is changed to `after`, and then its key is removed.
 
@@ -231,55 +231,19 @@ MEMORY_SWAP = Trial(
     on_change=Effect.UPDATE,
     on_removal=Effect.UPDATE,
 )
-LIVE = [
-    MEMORY_SWAP,
-    Trial(
-        service="router",
-        input="maxRetryCount",
-        key="restart",
-        before="on-failure:3",
-        after="on-failure:5",
-        shows=host("router", "RestartPolicy"),
-        changed={"Name": "on-failure", "MaximumRetryCount": 5},
-        removed={"Name": "unless-stopped", "MaximumRetryCount": 0},
-        on_change=Effect.UPDATE,
-        on_removal=Effect.UPDATE,
-    ),
-    Trial(
-        service="enclave",
-        input="restart",
-        key="restart",
-        before="always",
-        after="no",
-        shows=host("enclave", "RestartPolicy"),
-        changed={"Name": "no", "MaximumRetryCount": 0},
-        removed={"Name": "unless-stopped", "MaximumRetryCount": 0},
-        on_change=Effect.UPDATE,
-        on_removal=Effect.UPDATE,
-    ),
-]
-HEALTH_CHECK = Trial(
-    service="auction",
-    input="healthcheck",
-    key="healthCheck.retries",
-    before=4,
-    after=5,
-    shows=lambda stack: inspected(stack, "auction")["Config"]["Healthcheck"]["Retries"],
-    changed=5,
-    removed=3,
-)
-WAIT_TIMEOUT = Trial(
-    service="auction",
-    input="waitTimeout",
-    key="healthCheck.retries",
-    before=4,
-    after=5,
-    shows=stated("gix-auction-container", "waitTimeout"),
-    changed=22,
-    removed=17,
+RESTART = Trial(
+    service="enclave",
+    input="restart",
+    key="restart",
+    before="always",
+    after="on-failure:5",
+    shows=host("enclave", "RestartPolicy"),
+    changed={"Name": "on-failure", "MaximumRetryCount": 5},
+    removed={"Name": "unless-stopped", "MaximumRetryCount": 0},
     on_change=Effect.UPDATE,
     on_removal=Effect.UPDATE,
 )
+MAX_RETRY_COUNT = dataclasses.replace(RESTART, input="maxRetryCount")
 INIT = Trial(
     service="router",
     input="init",
@@ -300,6 +264,32 @@ TMPFS = Trial(
     changed={"/run/trial": "size=2m"},
     removed=None,
 )
+
+
+def health_check(service: str) -> list[Trial]:
+    """A service's health check, and how long Pulumi waits for it, which follows from it."""
+    probe = Trial(
+        service=service,
+        input="healthcheck",
+        key="healthCheck.retries",
+        before=4,
+        after=5,
+        shows=lambda stack: inspected(stack, service)["Config"]["Healthcheck"]["Retries"],
+        changed=5,
+        removed=3,
+    )
+    wait = dataclasses.replace(
+        probe,
+        input="waitTimeout",
+        shows=stated(f"gix-{service}-container", "waitTimeout"),
+        changed=22,
+        removed=17,
+        on_change=Effect.UPDATE,
+        on_removal=Effect.UPDATE,
+    )
+    return [probe, wait]
+
+
 ENCLAVE = [
     Trial(
         service="enclave",
@@ -501,7 +491,9 @@ def auction(site: Site) -> list[Trial]:
 
 def beginning(site: Site) -> dict[str, Any]:
     """The keys of the stack's file before anything is changed."""
-    trials = [*LIVE, MEMORY, HEALTH_CHECK, WAIT_TIMEOUT, INIT, TMPFS, *router(site), *auction(site), *ENCLAVE]
+    live = [MEMORY, MEMORY_SWAP, RESTART]
+    together = [*router(site), *auction(site), *ENCLAVE]
+    trials = [*live, *health_check("router"), *health_check("auction"), INIT, TMPFS, *together]
     return {f"{trial.service}.{trial.key}": trial.before for trial in trials} | {
         "network.name": "trial-net",
         "network.subnet": site.subnets[0],

@@ -74,6 +74,7 @@ class Outcome:
     said: str
     happened: str
     faults: Sequence[str]
+    then: str = "in force, clean"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +250,7 @@ def run_refused(stack: StackUnderTest, cell: Cell) -> Outcome:
         faults.append(f"the engine shows {shown!r}, not {cell.expected!r}")
     stack.config = json.loads(configuration)
     stack.write()
-    return Outcome(cell=cell, said="refused", happened="nothing touched", faults=faults)
+    return Outcome(cell=cell, said="refused", happened="nothing touched", faults=faults, then="as before")
 
 
 def _judged(cell: Cell, observed: Observed, shown: Any) -> Outcome:

@@ -9,7 +9,7 @@ import pytest
 
 from gix_components.service import RECORDED_ONLY, RECORDED_ONLY_WHEN_REMOVED
 from tests.engine.change_matrix import DOCUMENT, Matrix, whole
-from tests.engine.change_matrix_trials import HEALTH_CHECK, INIT, MEMORY, MEMORY_SWAP, TMPFS
+from tests.engine.change_matrix_trials import INIT, MEMORY, MEMORY_SWAP, TMPFS, health_check
 from tests.engine.changes import Effect, put, run
 from tests.engine.stack_under_test import StackUnderTest
 
@@ -33,16 +33,18 @@ def test_given_a_program_that_does_not_replace_on_what_is_recorded_only_the_matr
     fresh: StackUnderTest,
 ) -> None:
     program = fresh.directory / "gix_components/service.py"
-    mutant, dropped = re.subn(r"^(RECORDED_ONLY\w*) = \[.*\]$", r"\1: list[str] = []", program.read_text(), flags=re.M)
+    mutant, dropped = re.subn(
+        r"^(RECORDED_ONLY\w*) = \[.*\]$", r"\1: list[str] = []", program.read_text(), flags=re.MULTILINE
+    )
     assert dropped == 2
     program.write_text(mutant)
-    trials = [INIT, TMPFS, HEALTH_CHECK, MEMORY, MEMORY_SWAP]
-    for trial in trials:
+    probe = health_check("auction")[0]
+    for trial in (INIT, TMPFS, probe, MEMORY, MEMORY_SWAP):
         put(fresh.config, f"{trial.service}.{trial.key}", trial.before)
     fresh.up()
 
     removed = [dataclasses.replace(each.remove(), effect=Effect.REPLACE, expected=0) for each in (MEMORY, MEMORY_SWAP)]
-    outcomes = run(fresh, [INIT.change(), TMPFS.change(), HEALTH_CHECK.change(), *removed])
+    outcomes = run(fresh, [INIT.change(), TMPFS.change(), probe.change(), *removed])
 
     assert {outcome.cell.input for outcome in outcomes} == {*RECORDED_ONLY, *RECORDED_ONLY_WHEN_REMOVED}
     for outcome in outcomes:

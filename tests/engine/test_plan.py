@@ -28,8 +28,11 @@ def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
     finally:
         stack.remove()
         for service in SERVICES:
-            for image in client.images.list(f"{stack.prefix}-gix-{service}"):
-                client.images.remove(image.id, force=True)
+            repository = f"{stack.prefix}-gix-{service}"
+            tags = [tag for image in client.images.list(repository) for tag in image.tags]
+            # By the tag and never by the id, which other stacks' images share.
+            for tag in (tag for tag in tags if tag.startswith(f"{repository}:")):
+                client.images.remove(tag)
 
 
 @contextmanager

@@ -158,7 +158,7 @@ def test_given_another_container_in_a_service_s_place_every_field_of_it_is_told(
 ) -> None:
     mine = stack.container("auction")
     stack.client.containers.get(mine["Id"]).remove(force=True)
-    stack.client.containers.run(
+    other = stack.client.containers.run(
         image,
         ["sleep", "120"],
         detach=True,
@@ -167,20 +167,22 @@ def test_given_another_container_in_a_service_s_place_every_field_of_it_is_told(
         labels={"io.gix.service": "auction"},
         ports={"50052/tcp": ("127.0.0.1", free_ports(1)[0])},
     )
-    report = verified(stack)
-    fields = {field for subject, field in told(report) if subject == "auction"}
-    assert fields >= {
-        *("container id", "health", "image", "command", "user", "hostname", "init", "stop signal", "stop grace"),
-        *("port 50052/tcp", "port 9002/tcp", "mount /data", "restart", "log driver", "log option max-size"),
-        *("variable TOKEN", "variable GIX_DATA_DIR", "label io.gix.stack", "health check probe"),
-        *("network bridge", f"network {name(stack, 'gix-network')}"),
-    }
-    assert told(report)["auction", "variable TOKEN"] == ("(secret)", "another value")
-    assert not fields & {"variable RUST_LOG", "label io.gix.service", "variable PATH"}
+    try:
+        report = verified(stack)
+        fields = {field for subject, field in told(report) if subject == "auction"}
+        assert fields >= {
+            *("container id", "health", "image", "command", "user", "hostname", "init", "stop signal", "stop grace"),
+            *("port 50052/tcp", "port 9002/tcp", "mount /data", "restart", "log driver", "log option max-size"),
+            *("variable TOKEN", "variable GIX_DATA_DIR", "label io.gix.stack", "health check probe"),
+            *("network bridge", f"network {name(stack, 'gix-network')}"),
+        }
+        assert told(report)["auction", "variable TOKEN"] == ("(secret)", "another value")
+        assert not fields & {"variable RUST_LOG", "label io.gix.service", "variable PATH"}
 
-    [out] = {each["way_out"] for each in report["differences"] if each["field"] == "container id"}
-    assert out == f"docker rm -f {name(stack, 'gix-auction')}, then pulumi up --refresh"
-    stack.client.containers.get(name(stack, "gix-auction")).remove(force=True)
+        [out] = {each["way_out"] for each in report["differences"] if each["field"] == "container id"}
+        assert out == f"docker rm -f {name(stack, 'gix-auction')}, then pulumi up --refresh"
+    finally:
+        other.remove(force=True)
     stack.up(refresh=True)
     assert verified(stack)["differences"] == []
 
@@ -194,15 +196,16 @@ def test_given_network_volume_and_containers_taken_apart_all_of_it_is_told(stack
     network = stack.client.networks.create(
         name(stack, "gix-network"), ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
     )
-    report = verified(stack)
-    found = told(report)
-    for service in ("router", "auction", "enclave"):
-        assert found[service, "container"] == (name(stack, f"gix-{service}"), None)
-    assert found[f"volume {name(stack, 'gcam-data')}", "volume"] == (name(stack, "gcam-data"), None)
-    assert found[f"network {network.name}", "subnet"] == (stack.config["gix:network"]["subnet"], subnet)
-    assert {field for _, field in found} == {"container", "volume", "network id", "subnet", "label io.gix.stack"}
-
-    network.remove()
+    try:
+        report = verified(stack)
+        found = told(report)
+        for service in ("router", "auction", "enclave"):
+            assert found[service, "container"] == (name(stack, f"gix-{service}"), None)
+        assert found[f"volume {name(stack, 'gcam-data')}", "volume"] == (name(stack, "gcam-data"), None)
+        assert found[f"network {network.name}", "subnet"] == (stack.config["gix:network"]["subnet"], subnet)
+        assert {field for _, field in found} == {"container", "volume", "network id", "subnet", "label io.gix.stack"}
+    finally:
+        network.remove()
     stack.up(refresh=True)
     assert verified(stack)["differences"] == []
 
@@ -222,9 +225,10 @@ def test_given_a_container_and_a_network_of_the_stack_s_label_that_it_does_not_k
         follow_ways_out(stack, report)
         assert verified(stack)["differences"] == []
     finally:
-        for left in (*stack.client.containers.list(all=True, filters={"name": f"^{container.name}$"}), network):
-            with suppress(NotFound):
-                left.remove()
+        with suppress(NotFound):
+            container.remove()
+        with suppress(NotFound):
+            network.remove()
 
 
 def test_given_a_stack_that_is_not_up_that_is_told_with_exit_1(fresh: StackUnderTest) -> None:
