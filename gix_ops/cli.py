@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 
 from gix_ops import ledger, plan, plan_text, review, status, verify
-from gix_ops.stack import Stack, StackError, program_directory
+from gix_ops.errors import StackError
+from gix_ops.stack import Stack, program_directory
 
 app = typer.Typer(
     name="gixctl",

@@ -4,7 +4,7 @@ import docker
 from docker.errors import APIError, DockerException, NotFound
 
 from gix_components.environment import STACK_LABEL
-from gix_ops.stack import StackError
+from gix_ops.errors import StackError
 
 
 def delete(client: docker.DockerClient, name: str) -> None:

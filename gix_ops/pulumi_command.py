@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from gix_ops.stack import StackError
+from gix_ops.errors import StackError
 
 
 def ask(directory: Path, *words: str, stack: str | None = None) -> subprocess.CompletedProcess[str]:

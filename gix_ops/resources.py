@@ -7,8 +7,9 @@ from typing import Any
 
 from gix_components.environment import SERVICE_LABEL
 from gix_ops import fields
+from gix_ops.errors import StackError
 from gix_ops.pulumi_command import ask
-from gix_ops.stack import Stack, StackError
+from gix_ops.stack import Stack
 
 CONTAINER = "docker:index/container:Container"
 IMAGE = "docker:index/image:Image"

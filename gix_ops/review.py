@@ -10,7 +10,8 @@ import yaml
 from gix_components.catalog import CATALOG
 from gix_components.configuration import merged
 from gix_ops import ledger
-from gix_ops.stack import Stack, StackError
+from gix_ops.errors import StackError
+from gix_ops.stack import Stack
 
 BASE = "dev"
 """The environment that a review stack is like."""

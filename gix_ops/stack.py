@@ -1,8 +1,6 @@
 """What a stack says of itself: its outputs, read through the Pulumi CLI, and the engine that it runs on."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +11,8 @@ from docker.errors import DockerException
 
 from gix_components import engine
 from gix_components.settings import EngineSettings
-
-
-class StackError(Exception):
-    """The stack can't be read, or its engine not reached; the text says what to do."""
+from gix_ops import pulumi_command
+from gix_ops.errors import StackError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +29,7 @@ class Stack:
 
         Raises StackError where there is no Pulumi CLI, no such stack, or one that was never brought up.
         """
-        pulumi = shutil.which("pulumi")
-        if pulumi is None:
-            raise StackError("there is no pulumi command on PATH; make setup provides one, then: . .offline/env")
-        command = [pulumi, "stack", "output", "--json", "--show-secrets", "--non-interactive"]
-        if name is not None:
-            command += ["--stack", name]
-        answer = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+        answer = pulumi_command.ask(directory, "stack", "output", "--json", "--show-secrets", stack=name)
         if answer.returncode:
             raise StackError(f"the stack can't be read: {answer.stderr.strip()}")
         outputs = json.loads(answer.stdout)

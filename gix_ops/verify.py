@@ -23,9 +23,10 @@ from rich.table import Table
 
 from gix_components.environment import STACK_LABEL
 from gix_ops import fields, inspection, resources
+from gix_ops.errors import StackError
 from gix_ops.fields import Value
 from gix_ops.resources import Record, Resource, State
-from gix_ops.stack import Stack, StackError
+from gix_ops.stack import Stack
 
 _ENGINES_OWN = ("log driver", "hostname", "ulimit ", "gateway", "ipam driver")
 """Beginnings of fields that the engine fills in by its own configuration where nobody states them."""
