@@ -1,5 +1,6 @@
 """A private copy of the program, as a stack of its own on the real engine: free names, ports and subnet."""
 
+import contextlib
 import ipaddress
 import secrets
 import shutil
@@ -51,6 +52,7 @@ class StackUnderTest:
     name: str
     config: dict[str, Any]
     secrets: dict[str, str] = field(default_factory=dict)
+    built: set[str] = field(default_factory=set)
 
     @property
     def prefix(self) -> str:
@@ -86,7 +88,11 @@ class StackUnderTest:
 
     def up(self, **options: Any) -> Update:
         self.write()
-        result = self.stack.up(color="never", **options)
+        self._note_images()
+        try:
+            result = self.stack.up(color="never", **options)
+        finally:
+            self._note_images()
         return Update.of(result.summary.resource_changes or {}, result.stdout)
 
     def preview(self) -> Update:
@@ -134,11 +140,24 @@ class StackUnderTest:
             self.client.networks.get(name).remove()
         for name in self.leavings()["volumes"]:
             self.client.volumes.get(name).remove()
-        for service in SERVICES:
-            try:
-                self.client.images.remove(f"{self.prefix}-gix-{service}:latest")
-            except ImageNotFound:
-                continue
+        self._note_images()
+        for tag in self._tags():
+            with contextlib.suppress(ImageNotFound):
+                self.client.images.remove(tag)
+        for image in self.built:
+            # What still has a tag is another stack's, too: the same content has the same id.
+            with contextlib.suppress(ImageNotFound):
+                if not self.client.images.get(image).tags:
+                    self.client.images.remove(image)
+
+    def _tags(self) -> list[str]:
+        return [f"{self.prefix}-gix-{service}:latest" for service in SERVICES]
+
+    def _note_images(self) -> None:
+        """Keep the ids of images whose tags may move to others, so that they can be removed."""
+        for tag in self._tags():
+            with contextlib.suppress(ImageNotFound):
+                self.built.add(str(self.client.images.get(tag).id))
 
 
 def program_copy(directory: Path) -> Path:
