@@ -1,6 +1,9 @@
 """What the engine holds already: each thing in the way is told with its holder and the key to change."""
 
+import ipaddress
+import secrets
 import socket
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -22,8 +25,8 @@ def test_a_port_that_a_process_holds(untouched: StackUnderTest) -> None:
         holder.bind(("127.0.0.1", untouched.config["gix:router"]["hostPort"]))
         holder.listen()
         told = failure(untouched)
-    assert f"gix:router.hostPort = {holder}" not in told
-    assert "is held by a process of this machine" in told
+    port = untouched.config["gix:router"]["hostPort"]
+    assert f"gix:router.hostPort = {port}: is held by a process of this machine" in told
 
 
 def test_a_container_of_the_same_name(untouched: StackUnderTest, image: str) -> None:
@@ -105,6 +108,35 @@ def test_a_volume_to_take_over_that_is_not_there(untouched: StackUnderTest) -> N
 def test_more_processors_than_the_engine_has(untouched: StackUnderTest) -> None:
     untouched.change(router={"cpus": 4096})
     assert "gix:router.cpus = 4096: the engine has" in failure(untouched)
+
+
+@pytest.fixture
+def route(untouched: StackUnderTest) -> Iterator[str]:
+    """A network device of this machine with a route to the range that the stack wants."""
+    device = f"gix{secrets.token_hex(4)}"
+    subnet = ipaddress.ip_network(untouched.config["gix:network"]["subnet"])
+    words = [
+        f"link add {device} type bridge",
+        f"address add {subnet[1]}/{subnet.prefixlen} dev {device}",
+        f"link set {device} up",
+    ]
+    try:
+        for each in words:
+            subprocess.run(["ip", *each.split()], check=True)
+        yield device
+    finally:
+        subprocess.run(["ip", "link", "del", device], check=False)
+
+
+def test_a_route_of_this_machine_that_overlaps(untouched: StackUnderTest, route: str) -> None:
+    subnet = untouched.config["gix:network"]["subnet"]
+    assert f"gix:network.subnet = {subnet}: overlaps this machine's route to {subnet} by {route}" in failure(untouched)
+
+
+def test_an_engine_that_is_too_old(untouched: StackUnderTest) -> None:
+    preflight = untouched.directory / "gix_components/preflight.py"
+    preflight.write_text(preflight.read_text().replace("OLDEST_ENGINE = (20, 10)", "OLDEST_ENGINE = (999, 0)"))
+    assert "is older than 999.0" in failure(untouched)
 
 
 def test_a_disk_with_less_room_than_a_build_needs(untouched: StackUnderTest) -> None:

@@ -36,10 +36,15 @@ def release(
         yield stack
     finally:
         stack.remove()
-        for image in client.images.list():
-            for name in (*image.tags, *image.attrs.get("RepoDigests", [])):
-                if name.startswith(f"{registry.address}/"):
-                    client.images.remove(name)
+        remove_pulled(client, registry)
+
+
+def remove_pulled(client: docker.DockerClient, registry: Registry) -> None:
+    """Take away the names that the registry's images have on the engine."""
+    for image in client.images.list():
+        for name in (*image.tags, *image.attrs.get("RepoDigests", [])):
+            if name.startswith(f"{registry.address}/"):
+                client.images.remove(name)
 
 
 def digests(stack: StackUnderTest) -> dict[str, str]:

@@ -1,0 +1,83 @@
+"""The three environments as their files have them, but for names, ports and subnet: up, and then clean."""
+
+from collections.abc import Iterator
+
+import docker
+import pytest
+import yaml
+
+from gix_components.configuration import merged
+from tests.engine.jobs import settle
+from tests.engine.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
+from tests.engine.test_registry import digests, log_in, remove_pulled
+from tests.plugin.registry import Registry, running_registry
+
+
+def like(stack: StackUnderTest, environment: str) -> StackUnderTest:
+    """Give `stack` the file of an environment, under its own names, ports and subnet."""
+    own = {key: value for key, value in stack.config.items() if key not in {"gix:defaults", "gix:ledger"}}
+    file = yaml.safe_load((PROGRAM / f"Pulumi.{environment}.yaml").read_text())
+    stack.config = merged(file["config"], own)
+    return stack
+
+
+def clean(stack: StackUnderTest) -> bool:
+    """Whether a second up, and one after a refresh, find nothing to do."""
+    if not stack.up().is_empty:
+        return False
+    stack.stack.refresh(color="never")
+    return stack.up().is_empty
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def staging(
+    client: docker.DockerClient, registry: Registry, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StackUnderTest]:
+    """Staging, which builds and here pushes what production runs."""
+    stack = like(new_stack(client, tmp_path_factory.mktemp("staging") / "gix"), "staging")
+    log_in(stack, registry)
+    stack.change(images={"push": True, "tag": "v1"})
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+        remove_pulled(client, registry)
+
+
+def test_dev_comes_up_and_a_second_up_is_empty(fresh: StackUnderTest) -> None:
+    like(fresh, "dev").up()
+    settle(fresh, jobs=1)
+    assert clean(fresh)
+
+
+def test_staging_comes_up_with_the_described_health_check_and_a_second_up_is_empty(staging: StackUnderTest) -> None:
+    settle(staging, jobs=1)
+    assert staging.container("router")["Config"]["Healthcheck"]["Interval"] == 10 * 10**9
+    assert clean(staging)
+
+
+def test_prod_runs_what_staging_pushed_hardened_and_a_second_up_is_empty(
+    staging: StackUnderTest, fresh: StackUnderTest, registry: Registry
+) -> None:
+    like(fresh, "prod")
+    assert fresh.config["gix:production"] is True
+    log_in(fresh, registry)
+    fresh.change(images={"digests": {service: each.partition("@")[2] for service, each in digests(staging).items()}})
+    # The file's two processors for each service are more than some machines have.
+    fresh.change(defaults={"cpus": min(2, fresh.client.info()["NCPU"])})
+    fresh.up()
+
+    assert digests(fresh) == digests(staging)
+    for service in SERVICES:
+        host = fresh.container(service)["HostConfig"]
+        assert (host["ReadonlyRootfs"], host["CapDrop"], host["Memory"]) == (True, ["ALL"], 2 * 2**30)
+        assert bool(host["PortBindings"]) == (service == "router")
+    settle(fresh, jobs=1)
+    assert clean(fresh)
