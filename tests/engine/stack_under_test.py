@@ -151,7 +151,9 @@ class StackUnderTest:
                     self.client.images.remove(image)
 
     def _tags(self) -> list[str]:
-        return [f"{self.prefix}-gix-{service}:latest" for service in SERVICES]
+        """The tags that are this stack's alone; without a prefix they may be anybody's."""
+        prefix = self.config.get("gix:prefix")
+        return [f"{prefix}-gix-{service}:latest" for service in SERVICES] if prefix else []
 
     def _note_images(self) -> None:
         """Keep the ids of images whose tags may move to others, so that they can be removed."""

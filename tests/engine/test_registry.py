@@ -1,10 +1,12 @@
 """Images by way of a real registry that asks for a log-in: built and pushed by one stack, run by digest by another."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import docker
 import pytest
+from docker.errors import ImageNotFound
 
 from tests.engine.jobs import settle
 from tests.engine.stack_under_test import SERVICES, StackUnderTest, new_stack
@@ -44,7 +46,9 @@ def remove_pulled(client: docker.DockerClient, registry: Registry) -> None:
     for image in client.images.list():
         for name in (*image.tags, *image.attrs.get("RepoDigests", [])):
             if name.startswith(f"{registry.address}/"):
-                client.images.remove(name)
+                # With the last tag of a repository its digests go, too.
+                with contextlib.suppress(ImageNotFound):
+                    client.images.remove(name)
 
 
 def digests(stack: StackUnderTest) -> dict[str, str]:
