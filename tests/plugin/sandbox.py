@@ -75,7 +75,10 @@ class Sandbox:
     def remove(self) -> None:
         """Take away all that has the prefix or, if it is an image, the label."""
         api = self.client.api
-        for container in api.containers(all=True, filters={"name": self.prefix}):
+        named = api.containers(all=True, filters={"name": self.prefix})
+        # The first generation's builder leaves a container, with a name of its own, of a build that was cut off.
+        labelled = api.containers(all=True, filters={"label": self.prefix})
+        for container in named + labelled:
             _quietly(api.remove_container, container["Id"], force=True, v=True)
         for network in api.networks(names=[self.prefix]):
             _quietly(api.remove_network, network["Id"])
