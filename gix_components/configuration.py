@@ -88,7 +88,7 @@ def parse(
     return environment
 
 
-def _decode(key: str, value: str) -> Any:  # noqa: ANN401 - a configuration value may be anything until it is checked
+def _decode(key: str, value: str) -> Any:
     field = _fields(StackSettings).get(key)
     if field is None or field.annotation is str:
         return value
@@ -134,7 +134,7 @@ def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
         path = path[:-1]
     keys = list(itertools.takewhile(lambda step: isinstance(step, str), path))
 
-    def strip(value: Any, rest: list[int | str]) -> Any:  # noqa: ANN401 - as `_decode`
+    def strip(value: Any, rest: list[int | str]) -> Any:
         if not isinstance(value, dict) or rest[0] not in value:
             return value
         if len(rest) == 1:

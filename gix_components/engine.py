@@ -15,7 +15,7 @@ _ANSWER_WITHIN_SECONDS = 20
 
 
 class _Client(docker.APIClient):
-    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ANN401
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         # Left open, REQUESTS_CA_BUNDLE of the environment goes before the authority that certPath names.
         named = self.verify if verify is None else verify
         return super().merge_environment_settings(url, proxies, stream, named, cert)

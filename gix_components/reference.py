@@ -116,7 +116,7 @@ def _rows(prefix: str, fields: dict[str, FieldInfo]) -> Iterator[tuple[str, str,
                 yield from _rows(f"{prefix}{alias}.NAME.", dict(_fields(below)))
 
 
-def _type(annotation: Any) -> str:  # noqa: ANN401 - annotations have no common type
+def _type(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _type(arguments[0])

@@ -46,7 +46,7 @@ def gixctl() -> None:
 
 
 @app.command("status")
-def status_command(stack: StackOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002 - typer's way
+def status_command(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """Show every service: container, image digest, address, health. Exits with 1 where one is not healthy."""
     read = Stack.read(stack, program_directory(Path.cwd()))
     found = status.statuses(read)
@@ -59,7 +59,7 @@ def status_command(stack: StackOption = None, as_json: JsonOption = False) -> No
 
 
 @app.command("verify")
-def verify_command(stack: StackOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002 - typer's way
+def verify_command(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """Compare what the stack declares with what the engine has, field by field. Exits with 1 on a difference."""
     report = verify.verify(Stack.read(stack, program_directory(Path.cwd())))
     if as_json:
@@ -76,9 +76,9 @@ def verify_command(stack: StackOption = None, as_json: JsonOption = False) -> No
 @app.command("plan")
 def plan_command(
     stack: StackOption = None,
-    as_json: JsonOption = False,  # noqa: FBT002 - typer's way
-    as_markdown: MarkdownOption = False,  # noqa: FBT002 - typer's way
-    refresh: RefreshOption = False,  # noqa: FBT002 - typer's way
+    as_json: JsonOption = False,
+    as_markdown: MarkdownOption = False,
+    refresh: RefreshOption = False,
 ) -> None:
     """Say what `pulumi up` would do to each service, and why. Exits with 1 only where the preview fails."""
     if as_json and as_markdown:

@@ -61,7 +61,7 @@ def flat(fields: Fields) -> dict[str, Value]:
     return {name: value for values in fields.values() for name, value in values.items()}
 
 
-def opened(value: Any) -> Any:  # noqa: ANN401 - JSON
+def opened(value: Any) -> Any:
     """`value` with Pulumi's marks of a secret turned into Sealed, at every depth."""
     if value == _HIDDEN:
         return Sealed(None)
@@ -129,7 +129,7 @@ def capability(name: str) -> str:
     return name.removeprefix("CAP_")
 
 
-def _read(name: str, value: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:  # noqa: ANN401 - JSON
+def _read(name: str, value: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
     if name == "envs" and not isinstance(value, Sealed):
         yield from _variables(value)
         return
@@ -263,7 +263,7 @@ def _seconds(title: str) -> Callable[[float], _Texts]:
 
 
 def _plain(name: str) -> Callable[[Any], _Texts]:
-    def read(value: Any) -> _Texts:  # noqa: ANN401 - JSON
+    def read(value: Any) -> _Texts:
         yield words_for(name), _text(value)
 
     return read

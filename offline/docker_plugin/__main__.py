@@ -8,7 +8,7 @@ from offline.docker_plugin.lazy_imports import defer_unused_imports
 def main() -> None:
     """Run the plugin as the command line asks."""
     defer_unused_imports()
-    from offline.docker_plugin.server import serve  # noqa: PLC0415 - its imports are what is put off
+    from offline.docker_plugin.server import serve
 
     serve(sys.argv[1:])
 

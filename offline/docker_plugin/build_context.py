@@ -69,7 +69,7 @@ def context_problem(context: str) -> str | None:
 
 
 def _matcher(root: Path, dockerfile: Path) -> "PatternMatcher":
-    from docker.utils.build import PatternMatcher  # noqa: PLC0415 - see Engine.api
+    from docker.utils.build import PatternMatcher
 
     own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
     ignore_file = own if own.is_file() else root / ".dockerignore"

@@ -10,12 +10,12 @@ class Client(docker.APIClient):
 
     def merge_environment_settings(  # noqa: D102 - as in its base
         self,
-        url: Any,  # noqa: ANN401
-        proxies: Any,  # noqa: ANN401 - as in its base
-        stream: Any,  # noqa: ANN401
-        verify: Any,  # noqa: ANN401
-        cert: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+        url: Any,
+        proxies: Any,
+        stream: Any,
+        verify: Any,
+        cert: Any,
+    ) -> Any:
         # Left open, REQUESTS_CA_BUNDLE of the environment goes before it.
         named = self.verify if verify is None else verify
         return super().merge_environment_settings(url, proxies, stream, named, cert)

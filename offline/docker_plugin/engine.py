@@ -109,7 +109,7 @@ class Engine:
 
         """
         # The SDK takes a third of a second to import, and the engine waits for the port before anything else.
-        from offline.docker_plugin.client import Client  # noqa: PLC0415
+        from offline.docker_plugin.client import Client
 
         connection = self.connection
         try:
@@ -185,7 +185,7 @@ def user_config_directory() -> Path:
 
 
 def _tls(cert_path: Path) -> "docker.tls.TLSConfig":
-    import docker.tls  # noqa: PLC0415 - see Engine.api
+    import docker.tls
 
     return docker.tls.TLSConfig(
         client_cert=(str(cert_path / "cert.pem"), str(cert_path / "key.pem")),
@@ -246,7 +246,7 @@ def _parse_config(content: str) -> dict[str, Any]:
 
 
 def _from_config(config: dict[str, Any], address: str) -> dict[str, str]:
-    from docker.auth import AuthConfig, parse_auth  # noqa: PLC0415 - see Engine.api
+    from docker.auth import AuthConfig, parse_auth
 
     log_ins = {**config, "auths": parse_auth(config.get("auths", {}), raise_on_error=False)}
     resolved = AuthConfig(log_ins).resolve_authconfig(address)

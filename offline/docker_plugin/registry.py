@@ -42,7 +42,7 @@ def find_or_pull(engine: Engine, name: str, *, platform: str | None = None) -> d
         PluginError: it is neither here nor to be had.
 
     """
-    from docker.errors import ImageNotFound  # noqa: PLC0415 - see Engine.api
+    from docker.errors import ImageNotFound
 
     try:
         return _inspected(engine, name)
@@ -61,7 +61,7 @@ def pull(engine: Engine, name: str, *, platform: str | None = None) -> None:
         PluginError: the registry does not give it.
 
     """
-    from docker.errors import APIError  # noqa: PLC0415 - see Engine.api
+    from docker.errors import APIError
 
     failed = f"unable to pull image {name}: error pulling image {name}"
     if name.startswith(_DIGEST_PREFIX):

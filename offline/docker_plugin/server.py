@@ -91,7 +91,7 @@ def _watch_engine(gone: Callable[[], object]) -> None:
 
 
 def _guarded(rpc: _Rpc) -> _Rpc:
-    async def call(self: DockerServicer, request: Any, context: Any) -> Any:  # noqa: ANN401 - gRPC is untyped
+    async def call(self: DockerServicer, request: Any, context: Any) -> Any:
         try:
             return await rpc(self, request, context)
         except CreatedButFailedError as error:
@@ -114,7 +114,7 @@ def _guarded(rpc: _Rpc) -> _Rpc:
 def _with_old_inputs(diff: _Rpc) -> _Rpc:
     """Keep the inputs before at hand: the SDK's own request leaves them out, and images are compared by them."""
 
-    async def call(self: DockerServicer, request: Any, context: Any) -> Any:  # noqa: ANN401 - gRPC is untyped
+    async def call(self: DockerServicer, request: Any, context: Any) -> Any:
         OLD_INPUTS.set(PropertyValue.unmarshal_map(request.old_inputs))
         return await diff(self, request, context)
 
@@ -124,7 +124,7 @@ def _with_old_inputs(diff: _Rpc) -> _Rpc:
 def _bare_if_gone(read: _Rpc) -> _Rpc:
     """Answer without any properties for what does not exist: with empty ones, as the SDK does, an import succeeds."""
 
-    async def call(self: DockerServicer, request: Any, context: Any) -> Any:  # noqa: ANN401 - gRPC is untyped
+    async def call(self: DockerServicer, request: Any, context: Any) -> Any:
         response = await read(self, request, context)
         return response if response.id else provider_pb2.ReadResponse()
 

@@ -177,7 +177,7 @@ def remove_when_free(what: str, remove: Callable[[], None], *, busy: str) -> Non
         PluginError: it is still in use.
 
     """
-    from docker.errors import APIError, NotFound  # noqa: PLC0415 - see Engine.api
+    from docker.errors import APIError, NotFound
 
     deadline = time.monotonic() + _REMOVAL_TIMEOUT_SECONDS
     while True:

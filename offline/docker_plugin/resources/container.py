@@ -130,7 +130,7 @@ class Container(Resource):
 
     def create(self, context: Context, inputs: Props) -> State:
         """Make and start the container, and wait for it if asked to."""
-        from docker.errors import APIError  # noqa: PLC0415 - see Engine.api
+        from docker.errors import APIError
 
         engine, image = context.engine, str(inputs["image"])
         try:
@@ -153,7 +153,7 @@ class Container(Resource):
 
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
         """Look at the container."""
-        from docker.errors import NotFound  # noqa: PLC0415 - see Engine.api
+        from docker.errors import NotFound
 
         try:
             container = context.engine.api.inspect_container(resource_id)
@@ -168,7 +168,7 @@ class Container(Resource):
 
     def update(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> Props:
         """Change live what can be, and record the rest without applying it."""
-        from docker.errors import APIError  # noqa: PLC0415 - see Engine.api
+        from docker.errors import APIError
 
         found = self.diff(old_inputs={}, old_outputs=outputs, inputs=inputs, ignored=())
         if _LIVE & {top_level(path) for path in found}:
@@ -191,7 +191,7 @@ class Container(Resource):
 
     def delete(self, context: Context, resource_id: str, outputs: Props) -> None:
         """Stop the container and remove it."""
-        from docker.errors import APIError, NotFound  # noqa: PLC0415 - see Engine.api
+        from docker.errors import APIError, NotFound
 
         if outputs.get("rm"):
             return
@@ -216,7 +216,7 @@ def _intended(inputs: Props, outputs: Props) -> Props:
 
 
 def _connect(engine: Engine, container_id: str, inputs: Props) -> None:
-    from docker.errors import APIError  # noqa: PLC0415 - see Engine.api
+    from docker.errors import APIError
 
     networks = inputs.get("networksAdvanced") or []
     if networks and inputs.get("networkMode") == DEFAULT_NETWORK:
@@ -241,7 +241,7 @@ def _connect(engine: Engine, container_id: str, inputs: Props) -> None:
 
 
 def _start(engine: Engine, container_id: str, inputs: Props) -> None:
-    from docker.errors import APIError  # noqa: PLC0415 - see Engine.api
+    from docker.errors import APIError
 
     if not inputs.get("start"):
         return

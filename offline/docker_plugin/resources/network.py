@@ -38,7 +38,7 @@ class Network(Resource):
 
     def create(self, context: Context, inputs: Props) -> State:
         """Make the network; one of that name is an error."""
-        from docker.errors import APIError  # noqa: PLC0415 - see Engine.api
+        from docker.errors import APIError
 
         api = context.engine.api
         try:
@@ -60,7 +60,7 @@ class Network(Resource):
 
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
         """Look at the network."""
-        from docker.errors import NotFound  # noqa: PLC0415 - see Engine.api
+        from docker.errors import NotFound
 
         del outputs
         try:

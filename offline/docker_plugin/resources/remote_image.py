@@ -36,7 +36,7 @@ class RemoteImage(Resource):
 
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
         """Look for an image of that name on the engine."""
-        from docker.errors import ImageNotFound  # noqa: PLC0415 - see Engine.api
+        from docker.errors import ImageNotFound
 
         name = outputs.get("name")
         if not name:
@@ -55,7 +55,7 @@ class RemoteImage(Resource):
 
     def delete(self, context: Context, resource_id: str, outputs: Props) -> None:
         """Remove the image from the engine unless it is to be kept."""
-        from docker.errors import APIError, ImageNotFound  # noqa: PLC0415 - see Engine.api
+        from docker.errors import APIError, ImageNotFound
 
         del resource_id
         if outputs.get("keepLocally"):

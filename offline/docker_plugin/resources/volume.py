@@ -26,7 +26,7 @@ class Volume(Resource):
 
     def create(self, context: Context, inputs: Props) -> State:
         """Make the volume, or take over one of that name."""
-        from docker.errors import APIError  # noqa: PLC0415 - see Engine.api
+        from docker.errors import APIError
 
         try:
             volume = context.engine.api.create_volume(
@@ -41,7 +41,7 @@ class Volume(Resource):
 
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
         """Look at the volume."""
-        from docker.errors import NotFound  # noqa: PLC0415 - see Engine.api
+        from docker.errors import NotFound
 
         del outputs
         try:
