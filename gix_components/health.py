@@ -32,7 +32,7 @@ def last_words(environment: Environment, name: str) -> str:
         log = container.logs(tail=LOG_LINES).decode(errors="replace").rstrip()
     except NotFound:
         return f"{name} was not created."
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         return f"{name}: its log can't be read ({error})."
     health = state.get("Health", {}).get("Status", "no health check")
     what = f"{state['Status']}, exit code {state['ExitCode']}" if state["Status"] == "exited" else state["Status"]

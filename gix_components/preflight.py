@@ -60,7 +60,7 @@ def check(environment: Environment) -> None:
     """Raise PreflightError with everything that stands in the way of the stack on its engine; touch nothing."""
     try:
         holdings = Holdings.of(engine.connect(environment.settings.engine, environment.directory))
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         raise PreflightError("Docker engine", [_unreachable(environment, error)]) from None
     if not holdings.local:
         pulumi.log.info("the engine is not this machine's: its processes, routes and free disk are not checked")
@@ -72,7 +72,7 @@ def check(environment: Environment) -> None:
         raise PreflightError(f"Docker engine {holdings.info['Name']}", problems)
 
 
-def _unreachable(environment: Environment, error: DockerException) -> Problem:
+def _unreachable(environment: Environment, error: Exception) -> Problem:
     host = environment.settings.engine.host or "DOCKER_HOST or /var/run/docker.sock"
     return Problem(
         subject=f"gix:engine.host = {environment.settings.engine.host or '(not set)'}",

@@ -8,13 +8,13 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import docker
 import typer
 from rich.console import Console
 
+from gix_components.settings import EngineSettings
 from gix_ops import ledger, plan, plan_text, review, status, verify
 from gix_ops.errors import StackError
-from gix_ops.stack import Stack, program_directory
+from gix_ops.stack import Stack, program_directory, reach
 
 app = typer.Typer(
     name="gixctl",
@@ -107,8 +107,11 @@ def address_command(
 def delete_ledger(
     volume: Annotated[str, typer.Argument(help="The volume's name on the engine, e.g. gcam-data.")],
 ) -> None:
-    """Delete a ledger's volume for good, by its name. Its stack must be down: pulumi destroy leaves the volume."""
-    ledger.delete(docker.from_env(), volume)
+    """Delete a ledger's volume for good, by its name, on the engine of DOCKER_HOST or else this machine's.
+
+    Its stack must be down: pulumi destroy leaves the volume.
+    """
+    ledger.delete(reach(EngineSettings(), Path.cwd()), volume)
     typer.echo(f"deleted the volume {volume}")
 
 

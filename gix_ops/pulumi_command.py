@@ -12,10 +12,23 @@ def ask(directory: Path, *words: str, stack: str | None = None) -> subprocess.Co
 
     Its exit code is the caller's to look at. Raises StackError where there is no such command.
     """
-    pulumi = shutil.which("pulumi")
-    if pulumi is None:
-        raise StackError("there is no pulumi command on PATH; make setup provides one, then: . .offline/env")
-    command = [pulumi, *words, "--non-interactive", "--color", "never"]
+    command = [_pulumi(), *words, "--non-interactive", "--color", "never"]
     if stack is not None:
         command += ["--stack", stack]
     return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+
+
+def show(directory: Path, *words: str) -> None:
+    """Run `pulumi WORDS` in the program's `directory`, its words going to the person.
+
+    Raises StackError where there is no such command, or it fails.
+    """
+    if subprocess.run([_pulumi(), *words, "--non-interactive"], cwd=directory, check=False).returncode:
+        raise StackError(f"pulumi {' '.join(words)} failed; its words are above")
+
+
+def _pulumi() -> str:
+    pulumi = shutil.which("pulumi")
+    if pulumi is None:
+        raise StackError("there is no pulumi command on PATH; make setup provides one, then: . .offline/env")
+    return pulumi

@@ -1,7 +1,6 @@
 """`gixctl review`: a throw-away stack for one pull request, beside every other stack of the engine."""
 
 import ipaddress
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ import yaml
 
 from gix_components.catalog import CATALOG
 from gix_components.configuration import merged
-from gix_ops import ledger
-from gix_ops.errors import StackError
+from gix_ops import ledger, pulumi_command
 from gix_ops.stack import Stack
 
 BASE = "dev"
@@ -46,8 +44,8 @@ def bring_up(directory: Path, number: int) -> None:
     base = yaml.safe_load((directory / f"Pulumi.{BASE}.yaml").read_text())["config"]
     known = yaml.safe_load(file.read_text()) if file.exists() else {}
     file.write_text(yaml.safe_dump(known | {"config": settings(number, base)}))
-    _pulumi(directory, "stack", "select", "--create", name)
-    _pulumi(directory, "up", "--stack", name, "--yes", "--skip-preview")
+    pulumi_command.show(directory, "stack", "select", "--create", name)
+    pulumi_command.show(directory, "up", "--stack", name, "--yes", "--skip-preview")
 
 
 def take_down(directory: Path, number: int) -> None:
@@ -58,22 +56,16 @@ def take_down(directory: Path, number: int) -> None:
     name, file = _stack(directory, number)
     stack = Stack.read(name, directory)
     client = stack.engine()
-    _pulumi(directory, "destroy", "--stack", name, "--yes", "--skip-preview")
+    pulumi_command.show(directory, "destroy", "--stack", name, "--yes", "--skip-preview")
     if stack.outputs["volume"]:
         ledger.delete(client, stack.outputs["volume"])
     for service in stack.outputs["services"].values():
         if client.images.list(service["image"]):
             client.images.remove(service["image"])
-    _pulumi(directory, "stack", "rm", name, "--yes")
+    pulumi_command.show(directory, "stack", "rm", name, "--yes")
     file.unlink(missing_ok=True)
 
 
 def _stack(directory: Path, number: int) -> tuple[str, Path]:
     name = f"pr-{number}"
     return name, directory / f"Pulumi.{name}.yaml"
-
-
-def _pulumi(directory: Path, *words: str) -> None:
-    done = subprocess.run(["pulumi", *words, "--non-interactive"], cwd=directory, check=False)
-    if done.returncode:
-        raise StackError(f"pulumi {' '.join(words)} failed; its words are above")

@@ -49,13 +49,20 @@ class Stack:
 
     def engine(self) -> docker.DockerClient:
         """A client of the engine that the stack runs on; raises StackError where it does not answer."""
-        settings = EngineSettings.model_validate(self.outputs["engine"])
-        try:
-            client = engine.connect(settings, self.directory)
-            client.ping()
-        except DockerException as error:
-            raise StackError(f"the Docker engine does not answer ({error}); start it: make setup") from error
-        return client
+        return reach(EngineSettings.model_validate(self.outputs["engine"]), self.directory)
+
+
+def reach(settings: EngineSettings, directory: Path) -> docker.DockerClient:
+    """A client of the engine that `settings` name; relative paths start at `directory`.
+
+    Raises StackError where the engine does not answer.
+    """
+    try:
+        client = engine.connect(settings, directory)
+        client.ping()
+    except (DockerException, OSError) as error:
+        raise StackError(f"the Docker engine does not answer ({error}); start it: make setup") from error
+    return client
 
 
 def program_directory(start: Path) -> Path:

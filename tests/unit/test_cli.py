@@ -1,0 +1,46 @@
+"""gixctl where there is no engine and no program: one line that says what to do, and exit code 1."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.declared import PROGRAM
+
+
+def gixctl(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(PROGRAM), "DOCKER_HOST": f"unix://{directory}/absent.sock"}
+    command = [sys.executable, "-m", "gix_ops.cli", *words]
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["delete-ledger", "gcam-data"], "start it: make setup"),
+        (["status"], "there is no Pulumi.yaml"),
+        (["verify"], "there is no Pulumi.yaml"),
+        (["plan"], "there is no Pulumi.yaml"),
+        (["address", "router"], "there is no Pulumi.yaml"),
+        (["review", "up", "1"], "there is no Pulumi.yaml"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_cannot_be_done_is_told_in_a_line(tmp_path: Path, words: list[str], told: str) -> None:
+    done = gixctl(tmp_path, *words)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_pulumi_command_the_way_to_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: gix\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for words in (["status"], ["review", "up", "1"]):
+        done = gixctl(tmp_path, *words)
+        assert done.returncode == 1
+        assert "there is no pulumi command on PATH" in done.stderr
+        assert "Traceback" not in done.stderr
