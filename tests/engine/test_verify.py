@@ -107,7 +107,8 @@ def test_given_running_containers_changed_by_hand_each_change_is_told_and_can_be
     stack.client.containers.get(name(stack, "gix-auction")).update(mem_limit="200m", memswap_limit="200m")
     network.disconnect(name(stack, "gix-enclave"))
     network.connect(name(stack, "gix-enclave"), aliases=["other"])
-    stack.client.images.remove(f"{name(stack, 'gix-router')}:latest")
+    # By force: the engine takes away the last name of an image in use on no other terms.
+    stack.client.images.remove(f"{name(stack, 'gix-router')}:latest", force=True)
     stranger = stack.client.containers.run(
         image, ["sleep", "120"], detach=True, name=name(stack, "stranger"), network=network.name, init=True
     )
