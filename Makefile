@@ -20,10 +20,11 @@ setup: ## Provide everything that is missing: engine, Pulumi, plugin, base image
 	@if [ -x offline/setup ]; then offline/setup $(SETUP); fi
 	$(MAKE) --no-print-directory --silent .venv/.complete
 
-.venv/.complete: requirements.txt
+.venv/.complete: requirements.txt pyproject.toml
 	@echo "python     installing what requirements.txt locks into .venv"
 	python3 -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 .PHONY: up
@@ -31,8 +32,8 @@ up: setup ## Bring the stack up (STACK=dev), show what runs, and verify it
 	@$(TOOLS)
 	pulumi stack select --create "$(STACK)"
 	pulumi up --stack "$(STACK)" --yes --skip-preview
-	python -m gix_ops.cli status --stack "$(STACK)"
-	python -m gix_ops.cli verify --stack "$(STACK)"
+	gixctl status --stack "$(STACK)"
+	gixctl verify --stack "$(STACK)"
 
 .PHONY: preview
 preview: setup ## Show what `make up` would change, and change nothing
@@ -44,24 +45,24 @@ preview: setup ## Show what `make up` would change, and change nothing
 plan: setup ## Say what `make up` would do to each service, and why
 	@$(TOOLS)
 	pulumi stack select --create "$(STACK)"
-	python -m gix_ops.cli plan --stack "$(STACK)"
+	gixctl plan --stack "$(STACK)"
 
 .PHONY: down
 down: setup ## Remove containers and network; the ledger stays, unless LEDGER=gcam-data names it
 	@$(TOOLS)
 	pulumi destroy --stack "$(STACK)" --yes --skip-preview --exclude-protected
-	$(if $(LEDGER),python -m gix_ops.cli delete-ledger "$(LEDGER)")
+	$(if $(LEDGER),gixctl delete-ledger "$(LEDGER)")
 
 .PHONY: status
 status: setup ## Show every service: container, image digest, address, health
 	@$(TOOLS)
-	python -m gix_ops.cli status --stack "$(STACK)"
+	gixctl status --stack "$(STACK)"
 
 .PHONY: demo
 demo: setup ## Send jobs to the running stack (JOBS=5) and show the ledger
 	@$(TOOLS)
-	router=$$(python -m gix_ops.cli address router --stack "$(STACK)")
-	auction=$$(python -m gix_ops.cli address auction --stack "$(STACK)" 2>/dev/null || true)
+	router=$$(gixctl address router --stack "$(STACK)")
+	auction=$$(gixctl address auction --stack "$(STACK)" 2>/dev/null || true)
 	python sample/demo.py --jobs "$(JOBS)" --router "$$router" $${auction:+--auction "$$auction"}
 
 .PHONY: check
@@ -85,10 +86,10 @@ test: ## All tests, on the real engine
 	pytest --numprocesses auto --dist loadfile
 
 .PHONY: lock
-lock: .venv/.complete ## Write requirements.txt anew from pyproject.toml
-	@$(TOOLS)
-	python -m pip install --quiet uv
-	uv pip compile pyproject.toml --extra dev --generate-hashes --no-annotate --no-header --python-version 3.11 \
+lock: ## Write requirements.txt anew from pyproject.toml
+	@python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check uv
+	.venv/bin/uv pip compile pyproject.toml --extra dev --generate-hashes --no-annotate --no-header --python-version 3.11 \
 		--quiet --output-file requirements.txt
 
 .PHONY: reference

@@ -1,134 +1,51 @@
-"""The `gixctl` command: reads its words, calls the verb's module, shows what comes back.
+"""The `gixctl` command: its groups of verbs put together, and how its failures are told.
 
 Exit codes: 0 all is well, 1 something is not as it should be or could not be done, 2 the words are wrong.
 """
 
-import dataclasses
-import json
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from gix_components.settings import EngineSettings
-from gix_ops import ledger, plan, plan_text, review, status, verify
+from gix_components import __version__
+from gix_ops.commands import check, data, look, review
 from gix_ops.errors import StackError
-from gix_ops.stack import Stack, program_directory, reach
 
-app = typer.Typer(
-    name="gixctl",
-    help="Day-two work on a GIX stack.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+_EXIT_CODES = """
+Exit codes: 0 all is well; 1 something is not as it should be, or could not be done; 2 the words are wrong.
+"""
 
-review_app = typer.Typer(help="Throw-away stacks for pull requests.", no_args_is_help=True)
-app.add_typer(review_app, name="review")
+app = typer.Typer(name="gixctl", no_args_is_help=True, pretty_exceptions_enable=False, epilog=_EXIT_CODES)
+for group in (look, check, data):
+    app.add_typer(group.app)
+app.add_typer(review.app, name="review")
 
-NumberArgument = Annotated[int, typer.Argument(help="The pull request's number.", min=1)]
-StackOption = Annotated[
-    str | None, typer.Option("--stack", "-s", help="The stack; without it, the one that Pulumi has selected.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
 
-MarkdownOption = Annotated[
-    bool, typer.Option("--markdown", help="Write Markdown, for the comment of a pull request, instead of a table.")
-]
-RefreshOption = Annotated[
-    bool, typer.Option("--refresh", help="Look at the engine first, as pulumi up --refresh does.")
-]
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        typer.echo(f"gixctl {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def gixctl() -> None:
-    """Day-two work on a GIX stack: what Pulumi itself does not do."""
-
-
-@app.command("status")
-def status_command(stack: StackOption = None, as_json: JsonOption = False) -> None:
-    """Show every service: container, image digest, address, health. Exits with 1 where one is not healthy."""
-    read = Stack.read(stack, program_directory(Path.cwd()))
-    found = status.statuses(read)
-    if as_json:
-        typer.echo(json.dumps([dataclasses.asdict(each) for each in found], indent=2))
-    else:
-        Console().print(status.table(read, found))
-    if not all(each.is_healthy for each in found):
-        raise typer.Exit(1)
-
-
-@app.command("verify")
-def verify_command(stack: StackOption = None, as_json: JsonOption = False) -> None:
-    """Compare what the stack declares with what the engine has, field by field. Exits with 1 on a difference."""
-    report = verify.verify(Stack.read(stack, program_directory(Path.cwd())))
-    if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(report), indent=2))
-    else:
-        console = Console()
-        console.print(verify.summary(report), highlight=False, markup=False)
-        if report.differences:
-            console.print(verify.table(report))
-    if report.differences:
-        raise typer.Exit(1)
-
-
-@app.command("plan")
-def plan_command(
-    stack: StackOption = None,
-    as_json: JsonOption = False,
-    as_markdown: MarkdownOption = False,
-    refresh: RefreshOption = False,
+def gixctl(
+    cwd: Annotated[
+        Path | None,
+        typer.Option("--cwd", "-C", help="Run as if started in this directory, as with pulumi and git.", exists=True),
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
-    """Say what `pulumi up` would do to each service, and why. Exits with 1 only where the preview fails."""
-    if as_json and as_markdown:
-        raise typer.BadParameter("give --json or --markdown, not both")
-    found = plan.read(program_directory(Path.cwd()), stack, refresh=refresh)
-    if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(found), indent=2))
-    elif as_markdown:
-        typer.echo(plan_text.markdown(found))
-    else:
-        Console().print(plan_text.terminal(found), highlight=False)
-    if found.errors:
-        raise typer.Exit(1)
+    """Day-two work on a GIX stack: what Pulumi itself does not do.
 
-
-@app.command("address")
-def address_command(
-    service: Annotated[str, typer.Argument(help="router, auction or enclave.")], stack: StackOption = None
-) -> None:
-    """Print the HOST:PORT at which the host publishes a service. Exits with 1 where it does not."""
-    endpoint = Stack.read(stack, program_directory(Path.cwd())).endpoint(service)
-    typer.echo(endpoint)
-
-
-@app.command("delete-ledger")
-def delete_ledger(
-    volume: Annotated[str, typer.Argument(help="The volume's name on the engine, e.g. gcam-data.")],
-) -> None:
-    """Delete a ledger's volume for good, by its name, on the engine of DOCKER_HOST or else this machine's.
-
-    Its stack must be down: pulumi destroy leaves the volume.
+    Runs in any directory of a clone. A verb works on the stack of --stack, or else the one that Pulumi has selected
+    (pulumi stack select), and on the Docker engine that this stack names.
     """
-    ledger.delete(reach(EngineSettings(), Path.cwd()), volume)
-    typer.echo(f"deleted the volume {volume}")
-
-
-@review_app.command("up")
-def review_up(number: NumberArgument) -> None:
-    """Bring up the stack pr-NUMBER: like `dev`, with names, ports and a subnet of its own."""
-    directory = program_directory(Path.cwd())
-    review.bring_up(directory, number)
-    stack = Stack.read(f"pr-{number}", directory)
-    Console().print(status.table(stack, status.statuses(stack)))
-
-
-@review_app.command("down")
-def review_down(number: NumberArgument) -> None:
-    """Remove the stack pr-NUMBER for good: containers, network, ledger, images, and its file."""
-    review.take_down(program_directory(Path.cwd()), number)
-    typer.echo(f"pr-{number} is gone")
+    if cwd is not None:
+        os.chdir(cwd)
 
 
 def main() -> None:

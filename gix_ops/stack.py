@@ -73,4 +73,4 @@ def program_directory(start: Path) -> Path:
     for directory in (start, *start.parents):
         if (directory / "Pulumi.yaml").is_file():
             return directory
-    raise StackError(f"there is no Pulumi.yaml in {start} or above it; run this inside the clone, or give --directory")
+    raise StackError(f"there is no Pulumi.yaml in {start} or above it; run this inside the clone, or give --cwd")
