@@ -4,13 +4,9 @@ import pulumi
 
 from gix_components import configuration, preflight
 from gix_components.platform import GixPlatform
-from gix_components.problems import ProblemsError
 
-try:
-    environment = configuration.load()
-    preflight.check(environment)
-except ProblemsError as error:
-    raise pulumi.RunError(str(error)) from None
+environment = configuration.load()
+preflight.check(environment)
 
 platform = GixPlatform("gix", environment)
 

@@ -17,7 +17,8 @@ class ServiceSpec:
     `port` and `metrics_port` are those on which
     the service listens inside its container; `metrics_port` is None where it serves no metrics. `hostname` is the name
     by which the others reach it. `target` is its stage in Dockerfile.rust-builder, `binary` the program in its image.
-    `keeps_ledger` says that it needs the ledger volume, and that two of it must never run at a time.
+    `keeps_ledger` says that it needs the ledger volume, and that two of it must never run at a time. `peers` are the
+    services that it asks.
     """
 
     name: ServiceName
@@ -28,6 +29,7 @@ class ServiceSpec:
     binary: str
     metrics_port: int | None = None
     keeps_ledger: bool = False
+    peers: tuple[ServiceName, ...] = ()
 
     @property
     def container(self) -> str:
@@ -48,6 +50,7 @@ ROUTER = ServiceSpec(
     target="router",
     binary="ajr-router",
     metrics_port=9001,
+    peers=("auction",),
 )
 AUCTION = ServiceSpec(
     name="auction",
@@ -58,6 +61,7 @@ AUCTION = ServiceSpec(
     binary="gcam-node",
     metrics_port=9002,
     keeps_ledger=True,
+    peers=("enclave",),
 )
 ENCLAVE = ServiceSpec(
     name="enclave",

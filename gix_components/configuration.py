@@ -1,6 +1,6 @@
-"""Reads a stack's configuration, and says everything that is wrong with it at once.
+"""Reads a stack's configuration, or takes it from code, and says everything that is wrong with it at once.
 
-Nothing else in this package reads Pulumi's configuration; `load` is the way in, `Environment` what comes out.
+Nothing else in this package reads Pulumi's configuration; `load` and `of` are the ways in, `Environment` comes out.
 """
 
 import difflib
@@ -10,13 +10,14 @@ import os
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Unpack, get_args, get_origin
 
 import pulumi
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gix_components import rules
+from gix_components.arguments import StackArgs
 from gix_components.catalog import ServiceName
 from gix_components.environment import Environment
 from gix_components.problems import ConfigurationError, Problem
@@ -46,6 +47,21 @@ def load() -> Environment:
     )
 
 
+def of(**settings: Unpack[StackArgs]) -> Environment:
+    """The environment of the running program's stack with settings from its code, under the rules that a file has.
+
+    `source` and other relative paths start at the program's directory. GIX_BUILDER_BASE and GIX_RUNTIME_BASE are the
+    machine's own defaults here, too. A secret is a SecretStr; a pulumi.Output is refused, as it has no value yet.
+
+    Raises ConfigurationError with every problem at once; its keys are spelled as in a file: gix:router.hostPort.
+    """
+    project, stack = pulumi.get_project(), pulumi.get_stack()
+    raw = _with_machine_defaults(_as_in_a_file(settings, StackSettings), os.environ)
+    return _environment(
+        *_validated(raw), where=f"{project}/{stack}", project=project, stack=stack, directory=Path.cwd()
+    )
+
+
 def parse(
     config: Mapping[str, str],
     *,
@@ -67,12 +83,26 @@ def parse(
         for key, value in config.items()
         if key.startswith(f"{NAMESPACE}:")
     }
-    images = raw.setdefault("images", {})
-    for variable, key in _MACHINE_DEFAULTS.items():
-        if machine and machine.get(variable) and isinstance(images, dict):
-            images.setdefault(key, machine[variable])
+    settings, problems = _validated(_with_machine_defaults(raw, machine or {}))
+    problems += rules.foreign_keys(config)
+    problems += rules.plain_secrets(settings, secret_keys)
+    return _environment(
+        settings, problems, where=f"Pulumi.{stack}.yaml", project=project, stack=stack, directory=directory
+    )
 
-    settings, problems = _validated(raw)
+
+def _with_machine_defaults(raw: Mapping[str, Any], machine: Mapping[str, str]) -> dict[str, Any]:
+    images = raw.get("images", {})
+    if not isinstance(images, dict):
+        return dict(raw)
+    defaults = {key: machine[variable] for variable, key in _MACHINE_DEFAULTS.items() if machine.get(variable)}
+    return {**raw, "images": defaults | images}
+
+
+def _environment(
+    settings: StackSettings, problems: list[Problem], *, where: str, project: str, stack: str, directory: Path
+) -> Environment:
+    """The environment that `settings` make, where neither they nor the rules between them are a problem."""
     own = {name: _given(getattr(settings, name)) for name in get_args(ServiceName)}
     services = {
         name: ServiceSettings.model_validate(merged(_given(settings.defaults), own[name]))
@@ -80,11 +110,9 @@ def parse(
         if name in settings.services
     }
     environment = Environment(project=project, stack=stack, directory=directory, settings=settings, services=services)
-    problems += rules.foreign_keys(config)
-    problems += rules.plain_secrets(settings, secret_keys)
-    problems += rules.between_keys(environment)
+    problems = problems + rules.between_keys(environment)
     if problems:
-        raise ConfigurationError(f"Pulumi.{stack}.yaml", problems)
+        raise ConfigurationError(where, problems)
     return environment
 
 
@@ -96,6 +124,24 @@ def _decode(key: str, value: str) -> Any:
         return json.loads(value)
     except json.JSONDecodeError:
         return value
+
+
+def _as_in_a_file(given: Any, annotation: Any) -> Any:
+    """What code gives for a field of this type, with the keys of a file; what is no key is left, to be told of."""
+    if not isinstance(given, Mapping):
+        return given
+    if get_origin(annotation) is dict:
+        return {key: _as_in_a_file(value, get_args(annotation)[1]) for key, value in given.items()}
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return given
+    result = {}
+    for key, value in given.items():
+        field = annotation.model_fields.get(key)
+        if field is None:
+            result[key] = value
+        else:
+            result[field.alias] = _as_in_a_file(value, field.annotation)
+    return result
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
@@ -156,6 +202,9 @@ def _problem(detail: ErrorDetails) -> Problem:
         return Problem(subject=key, limit="there is no such key", way_out=way_out)
     if detail["type"] == "missing":
         return Problem(subject=key, limit="is missing", way_out=f"give it: {field}")
+    if isinstance(detail["input"], pulumi.Output):
+        way_out = "give the value itself, a secret as a SecretStr: settings are checked before anything runs"
+        return Problem(subject=key, limit="is an Output, which has no value yet", way_out=way_out)
     subject = key if "[key]" in detail["loc"] else f"{key} = {_shown(steps, detail['input'])}"
     if detail["type"] == "gix":
         return Problem(subject=subject, limit=context["limit"], way_out=context["way_out"])

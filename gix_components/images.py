@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
 
+from gix_components import dockerfiles
 from gix_components.catalog import ServiceName, ServiceSpec
 from gix_components.environment import Environment
-
-DOCKERFILES = Path("infra/docker")
-"""Where the Dockerfiles are, relative to the program's directory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +37,14 @@ class ServiceImages(pulumi.ComponentResource):
 
     def _build(self, name: str, environment: Environment, spec: ServiceSpec) -> ImageHandle:
         settings = environment.settings.images
-        multi_stage = settings.way == "multi-stage"
+        dockerfile = "Dockerfile.rust-builder" if settings.way == "multi-stage" else spec.dockerfile
         image = docker.Image(
             f"{name}-image",
             image_name=environment.image_name(spec),
             build=docker.DockerBuildArgs(
                 context=str(environment.source),
-                dockerfile=str(DOCKERFILES / ("Dockerfile.rust-builder" if multi_stage else spec.dockerfile)),
-                target=spec.target if multi_stage else None,
+                dockerfile=(dockerfiles.provide(environment.directory) / dockerfile).as_posix(),
+                target=spec.target if settings.way == "multi-stage" else None,
                 platform=settings.platform,
                 args=settings.build_args
                 | {"BUILDER_BASE": settings.builder_base, "RUNTIME_BASE": settings.runtime_base},

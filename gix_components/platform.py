@@ -75,6 +75,7 @@ class GixPlatform(pulumi.ComponentResource):
             "network": {"name": self.network.network_name, "subnet": self.network.subnet},
             "volume": self.ledger.volume_name if self.ledger else None,
             "versions": {"program": __version__, "images": environment.settings.images.tag},
+            "scan": {"failOn": environment.settings.images.fail_on},
             "label": environment.label,
             "engine": environment.settings.engine.model_dump(by_alias=True),
         }

@@ -64,12 +64,17 @@ def check(environment: Environment) -> None:
         raise PreflightError("Docker engine", [_unreachable(environment, error)]) from None
     if not holdings.local:
         pulumi.log.info("the engine is not this machine's: its processes, routes and free disk are not checked")
-    problems = [problem for look in _LOOKS for problem in look(environment, holdings)]
+    problems = collisions(environment, holdings)
     if not problems and environment.settings.take_over:
         for name in Occupants.of(holdings.client, environment).names:
             pulumi.log.warn(f"{name} is stopped and removed in this update: gix:takeOver is set")
     if problems:
         raise PreflightError(f"Docker engine {holdings.info['Name']}", problems)
+
+
+def collisions(environment: Environment, holdings: Holdings) -> list[Problem]:
+    """Everything on the engine that stands in the way of the stack; raises DockerException where it stops answering."""
+    return [problem for look in _LOOKS for problem in look(environment, holdings)]
 
 
 def _unreachable(environment: Environment, error: Exception) -> Problem:

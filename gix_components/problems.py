@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import pulumi
+
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
@@ -16,8 +18,11 @@ class Problem:
         return f"  {self.subject}: {self.limit}\n      -> {self.way_out}"
 
 
-class ProblemsError(Exception):
-    """What was found wrong, as text that a person can act on. Nothing has been touched when it is raised."""
+class ProblemsError(pulumi.RunError):
+    """What was found wrong, as text that a person can act on. Nothing has been touched when it is raised.
+
+    Pulumi shows the text of such an error, and no traceback.
+    """
 
     def __init__(self, where: str, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

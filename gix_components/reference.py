@@ -1,6 +1,6 @@
-"""Writes what is derived from the settings' models: docs/configuration.md, and the `config` block of Pulumi.yaml.
+"""Writes what is derived from the settings' models: docs/configuration.md, Pulumi.yaml's `config` and arguments.py.
 
-`python -m gix_components.reference` brings both files up to date; a test fails where they are not.
+`python -m gix_components.reference` brings the files up to date; a test fails where they are not.
 """
 
 import json
@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from gix_components import arguments_reference
 from gix_components.settings import ServiceDefaults, ServiceSettings, StackSettings
 
 _SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number", SecretStr: "secret"}
@@ -143,10 +144,11 @@ def _sentence(field: FieldInfo) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the files."""
     program = Path(__file__).parents[1]
     (program / "docs").mkdir(exist_ok=True)
     (program / "docs" / "configuration.md").write_text(markdown())
+    (program / "gix_components" / "arguments.py").write_text(arguments_reference.python())
     project = program / "Pulumi.yaml"
     project.write_text(project_file(project.read_text()))
 

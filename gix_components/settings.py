@@ -166,6 +166,9 @@ class ImageSettings(Settings):
     ] = Field("linux/amd64", description="operating system and processor to build for")
     push: bool = Field(False, description="push what was built to the registry")
     digests: dict[ServiceName, Digest] = Field({}, description="digest to run, by service; for the way `registry`")
+    fail_on: Literal["low", "medium", "high", "critical", "never"] = Field(
+        "critical", description="severity of a known vulnerability from which on gixctl scan fails"
+    )
 
 
 class RegistrySettings(Settings):

@@ -21,7 +21,7 @@ from gix_components.environment import STACK_LABEL
 
 PROGRAM = Path(__file__).parents[2]
 SERVICES = ("router", "auction", "enclave")
-QUICK_HEALTH = {"interval": "500ms", "timeout": "2s", "startPeriod": "2s", "retries": 3}
+QUICK_HEALTH = {"interval": "1s", "timeout": "2s", "startPeriod": "2s", "retries": 3}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,107 @@
+"""Puts what an archive holds in the place of a ledger."""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gix_components.backups import archive, helper
+from gix_components.backups.archive import WORK_DIRECTORY, Contents, Progress, ignore_progress
+from gix_components.backups.errors import LedgerError
+from gix_components.backups.ledger import Ledger
+from gix_components.backups.work import Work, work
+from gix_components.catalog import DATA_DIRECTORY
+
+_BLOCK_BYTES = 2**20
+_HEADROOM_BYTES = 2**24
+"""What must stay free on the volume's disk besides the files."""
+_LOOK = f"""
+cd {DATA_DIRECTORY}
+stat -c '%u:%g %a %y' .
+df --output=avail --block-size=1 . | tail -n 1
+test -e {WORK_DIRECTORY} && echo cut-off || echo -
+find . -path ./{WORK_DIRECTORY} -prune -o -type f -size +0 -print -quit
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What was found on the volume."""
+
+    attributes: str
+    """Of its directory: owner, mode, time."""
+    free_bytes: int
+    cut_off: bool
+    file: str
+    """A file that holds something; empty where there is none."""
+
+    @classmethod
+    def by(cls, at_work: Work) -> "_Found":
+        attributes, free, cut_off, *file = at_work.look(_LOOK).decode(errors="replace").splitlines()
+        return cls(
+            attributes=attributes,
+            free_bytes=int(free),
+            cut_off=cut_off == "cut-off",
+            file="".join(file).removeprefix("./"),
+        )
+
+
+def restore(ledger: Ledger, source: Path, *, replace: bool = False, progress: Progress = ignore_progress) -> Contents:
+    """Put what the archive `source` holds in the place of everything on the ledger's volume; say what that is.
+
+    The archive is read whole before anything is touched. A volume that holds anything is refused without `replace`.
+    The auction is stopped meanwhile. What was on the volume stays until its successor is there, whole and compared with
+    the archive. `progress` is told of bytes of the archive, each of them twice. Raises LedgerError where it can't be
+    done: the volume then holds what it held before, unless the text says otherwise.
+    """
+    contents = archive.check(source, progress)
+    with work(ledger, "restore", helper.swap_command("swap"), how="stop") as at_work:
+        found = _Found.by(at_work)
+        if found.file and not (replace or found.cut_off):
+            raise LedgerError(
+                f"{ledger.volume} is not empty: it holds {found.file}; save it with gixctl backup, "
+                "and give --replace to put the archive in its place"
+            )
+        needed = contents.content_bytes + _HEADROOM_BYTES
+        if found.free_bytes < needed:
+            raise LedgerError(
+                f"{ledger.volume}: {found.free_bytes >> 20} MiB are free on its disk, and {needed >> 20} MiB are "
+                "needed, since the old content stays until the new one is there; free some"
+            )
+        at_work.hold()
+        if found.cut_off:
+            helper.run(
+                at_work.client, ledger, at_work.id, helper.swap_command("settle"), "the end of a cut-off restore"
+            )
+        at_work.container.put_archive(DATA_DIRECTORY, _prepared(contents, found))
+        at_work.container.put_archive(f"{DATA_DIRECTORY}/{WORK_DIRECTORY}/new", _blocks(source, progress))
+        helper.finish(at_work.container, helper.output(at_work.container), "the restore")
+    return contents
+
+
+def _prepared(contents: Contents, found: _Found) -> bytes:
+    """A tar of the directories in which the restore puts things together, and of what swap.sh reads."""
+    attributes = found.attributes
+    if contents.directory is not None:
+        entry = contents.directory
+        time = entry.pax_headers.get("mtime", entry.mtime)
+        attributes = f"{entry.uid}:{entry.gid} {entry.mode:o} @{time}"
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as tar:
+        for name in (WORK_DIRECTORY, f"{WORK_DIRECTORY}/new"):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o700
+            tar.addfile(entry)
+        for name, content in (("sums", contents.sums()), ("attributes", f"{attributes}\n".encode())):
+            entry = tarfile.TarInfo(f"{WORK_DIRECTORY}/{name}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return whole.getvalue()
+
+
+def _blocks(source: Path, progress: Progress) -> Iterator[bytes]:
+    with source.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            progress(len(block))
+            yield block

@@ -1,0 +1,211 @@
+"""The components as a package: settings from code, what an installation brings along, and where it is found."""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pydantic import SecretStr
+
+from gix_components import (
+    ConfigurationError,
+    Environment,
+    GixPlatform,
+    HealthCheckArgs,
+    ServiceArgs,
+    StackArgs,
+    arguments_reference,
+    configuration,
+    dockerfiles,
+)
+from tests.unit.declared import PROGRAM, declare, environment
+
+DIGEST = "sha256:" + 64 * "0"
+SECRET = "hunter2-of-package"  # noqa: S105 - what must show nowhere
+
+
+@pytest.fixture(autouse=True)
+def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The tests are the program of the stack gix/dev, on a machine without defaults of its own."""
+    monkeypatch.chdir(PROGRAM)
+    for variable in ("GIX_BUILDER_BASE", "GIX_RUNTIME_BASE"):
+        monkeypatch.delenv(variable, raising=False)
+    project, stack = pulumi.get_project(), pulumi.get_stack()
+    pulumi.runtime.settings._set_project("gix")
+    pulumi.runtime.settings._set_stack("dev")
+    yield
+    pulumi.runtime.settings._set_project(project)
+    pulumi.runtime.settings._set_stack(stack)
+
+
+def from_a_file(settings: str) -> Environment:
+    """The environment of a file with these settings, written as JSON."""
+    texts = {
+        f"gix:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in json.loads(settings).items()
+    }
+    return environment(texts, secret_keys=set(texts))
+
+
+def told(settings: StackArgs) -> dict[str, tuple[str, str]]:
+    """The problems of settings from code: limit and way out by subject."""
+    with pytest.raises(ConfigurationError) as caught:
+        configuration.of(**settings)
+    return {problem.subject: (problem.limit, problem.way_out) for problem in caught.value.problems}
+
+
+def test_nothing_given_in_code_is_an_empty_file() -> None:
+    assert configuration.of() == from_a_file("{}")
+
+
+def test_code_and_a_file_with_the_same_settings_make_the_same_environment() -> None:
+    code = configuration.of(
+        prefix="shop",
+        take_over=True,
+        services=["router", "auction"],
+        images={"runtime_base": "debian:12", "build_args": {"some_key": "1"}},
+        registry={"address": "registry.test", "username": "me", "password": SecretStr(SECRET)},
+        network={"subnet": "10.1.0.0/16", "labels": {"some_key": "1"}},
+        ledger={"protect": False},
+        defaults={
+            "rust_log": "warn",
+            "environment": {"SOME_KEY": "1"},
+            "health_check": {"interval": "1s", "start_period": "2s"},
+            "ulimits": {"nofile": {"soft": 1, "hard": 2}},
+        },
+        router=ServiceArgs(
+            rust_log="debug",
+            host_port=6001,
+            health_check=HealthCheckArgs(start_period="3s"),
+            secret_environment={"SOME_TOKEN": SecretStr(SECRET)},
+        ),
+    )
+    file = f"""{{
+        "prefix": "shop",
+        "takeOver": true,
+        "services": ["router", "auction"],
+        "images": {{"runtimeBase": "debian:12", "buildArgs": {{"some_key": "1"}}}},
+        "registry": {{"address": "registry.test", "username": "me", "password": "{SECRET}"}},
+        "network": {{"subnet": "10.1.0.0/16", "labels": {{"some_key": "1"}}}},
+        "ledger": {{"protect": false}},
+        "defaults": {{
+            "rustLog": "warn",
+            "environment": {{"SOME_KEY": "1"}},
+            "healthCheck": {{"interval": "1s", "startPeriod": "2s"}},
+            "ulimits": {{"nofile": {{"soft": 1, "hard": 2}}}}
+        }},
+        "router": {{
+            "rustLog": "debug",
+            "hostPort": 6001,
+            "healthCheck": {{"startPeriod": "3s"}},
+            "secretEnvironment": {{"SOME_TOKEN": "{SECRET}"}}
+        }}
+    }}"""
+    assert code == from_a_file(file)
+    router, auction = code.services["router"], code.services["auction"]
+    assert (router.rust_log, router.health_check.interval, router.health_check.start_period) == ("debug", "1s", "3s")
+    assert (auction.rust_log, auction.health_check.start_period, auction.environment) == (
+        "warn",
+        "2s",
+        {"SOME_KEY": "1"},
+    )
+
+
+def test_every_problem_of_code_is_told_at_once_with_the_keys_of_a_file() -> None:
+    settings = StackArgs(
+        network={"subnet": "8.8.8.0/24"},
+        router={"host_port": 70000, "memory": "2Q"},
+        auction={"host_port": 50053},
+        images={"digests": {"router": DIGEST}},
+        registry={"password": SecretStr(SECRET)},
+    )
+    found = told(settings)
+    assert set(found) == {
+        'gix:network.subnet = "8.8.8.0/24"',
+        "gix:router.hostPort = 70000",
+        'gix:router.memory = "2Q"',
+        "gix:enclave.hostPort = 50053",
+        "gix:images.digests",
+        "gix:registry.password",
+    }
+    assert all(limit and way_out for limit, way_out in found.values())
+    with pytest.raises(ConfigurationError, match="gix/dev: 6 problems; nothing has been touched") as caught:
+        configuration.of(**settings)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_key_that_is_none_is_told_with_the_one_that_is_meant() -> None:
+    unchecked: Any = {"router": {"hostprt": 1}}
+    assert told(unchecked) == {"gix:router.hostprt": ("there is no such key", "did you mean hostPort?")}
+
+
+def test_an_output_is_no_setting() -> None:
+    later = pulumi.Output.from_input("debug")
+    unchecked: Any = {"router": {"rust_log": later, "secret_environment": {"TOKEN": later}}}
+    found = told(unchecked)
+    assert set(found) == {"gix:router.rustLog", "gix:router.secretEnvironment.TOKEN"}
+    for limit, way_out in found.values():
+        assert limit == "is an Output, which has no value yet"
+        assert "a secret as a SecretStr" in way_out
+
+
+def test_a_file_keeps_to_its_own_spelling() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        from_a_file('{"take_over": true, "router": {"rust_log": "debug"}}')
+    found = {problem.subject: problem.way_out for problem in caught.value.problems}
+    assert found == {"gix:take_over": "did you mean takeOver?", "gix:router.rust_log": "did you mean rustLog?"}
+
+
+def test_the_machine_s_bases_are_defaults_for_code_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIX_BUILDER_BASE", "rust:here")
+    monkeypatch.setenv("GIX_RUNTIME_BASE", "debian:here")
+    images = configuration.of(images={"runtime_base": "debian:12"}).settings.images
+    assert (images.builder_base, images.runtime_base) == ("rust:here", "debian:12")
+
+
+def test_a_secret_from_code_is_a_secret_of_the_stack() -> None:
+    read = configuration.of(router={"secret_environment": {"TOKEN": SecretStr(SECRET)}})
+    declared = declare(lambda options: GixPlatform("gix", read, options))
+    assert "envs" in declared.resources["gix-router-container"].secrets
+    assert "envs" not in declared.resources["gix-auction-container"].secrets
+
+
+def test_the_typed_dictionaries_are_those_of_the_models() -> None:
+    written = (PROGRAM / "gix_components" / "arguments.py").read_text()
+    assert written == arguments_reference.python(), "run: make reference"
+
+
+def test_the_clone_s_own_program_builds_from_its_own_dockerfiles(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(PROGRAM)
+    assert dockerfiles.provide(PROGRAM) == dockerfiles.provide(tmp_path / "link") == Path("infra/docker")
+    assert not (PROGRAM / ".gix").exists()
+
+
+def test_a_program_elsewhere_gets_copies_that_follow_the_package_and_stay_out_of_git(tmp_path: Path) -> None:
+    copies = tmp_path / dockerfiles.provide(tmp_path)
+    originals = {file.name: file.read_bytes() for file in (PROGRAM / "infra" / "docker").iterdir()}
+    assert {file.name: file.read_bytes() for file in copies.iterdir()} == originals
+    assert (copies.parent / ".gitignore").read_text() == "*\n"
+
+    edited, kept = copies / "Dockerfile.router", copies / "Dockerfile.auction"
+    edited.write_text("FROM scratch\n")
+    before = kept.stat()
+    dockerfiles.provide(tmp_path)
+    assert {file.name: file.read_bytes() for file in copies.iterdir()} == originals
+    assert kept.stat() == before
+
+
+def test_a_directory_that_takes_no_copies_is_told_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / ".gix").write_text("")
+    with pytest.raises(pulumi.RunError, match="let this user write there"):
+        dockerfiles.provide(tmp_path)
+
+
+def test_every_folder_of_code_is_in_the_package() -> None:
+    packages = tomllib.loads((PROGRAM / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {file.parent for name in ("gix_components", "gix_ops") for file in (PROGRAM / name).rglob("*.py")}
+    found = {".".join(folder.relative_to(PROGRAM).parts) for folder in folders}
+    assert set(packages) == found | {"gix_components.docker"}
