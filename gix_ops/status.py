@@ -1,15 +1,14 @@
-"""`gixctl status`: what of a stack runs, and how it is."""
+"""`gixctl status`: what of a stack runs, and how it is, in one line for each service."""
 
 from dataclasses import dataclass
 
-from docker.errors import NotFound
 from rich.table import Table
 
-from gix_components.catalog import CATALOG
+from gix_ops import services
 from gix_ops.stack import Stack
 
-_COLOURS = {"healthy": "green", "starting": "yellow"}
-_SHORT_DIGEST = 19
+COLOURS = {"healthy": "green", "starting": "yellow"}
+"""Colours of the words for health; any other is red."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,45 +29,36 @@ class ServiceStatus:
 
 def statuses(stack: Stack) -> list[ServiceStatus]:
     """The state of every service of the stack; raises StackError where its engine does not answer."""
-    client = stack.engine()
-    found = []
-    for service, outputs in sorted(stack.outputs["services"].items(), key=lambda item: list(CATALOG).index(item[0])):
-        digest = outputs["digest"]
-        try:
-            container = client.containers.get(outputs["container"])
-        except NotFound:
-            health = "missing"
-        else:
-            state = container.attrs["State"]
-            health = state["Health"]["Status"] if state["Running"] and "Health" in state else state["Status"]
-            if outputs["digest"].startswith("sha256:"):
-                digest = container.attrs["Image"]
-        found.append(
-            ServiceStatus(
-                service=service,
-                container=outputs["container"],
-                digest=digest,
-                address=outputs["endpoint"] or f"{outputs['address']} (in the network)",
-                health=health,
-            )
+    return [
+        ServiceStatus(
+            service=each.service,
+            container=each.name,
+            digest=each.digest,
+            address=each.outputs["endpoint"] or f"{each.outputs['address']} (in the network)",
+            health=each.health,
         )
-    return found
+        for each in services.read(stack, stack.engine())
+    ]
 
 
 def table(stack: Stack, found: list[ServiceStatus]) -> Table:
     """The statuses for a terminal."""
-    network = stack.outputs["network"]
-    shown = Table(title=f"{stack.outputs['label']} on {network['name']} {network['subnet']}", title_justify="left")
+    shown = Table(title=title(stack), title_justify="left")
     for heading in ("service", "container", "image digest", "address", "health"):
         shown.add_column(heading, no_wrap=True)
     for status in found:
-        colour = _COLOURS.get(status.health, "red")
-        digest = "sha256:" + status.digest.rpartition("sha256:")[2]
-        shown.add_row(
-            status.service,
-            status.container,
-            digest[:_SHORT_DIGEST],
-            status.address,
-            f"[{colour}]{status.health}[/{colour}]",
-        )
+        digest = services.short_digest(status.digest)
+        shown.add_row(status.service, status.container, digest, status.address, coloured(status.health))
     return shown
+
+
+def title(stack: Stack) -> str:
+    """What stands over a table of the stack's services."""
+    network = stack.outputs["network"]
+    return f"{stack.outputs['label']} on {network['name']} {network['subnet']}"
+
+
+def coloured(health: str) -> str:
+    """A word for health, marked up for rich."""
+    colour = COLOURS.get(health, "red")
+    return f"[{colour}]{health}[/{colour}]"

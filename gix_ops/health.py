@@ -1,0 +1,189 @@
+"""`gixctl health`: how every service is, and what its last probes said.
+
+With `--json`, a list of one object for each service:
+
+    {"service": "router", "container": "gix-router", "state": "running", "health": "healthy", "restarts": 0,
+     "started": "2026-01-02T03:04:05.678901234Z", "uptime_seconds": 61.2, "exit_code": null,
+     "digest": "sha256:...", "ports": ["127.0.0.1:50051->50051/tcp"], "failing_streak": 0,
+     "probes": [{"started": "2026-01-02T03:05:05.6Z", "seconds": 0.06, "exit_code": 0, "output": ""}],
+     "way_out": null}
+
+`state` is the engine's word (running, paused, restarting, exited, created, dead) or missing. `health` is the engine's
+word for what runs (starting, healthy, unhealthy), else the state. `started` and `uptime_seconds` are null for what does
+not run, `exit_code` for what does. `digest` names the image: by the registry's digest, or by its id where it was built
+here. `probes` are the last ones that the engine keeps, the oldest first. `way_out` is null for what is healthy. With
+`--watch`, one such list a line.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import docker
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from gix_ops import services, status
+from gix_ops.services import ServiceContainer
+from gix_ops.stack import Stack
+
+WATCH_SECONDS = 1.0
+"""Time between two looks of the live view."""
+WAIT_SECONDS = 0.25
+"""Time between two looks while waiting."""
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One run of a health check: when it began, how long it took, and what it came to."""
+
+    started: str
+    seconds: float
+    exit_code: int
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceHealth:
+    """One service, as the JSON shows it; see this module's own words."""
+
+    service: str
+    container: str
+    state: str
+    health: str
+    restarts: int
+    started: str | None
+    uptime_seconds: float | None
+    exit_code: int | None
+    digest: str
+    ports: list[str]
+    failing_streak: int
+    probes: list[Probe]
+    way_out: str | None
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it runs and the engine calls it healthy."""
+        return self.health == "healthy"
+
+
+def read(stack: Stack, client: docker.DockerClient) -> list[ServiceHealth]:
+    """The health of every service of the stack; raises StackError where its engine does not answer."""
+    now = datetime.now(UTC)
+    return [health_of(each, now) for each in services.read(stack, client)]
+
+
+def watch(stack: Stack, client: docker.DockerClient) -> Iterator[list[ServiceHealth]]:
+    """The health of every service, anew each WATCH_SECONDS, without an end."""
+    while True:
+        yield read(stack, client)
+        time.sleep(WATCH_SECONDS)
+
+
+def wait(stack: Stack, client: docker.DockerClient, seconds: float) -> Iterator[list[ServiceHealth]]:
+    """The health of every service, again and again until all are healthy or the time is over."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = read(stack, client)
+        yield found
+        left = deadline - time.monotonic()
+        if left <= 0 or all(each.is_healthy for each in found):
+            return
+        time.sleep(min(WAIT_SECONDS, left))
+
+
+def health_of(container: ServiceContainer, now: datetime) -> ServiceHealth:
+    """What the inspection of a container says of its health at the time `now`."""
+    found = container.found
+    state = found.get("State") or {}
+    runs = bool(state.get("Running"))
+    check = state.get("Health") or {}
+    return ServiceHealth(
+        service=container.service,
+        container=container.name,
+        state=container.state,
+        health=container.health,
+        restarts=found.get("RestartCount") or 0,
+        started=state["StartedAt"] if runs else None,
+        uptime_seconds=max(0.0, (now - datetime.fromisoformat(state["StartedAt"])).total_seconds()) if runs else None,
+        exit_code=None if runs or not state else state["ExitCode"],
+        digest=container.digest,
+        ports=[str(port) for port in container.ports],
+        failing_streak=check.get("FailingStreak") or 0,
+        probes=[_probe(each) for each in check.get("Log") or []],
+        way_out=container.way_out,
+    )
+
+
+def unhealthy(found: list[ServiceHealth]) -> str:
+    """Who is not healthy, and what to do about it, in a line."""
+    return "; ".join(
+        f"{each.service} is not healthy ({each.health}): {each.way_out}" for each in found if not each.is_healthy
+    )
+
+
+def table(stack: Stack, found: list[ServiceHealth]) -> Table:
+    """The health of all for a terminal; it fits in 80 columns while all is well."""
+    shown = Table(
+        title=status.title(stack), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    for heading in ("service", "health", "uptime", "image digest", "host ports", "last probe"):
+        shown.add_column(heading, no_wrap=heading != "last probe", overflow="fold")
+    for each in found:
+        shown.add_row(
+            each.service,
+            status.coloured(each.health),
+            _uptime(each),
+            services.short_digest(each.digest).removeprefix("sha256:"),
+            "\n".join(port.partition("->")[0] for port in each.ports) or "-",
+            _last_probe(each),
+        )
+    return shown
+
+
+def duration(seconds: float) -> str:
+    """A time in the two largest units that it has: `2d 3h`, `1m 5s`, `0s`."""
+    parts: list[str] = []
+    rest = int(seconds)
+    for unit, size in _UNITS:
+        count, rest = divmod(rest, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2])
+
+
+def _uptime(health: ServiceHealth) -> str:
+    if health.uptime_seconds is not None:
+        what = duration(health.uptime_seconds)
+    elif health.exit_code is not None:
+        what = f"exit code {health.exit_code}"
+    else:
+        return "-"
+    return f"{what} ({health.restarts} restarts)" if health.restarts else what
+
+
+def _last_probe(health: ServiceHealth) -> Text:
+    """The last probe in a cell; the output is whatever the container wrote, and no markup."""
+    if not health.probes:
+        return Text("-")
+    probe = health.probes[-1]
+    ended = datetime.fromisoformat(probe.started).timestamp() + probe.seconds
+    ago = duration(max(0.0, datetime.now(UTC).timestamp() - ended))
+    streak = f", {health.failing_streak} failed in a row" if health.failing_streak else ""
+    output = f"\n{probe.output.strip()}" if probe.output.strip() else ""
+    return Text(f"exit {probe.exit_code}, {ago} ago{streak}{output}")
+
+
+def _probe(entry: dict[str, Any]) -> Probe:
+    started, ended = (datetime.fromisoformat(entry[key]) for key in ("Start", "End"))
+    return Probe(
+        started=entry["Start"],
+        seconds=(ended - started).total_seconds(),
+        exit_code=entry["ExitCode"],
+        output=entry["Output"],
+    )

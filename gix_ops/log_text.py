@@ -1,0 +1,41 @@
+"""Lines of logs for people's eyes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.style import Style as Colour
+
+from gix_components.catalog import CATALOG
+from gix_ops.logs import Line
+
+_COLOURS: dict[str, Colour] = {
+    service: Colour(color=name) for service, name in zip(CATALOG, ("cyan", "magenta", "blue"), strict=True)
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """How lines are shown: what stands before those of each service, and whether the time does."""
+
+    prefixes: Mapping[str, str]
+    timestamps: bool
+
+    @classmethod
+    def of(cls, console: Console, services: Sequence[str], *, timestamps: bool) -> "Style":
+        """The style for lines of `services` on `console`; coloured where that is a terminal and NO_COLOR is not set."""
+        coloured = console.is_terminal and not console.no_color
+        width = max(map(len, services))
+        prefixes = {service: f"{service:<{width}} |" for service in services}
+        return cls(
+            prefixes={
+                service: _COLOURS[service].render(prefix, color_system=ColorSystem.STANDARD) if coloured else prefix
+                for service, prefix in prefixes.items()
+            },
+            timestamps=timestamps,
+        )
+
+    def text(self, line: Line) -> str:
+        """A line as it is shown, without its end."""
+        return " ".join((self.prefixes[line.service], *([line.time] if self.timestamps else []), line.line))

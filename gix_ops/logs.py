@@ -1,0 +1,247 @@
+"""`gixctl logs`: what the services wrote, put together by time, and what they go on to write.
+
+With `--json`, one object a line:
+
+    {"time": "2026-01-02T03:04:05.678901234Z", "service": "router", "stream": "stderr", "line": "..."}
+
+`time` is when the engine took the line from the container, by its own clock, in UTC. `stream` is stdout or stderr.
+
+Memory stays flat: each log is read as it comes over the connection, and the reader sets the pace.
+"""
+
+import contextlib
+import heapq
+import queue
+import re
+import struct
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from operator import attrgetter
+
+import docker
+import requests
+from docker.errors import DockerException
+from urllib3.exceptions import HTTPError
+
+from gix_components import units
+from gix_ops import services
+from gix_ops.errors import StackError
+from gix_ops.stack import Stack
+
+LONGEST_LINE = 2**20
+"""Bytes after which a line is cut in two, so that no line fills the memory."""
+HEARTBEAT_SECONDS = 0.5
+"""How often `follow` gives nothing while nobody writes, and looks whether a container is back."""
+
+_FRAME = struct.Struct(">BxxxL")
+_STREAMS = {1: "stdout", 2: "stderr"}
+_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+Z ")
+_CONNECT_WITHIN_SECONDS = 20
+_LINES_AHEAD = 1000
+_LONGEST_COMPLAINT = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line that a service wrote."""
+
+    time: str
+    service: str
+    stream: str
+    line: str
+
+
+class UnreadableLogError(StackError):
+    """One service's log can't be read: its container is missing, or its log driver keeps nothing to read."""
+
+
+@dataclass(kw_only=True)
+class ServiceLog:
+    """The log of one service, through all the containers that bear its name one after the other.
+
+    Lines before `since`, in seconds since 1970, are left out. Of the first read, all but the last `tail` lines are.
+    What was read is not read again.
+    """
+
+    client: docker.DockerClient
+    service: str
+    container: str
+    since: float | None = None
+    tail: int | None = None
+    _last: dict[str, str] = field(default_factory=dict, init=False)
+    """The times of the last lines that were read, by stream."""
+
+    def read(self, *, follow: bool = False) -> Iterator[Line]:
+        """The lines that were not read yet; with `follow` also those to come, until the container stops.
+
+        Raises UnreadableLogError at once where there is no such log, StackError where the engine does not answer.
+        """
+        api = self.client.api
+        url = f"{api.base_url}/v{api.api_version}/containers/{self.container}/logs"
+        # The SDK's own `logs` does not say which stream a line came from.
+        question = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(follow), **self._beginning()}
+        try:
+            response = api.get(url, params=question, stream=True, timeout=(_CONNECT_WITHIN_SECONDS, None))
+        except OSError as error:
+            raise StackError(f"the Docker engine does not answer any more: {error}") from error
+        if response.status_code == requests.codes.not_found:
+            raise UnreadableLogError(
+                f"the {self.service}'s container {self.container} is missing: pulumi up --refresh makes it anew"
+            )
+        if not response.ok:
+            raise UnreadableLogError(f"the {self.service}'s log can't be read: {response.json()['message']}")
+        self.tail = None
+        return self._unread(_lines(self.service, response))
+
+    def _beginning(self) -> dict[str, str | int]:
+        # Whole seconds: a number has not the nanoseconds of a line's time. `_unread` leaves out the rest.
+        if self._last:
+            return {"since": int(datetime.fromisoformat(min(self._last.values())).timestamp())}
+        since = {} if self.since is None else {"since": int(self.since)}
+        return since | {"tail": "all" if self.tail is None else self.tail}
+
+    def _unread(self, lines: Iterator[Line]) -> Iterator[Line]:
+        read_already = dict(self._last)
+        since = "" if self.since is None else f"{datetime.fromtimestamp(self.since, UTC):%Y-%m-%dT%H:%M:%S.%f}"
+        for line in lines:
+            if line.time <= read_already[line.stream] if read_already else line.time < since:
+                continue
+            if not self._last:
+                # What the other stream has from before this line is not among the last lines.
+                self._last = dict.fromkeys(_STREAMS.values(), line.time)
+            self._last[line.stream] = line.time
+            yield line
+
+
+def of(
+    stack: Stack, client: docker.DockerClient, wanted: Collection[str], *, since: str | None, tail: int | None
+) -> list[ServiceLog]:
+    """The logs of the `wanted` services, or else of all.
+
+    `since` is as `moment` takes it; `tail` is for each service, and none means all lines. Raises ValueError where
+    `since` is no time, StackError where a service is not the stack's, or the engine does not answer.
+    """
+    try:
+        now = datetime.fromisoformat(client.info()["SystemTime"])
+    except (DockerException, OSError) as error:
+        raise StackError(f"the Docker engine does not answer any more: {error}") from error
+    begin = None if since is None else moment(since, now)
+    if tail == 0:
+        begin, tail = max(begin or 0, now.timestamp()), None
+    return [
+        ServiceLog(
+            client=client,
+            service=service,
+            container=stack.outputs["services"][service]["container"],
+            since=begin,
+            tail=tail,
+        )
+        for service in services.names(stack, wanted)
+    ]
+
+
+def moment(text: str, now: datetime) -> float:
+    """A time in seconds since 1970, of what `docker logs --since` takes.
+
+    That is a time before `now` (10m, 1h30m), a date or a date with a time (in this machine's time zone where it names
+    none), or seconds since 1970. Raises ValueError where the text is none of these.
+    """
+    with contextlib.suppress(ValueError):
+        return now.timestamp() - units.seconds(text)
+    with contextlib.suppress(ValueError):
+        return float(text) if re.fullmatch(r"\d{9,}(\.\d+)?", text) else datetime.fromisoformat(text).timestamp()
+    raise ValueError("is no time: write how long ago (10m, 1h30m) or when (2026-01-02, 2026-01-02T15:04:05Z)")
+
+
+def history(logs: Collection[ServiceLog], tell: Callable[[UnreadableLogError], None]) -> Iterator[Line]:
+    """What has been written so far, by time; `tell` is told of each log that can't be read.
+
+    Raises StackError where the engine does not answer.
+    """
+    streams = []
+    for log in logs:
+        try:
+            streams.append(log.read())
+        except UnreadableLogError as error:
+            tell(error)
+    return heapq.merge(*streams, key=attrgetter("time"))
+
+
+def follow(logs: Collection[ServiceLog], tell: Callable[[UnreadableLogError], None]) -> Iterator[Line | None]:
+    """What is written from now on, without an end; None whenever nobody has written for HEARTBEAT_SECONDS.
+
+    A container that was restarted or replaced is followed further. `tell` is told of each log that can't be read now.
+    Raises StackError where the engine does not answer.
+    """
+    arrivals: queue.Queue[Line | StackError] = queue.Queue(_LINES_AHEAD)
+    for log in logs:
+        threading.Thread(target=_follow, args=(log, arrivals), daemon=True).start()
+    while True:
+        try:
+            arrival = arrivals.get(timeout=HEARTBEAT_SECONDS)
+        except queue.Empty:
+            yield None
+            continue
+        if isinstance(arrival, UnreadableLogError):
+            tell(arrival)
+        elif isinstance(arrival, StackError):
+            raise arrival
+        else:
+            yield arrival
+
+
+def _follow(log: ServiceLog, arrivals: "queue.Queue[Line | StackError]") -> None:
+    """Put all that is written into `arrivals`, and what stands in the way."""
+    at, readable = None, True
+    try:
+        while True:
+            found = services.inspect(log.client, log.container)
+            state = found.get("State") or {}
+            run = (found.get("Id"), state.get("StartedAt"), state.get("FinishedAt"))
+            if run != at or (readable and state.get("Running")):
+                at, readable = run, True
+                try:
+                    for line in log.read(follow=True):
+                        arrivals.put(line)
+                except UnreadableLogError as error:
+                    readable = False
+                    arrivals.put(error)
+            time.sleep(HEARTBEAT_SECONDS)
+    except StackError as error:
+        arrivals.put(error)
+
+
+def _lines(service: str, response: requests.Response) -> Iterator[Line]:
+    """The lines in the engine's answer: frames, each with its stream and length, a time, and a line or part of one."""
+    begun: dict[str, tuple[str, bytes]] = {}
+    with response:
+        for stream, frame in _frames(service, response):
+            stamp = _STAMP.match(frame)
+            text = frame[stamp.end() :] if stamp else frame
+            at, before = begun.pop(stream, (stamp[0].decode().rstrip() if stamp else "", b""))
+            whole = before + text
+            if whole.endswith(b"\n") or len(whole) >= LONGEST_LINE:
+                yield _line(service, stream, at, whole)
+            else:
+                begun[stream] = (at, whole)
+        for stream, (at, text) in begun.items():
+            yield _line(service, stream, at, text)
+
+
+def _line(service: str, stream: str, at: str, text: bytes) -> Line:
+    return Line(time=at, service=service, stream=stream, line=text.decode(errors="replace").rstrip("\r\n"))
+
+
+def _frames(service: str, response: requests.Response) -> Iterator[tuple[str, bytes]]:
+    try:
+        while header := response.raw.read(_FRAME.size):
+            number, length = _FRAME.unpack(header)
+            if number not in _STREAMS:
+                complaint = response.raw.read(min(length, _LONGEST_COMPLAINT)).decode(errors="replace").strip()
+                raise UnreadableLogError(f"the {service}'s log can't be read: {complaint}")
+            yield _STREAMS[number], response.raw.read(length)
+    except (HTTPError, OSError, struct.error) as error:
+        raise StackError(f"the {service}'s log broke off: {error}") from error

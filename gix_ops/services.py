@@ -1,0 +1,146 @@
+"""The containers of a stack's services, as its engine has them: what every verb that looks starts from."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+from docker.errors import DockerException, NotFound
+
+from gix_components.catalog import CATALOG, ServiceName
+from gix_ops.errors import StackError
+from gix_ops.stack import Stack
+
+MISSING = "missing"
+"""The state of a container that is not on the engine."""
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - shown, not bound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """A port of a container that the host publishes at an address."""
+
+    internal: int
+    protocol: str
+    address: str
+    external: int
+
+    @property
+    def published(self) -> str:
+        """Where the host publishes it."""
+        return f"[{self.address}]:{self.external}" if ":" in self.address else f"{self.address}:{self.external}"
+
+    def __str__(self) -> str:
+        return f"{self.published}->{self.internal}/{self.protocol}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceContainer:
+    """One service: its container's name, what the stack says of it, and what the engine's inspection shows.
+
+    `found` is empty where the container is missing.
+    """
+
+    service: ServiceName
+    name: str
+    outputs: Mapping[str, Any]
+    found: Mapping[str, Any]
+
+    @property
+    def state(self) -> str:
+        """The engine's word for what the container does, or `missing`."""
+        return str(self.found["State"]["Status"]) if self.found else MISSING
+
+    @property
+    def health(self) -> str:
+        """The engine's word for the health of what runs, else the state."""
+        if self.state != "running" or "Health" not in self.found["State"]:
+            return self.state
+        return str(self.found["State"]["Health"]["Status"])
+
+    @property
+    def digest(self) -> str:
+        """The image that runs: what the registry calls it, or its id where it was built here."""
+        declared = str(self.outputs["digest"])
+        return str(self.found["Image"]) if self.found and declared.startswith("sha256:") else declared
+
+    @property
+    def way_out(self) -> str | None:
+        """What tells why it is not healthy, or makes it so; None where it is."""
+        if self.health == "healthy":
+            return None
+        why = f"gixctl logs {self.service} tells why"
+        ways_out = {
+            "running": why,
+            "restarting": why,
+            "paused": f"docker unpause {self.name}",
+            MISSING: "pulumi up --refresh makes it anew",
+        }
+        return ways_out.get(self.state, f"{why}, pulumi up --refresh starts it again")
+
+    @property
+    def ports(self) -> list[Port]:
+        """The ports that the host publishes now: the service's own first, then by number."""
+        published = ((self.found.get("NetworkSettings") or {}).get("Ports") or {}).items()
+        found = [
+            Port(
+                internal=int(inside.partition("/")[0]),
+                protocol=inside.partition("/")[2],
+                address=each["HostIp"] or _ANY_ADDRESS,
+                external=int(each["HostPort"]),
+            )
+            for inside, bindings in published
+            for each in bindings or ()
+        ]
+        own = CATALOG[self.service].port
+        return sorted(found, key=lambda port: (port.internal != own, port.internal, port.address, port.external))
+
+
+def names(stack: Stack, wanted: Collection[str] = ()) -> list[ServiceName]:
+    """The services that the stack runs, in the catalog's order; where any are `wanted`, only these.
+
+    Raises StackError where the stack does not run one of them.
+    """
+    running = [service for service in CATALOG if service in stack.outputs["services"]]
+    for service in wanted:
+        if service not in running:
+            raise StackError(f"the stack runs no service {service}; it runs {', '.join(running)}")
+    return [service for service in running if not wanted or service in wanted]
+
+
+def read(stack: Stack, client: docker.DockerClient, wanted: Collection[str] = ()) -> list[ServiceContainer]:
+    """The containers of the `wanted` services, or else of all; raises StackError as `names` and `inspect` do."""
+    return [_read(stack, client, service) for service in names(stack, wanted)]
+
+
+def inspect(client: docker.DockerClient, name: str) -> Mapping[str, Any]:
+    """What the engine shows of the container `name`, nothing where it is missing.
+
+    Raises StackError where the engine does not answer.
+    """
+    try:
+        found: Mapping[str, Any] = client.api.inspect_container(name)
+    except NotFound:
+        return {}
+    except (DockerException, OSError) as error:
+        raise StackError(f"the Docker engine does not answer any more: {error}") from error
+    return found
+
+
+def running(stack: Stack, client: docker.DockerClient, service: str) -> ServiceContainer:
+    """The container of a service that runs; raises StackError with the way out where it does not."""
+    [container] = read(stack, client, [service])
+    if container.state != "running":
+        raise StackError(f"the {service}'s container {container.name} is {container.state}: {container.way_out}")
+    return container
+
+
+def _read(stack: Stack, client: docker.DockerClient, service: ServiceName) -> ServiceContainer:
+    outputs = stack.outputs["services"][service]
+    name = str(outputs["container"])
+    return ServiceContainer(service=service, name=name, outputs=outputs, found=inspect(client, name))
+
+
+def short_digest(digest: str) -> str:
+    """A digest as far as one compares by it, without the repository."""
+    return f"sha256:{digest.rpartition('sha256:')[2][:12]}"

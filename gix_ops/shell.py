@@ -1,0 +1,79 @@
+"""`gixctl shell`: the words of the `docker` command that runs something in a service's container.
+
+The command line of Docker has the handling of terminals (sizes, signals, raw input), which its SDK has not.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gix_components.settings import EngineSettings
+from gix_ops.errors import StackError
+
+DEFAULT_COMMAND = ("sh", "-c", "if command -v bash >/dev/null; then exec bash; fi; exec sh")
+"""What runs without a command: bash, or else sh."""
+
+_DEFAULT_HOST = "unix:///var/run/docker.sock"
+_TLS_VARIABLES = ("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """A program's words, the program itself first, and its environment."""
+
+    words: list[str]
+    environment: dict[str, str]
+
+
+def invocation(
+    engine: EngineSettings,
+    directory: Path,
+    container: str,
+    command: Sequence[str],
+    *,
+    user: str | None,
+    terminal: bool,
+    environment: Mapping[str, str],
+) -> Invocation:
+    """How to run `command`, or else a shell, in `container` on the stack's own engine.
+
+    Standard input is always passed on. `user` is as docker exec takes it; without it, the container's own. Relative
+    paths of `engine` start at `directory`. GIX_DOCKER in `environment` names the docker command where it is set.
+    Raises StackError where there is none.
+    """
+    words = [_docker(environment), *_address(engine, directory, environment), "exec", "--interactive"]
+    if terminal:
+        words.append("--tty")
+    if user is not None:
+        words += ["--user", user]
+    # What this machine's environment says of TLS is about the engine of DOCKER_HOST.
+    left_out = _TLS_VARIABLES if engine.host is not None else ()
+    return Invocation(
+        words=[*words, container, *(command or DEFAULT_COMMAND)],
+        environment={name: value for name, value in environment.items() if name not in left_out},
+    )
+
+
+def _docker(environment: Mapping[str, str]) -> str:
+    wanted = environment.get("GIX_DOCKER") or "docker"
+    docker = shutil.which(wanted, path=environment.get("PATH"))
+    if docker is None:
+        raise StackError(f"there is no command {wanted}; install Docker's command line, or name it with GIX_DOCKER")
+    return docker
+
+
+def _address(engine: EngineSettings, directory: Path, environment: Mapping[str, str]) -> list[str]:
+    """The options that lead to the stack's engine, whatever context the docker command has selected."""
+    if engine.host is None:
+        return ["--host", environment.get("DOCKER_HOST") or _DEFAULT_HOST]
+    options = ["--host", engine.host]
+    if engine.cert_path is not None:
+        certificates = (directory / Path(engine.cert_path).expanduser()).absolute()
+        options += [
+            "--tlsverify",
+            *("--tlscacert", str(certificates / "ca.pem")),
+            *("--tlscert", str(certificates / "cert.pem")),
+            *("--tlskey", str(certificates / "key.pem")),
+        ]
+    return options

@@ -1,0 +1,508 @@
+"""The verbs that look, on a real engine: `status`, `health`, `logs`, `shell` and `graph`."""
+
+import contextlib
+import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
+from unittest import mock
+from xml.etree import ElementTree as ET
+
+import pytest
+from docker.models.containers import Container
+
+from gix_components.catalog import CATALOG
+from gix_components.settings import StackSettings
+from gix_ops import cli
+from tests.engine.jobs import settle
+from tests.engine.stack_under_test import PROGRAM, SERVICES, StackUnderTest
+
+WITHIN_SECONDS = 30
+PICTURE = PROGRAM / "docs/architecture.svg"
+VERBS = ("status", "health", "logs", "shell", "graph")
+
+
+def command(stack: str, words: tuple[str, ...]) -> list[str]:
+    """The words of `gixctl WORDS`, with --stack before a `--` that parts others from the verb's own."""
+    at = words.index("--") if "--" in words else len(words)
+    return [sys.executable, "-P", "-m", "gix_ops.cli", *words[:at], "--stack", stack, *words[at:]]
+
+
+def environment(stack: StackUnderTest) -> dict[str, str]:
+    return os.environ | stack.variables | {"PYTHONPATH": str(PROGRAM), "COLUMNS": "200"}
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def gixctl(stack: StackUnderTest, *words: str, name: str | None = None) -> Done:
+    """`gixctl WORDS` on the stack, or on the one of another name; in this process, as its start takes longest."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with ExitStack() as here:
+        here.enter_context(mock.patch.dict(os.environ, stack.variables | {"COLUMNS": "200", "NO_COLOR": "1"}))
+        here.enter_context(mock.patch.object(sys, "argv", ["gixctl", *words, "--stack", name or stack.name]))
+        here.enter_context(contextlib.chdir(stack.directory))
+        here.enter_context(contextlib.redirect_stdout(out))
+        here.enter_context(contextlib.redirect_stderr(err))
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+class Running:
+    """A `gixctl` command that goes on, and the lines that it writes to standard output."""
+
+    def __init__(self, stack: StackUnderTest, *words: str) -> None:
+        self._process = subprocess.Popen(
+            command(stack.name, words),
+            cwd=stack.directory,
+            env=environment(stack),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._lines: Queue[str] = Queue()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip("\n"))
+
+    @property
+    def is_silent(self) -> bool:
+        return self._lines.empty()
+
+    def line(self, pattern: str) -> str:
+        """The next line that holds `pattern`."""
+        deadline = time.monotonic() + WITHIN_SECONDS
+        seen = []
+        while (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(Empty):
+                seen.append(self._lines.get(timeout=left))
+                if re.search(pattern, seen[-1]):
+                    return seen[-1]
+        pytest.fail(f"no line with {pattern!r} in {WITHIN_SECONDS} s, but {seen}")
+
+    def told(self) -> str:
+        """The next line that it writes to standard error."""
+        assert self._process.stderr
+        return self._process.stderr.readline()
+
+    def rest(self) -> list[str]:
+        """What it wrote that nobody asked for, when it has ended."""
+        self._reader.join(WITHIN_SECONDS)
+        return [self._lines.get() for _ in range(self._lines.qsize())]
+
+    def interrupt(self) -> tuple[int, str]:
+        """Press Ctrl-C; the exit code, and what went to standard error."""
+        self._process.send_signal(signal.SIGINT)
+        return self.end()
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; the exit code, and what went to standard error."""
+        code = self._process.wait(WITHIN_SECONDS)
+        assert self._process.stderr
+        return code, self._process.stderr.read()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def running(stack: StackUnderTest, *words: str) -> Iterator[Running]:
+    started = Running(stack, *words)
+    try:
+        yield started
+    finally:
+        started.kill()
+
+
+def name(stack: StackUnderTest, service: str) -> str:
+    return f"{stack.prefix}-gix-{service}"
+
+
+def healths(stack: StackUnderTest, *words: str) -> tuple[int, dict[str, dict[str, Any]], str]:
+    """Exit code, what `gixctl health --json` says by service, and what it says on standard error."""
+    done = gixctl(stack, "health", "--json", *words)
+    return done.returncode, {each["service"]: each for each in json.loads(done.stdout)}, done.stderr
+
+
+def lines(stack: StackUnderTest, *words: str) -> list[dict[str, str]]:
+    done = gixctl(stack, "logs", "--json", *words)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@contextlib.contextmanager
+def in_the_place_of(
+    stack: StackUnderTest, service: str, image: str, script: str, **options: Any
+) -> Iterator[Container]:
+    """A container made by hand that bears the name of a service's; what was there is gone afterwards."""
+    stack.client.containers.get(name(stack, service)).remove(force=True)
+    other = stack.client.containers.run(
+        image, ["bash", "-c", script], detach=True, name=name(stack, service), **options
+    )
+    try:
+        yield other
+    finally:
+        other.remove(force=True)
+
+
+def test_given_a_healthy_stack_health_shows_what_the_engine_shows(platform: StackUnderTest) -> None:
+    code, found, told = healths(platform)
+    assert (code, told) == (0, "")
+    assert list(found) == list(SERVICES)
+    for service, shown in found.items():
+        there = platform.container(service)
+        port = platform.config[f"gix:{service}"]["hostPort"]
+        assert shown["container"] == name(platform, service)
+        assert (shown["state"], shown["health"], shown["way_out"]) == ("running", "healthy", None)
+        assert (shown["restarts"], shown["exit_code"], shown["failing_streak"]) == (0, None, 0)
+        assert (shown["digest"], shown["started"]) == (there["Image"], there["State"]["StartedAt"])
+        assert shown["ports"] == [f"127.0.0.1:{port}->{CATALOG[service].port}/tcp"]  # type: ignore[index] # SERVICES are its keys
+        assert 0 < shown["uptime_seconds"] < 600
+        assert shown["probes"]
+        assert {(probe["exit_code"], probe["output"]) for probe in shown["probes"]} == {(0, "")}
+
+    table = gixctl(platform, "health").stdout
+    for service, shown in found.items():
+        assert re.search(rf"{service} +healthy .*{shown['digest'][7:19]} .*exit 0, \d+s ago", table)
+
+
+def test_given_a_sick_service_health_tells_why_and_waiting_ends_with_its_recovery(platform: StackUnderTest) -> None:
+    router = platform.client.containers.get(name(platform, "router"))
+    router.exec_run(["chmod", "0", "/usr/bin/timeout"], user="root")
+    try:
+        with running(platform, "health", "--watch", "--json") as watching:
+            watching.line('"service": "router".*?"health": "unhealthy"')
+            assert watching.interrupt() == (0, "")
+
+        code, found, told = healths(platform, "--wait", "1s")
+        assert code == 1
+        assert told == "gixctl: after 1s: router is not healthy (unhealthy): gixctl logs router tells why\n"
+        probe = found["router"]["probes"][-1]
+        assert probe["exit_code"] != 0
+        assert "timeout" in probe["output"]
+        assert found["router"]["failing_streak"] >= 3
+        assert found["auction"]["health"] == "healthy"
+
+        with running(platform, "health", "--wait", f"{WITHIN_SECONDS}s") as waiting:
+            router.exec_run(["chmod", "755", "/usr/bin/timeout"], user="root")
+            waiting.line("router +healthy")
+            assert waiting.end() == (0, "")
+    finally:
+        router.exec_run(["chmod", "755", "/usr/bin/timeout"], user="root")
+
+
+def test_given_containers_that_do_not_run_every_verb_says_so_with_the_way_out(platform: StackUnderTest) -> None:
+    router, auction, enclave = (platform.client.containers.get(name(platform, service)) for service in SERVICES)
+    router.pause()
+    auction.stop()
+    enclave.rename(f"{enclave.name}-away")
+    try:
+        code, found, told = healths(platform)
+        assert code == 1
+        assert {service: each["health"] for service, each in found.items()} == {
+            "router": "paused",
+            "auction": "exited",
+            "enclave": "missing",
+        }
+        assert found["auction"]["exit_code"] == 0
+        for way_out in (f"docker unpause {router.name}", "gixctl logs auction tells why", "pulumi up --refresh makes"):
+            assert way_out in told
+        assert len(told.splitlines()) == 1
+
+        done = gixctl(platform, "status", "--json")
+        assert done.returncode == 1
+        assert [each["health"] for each in json.loads(done.stdout)] == ["paused", "exited", "missing"]
+
+        for service, state in (("auction", "exited"), ("enclave", "missing")):
+            done = gixctl(platform, "shell", service)
+            assert done.returncode == 1
+            assert done.stderr.startswith(f"gixctl: the {service}'s container {name(platform, service)} is {state}: ")
+
+        done = gixctl(platform, "logs")
+        assert done.returncode == 1
+        assert "auction | " in done.stdout
+        assert f"the enclave's container {name(platform, 'enclave')} is missing: pulumi up --refresh" in done.stderr
+
+        done = gixctl(platform, "graph")
+        assert done.returncode == 1
+        assert {"paused", "exited", "missing", "3 services: 1 paused, 1 exited, 1 missing"} <= {*texts(done.stdout)}
+        assert done.stderr == (
+            f"gixctl: missing: the container {name(platform, 'enclave')}; pulumi up --refresh makes them anew\n"
+        )
+    finally:
+        enclave.rename(name(platform, "enclave"))
+        auction.start()
+        router.unpause()
+    assert healths(platform, "--wait", f"{WITHIN_SECONDS}s")[0] == 0
+
+
+def test_on_a_terminal_health_is_a_live_view_until_ctrl_c(platform: StackUnderTest) -> None:
+    with on_a_terminal(platform, "health", "--watch") as (process, terminal):
+        shown = until(terminal, rb"enclave.{0,20}healthy.*enclave.{0,20}healthy")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WITHIN_SECONDS) == 0
+    assert b"gix/" in shown
+
+
+def test_logs_of_all_services_are_put_together_by_time(platform: StackUnderTest) -> None:
+    settle(platform, jobs=3)
+    everything = lines(platform)
+    assert {each["service"] for each in everything} == {*SERVICES}
+    assert [each["time"] for each in everything] == sorted(each["time"] for each in everything)
+    settled = [each["service"] for each in everything if "job-2" in each["line"]]
+    assert settled.index("auction") < settled.index("router")
+
+    shown = gixctl(platform, "logs", "--timestamps").stdout.splitlines()
+    assert shown == [f"{each['service']:<7} | {each['time']} {each['line']}" for each in everything]
+
+    of_router = [each for each in everything if each["service"] == "router"]
+    assert lines(platform, "router", "--tail", "2") == of_router[-2:]
+    assert lines(platform, "--grep", r"job-[01]\b") == [
+        each for each in everything if re.search(r"job-[01]\b", each["line"])
+    ]
+    assert lines(platform, "--since", of_router[-1]["time"], "router") == of_router[-1:]
+    assert lines(platform, "--since", "1ms") == []
+    assert lines(platform, "--tail", "0") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--grep", "("], 2, "( is no regular expression"),
+        (["--since", "yesterday"], 2, "yesterday is no time"),
+        (["broker"], 1, "the stack runs no service broker; it runs router, auction, enclave"),
+    ],
+    ids=["expression", "time", "service"],
+)
+def test_what_is_no_expression_no_time_and_no_service_is_told(
+    platform: StackUnderTest, words: list[str], code: int, told: str
+) -> None:
+    done = gixctl(platform, "logs", *words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert told in done.stderr
+
+
+def test_following_goes_on_through_a_restart_and_a_replacement_and_ends_with_ctrl_c(platform: StackUnderTest) -> None:
+    with running(platform, "logs", "--follow", "--tail", "0", "router") as following:
+        router = platform.client.containers.get(name(platform, "router"))
+        settle_until_seen(platform, following)
+        router.restart()
+        following.line("router .*SIGINT received, ends")
+        following.line("router .*ready on port 50051")
+
+        platform.change(router={"rustBacktrace": "1"})
+        platform.up()
+        assert platform.container("router")["Id"] != router.id
+        following.line("router .*ready on port 50051")
+        settle(platform, jobs=1)
+        following.line("settled: .*job-0")
+
+        code, told = following.interrupt()
+        assert code == 0
+        assert following.rest() == []
+    assert set(told.splitlines()) <= {
+        f"gixctl: the router's container {router.name} is missing: pulumi up --refresh makes it anew"
+    }
+
+
+def settle_until_seen(stack: StackUnderTest, following: Running) -> None:
+    """Have a job settled, again until the log that is followed shows it: only then is it followed."""
+    deadline = time.monotonic() + WITHIN_SECONDS
+    while following.is_silent:
+        settle(stack, jobs=1)
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    following.line("settled: .*job-0")
+
+
+def test_following_ends_when_nobody_reads(platform: StackUnderTest) -> None:
+    pipeline = f"{' '.join(command(platform.name, ('logs', '-f')))} | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", pipeline],
+        cwd=platform.directory,
+        env=environment(platform),
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_SECONDS,
+        check=True,
+    )
+    line, code = done.stdout.splitlines()
+    assert " | " in line
+    assert (code, done.stderr) == ("0", "")
+
+
+WRITER = r"""
+printf 'caf\303\251 \377\n'
+echo complaint >&2
+head -c 40000 /dev/zero | tr '\0' x
+echo
+printf 'no end'
+"""
+
+
+def test_given_other_containers_in_services_places_what_they_write_is_shown_or_why_not(
+    platform: StackUnderTest, image: str
+) -> None:
+    try:
+        with (
+            in_the_place_of(platform, "router", image, WRITER) as writer,
+            in_the_place_of(platform, "enclave", image, "echo lost; sleep 60", log_config={"type": "none"}),
+        ):
+            writer.wait()
+            done = gixctl(platform, "logs", "--json")
+            assert done.returncode == 1
+            unread = "the enclave's log can't be read: configured logging driver does not support reading"
+            assert done.stderr == f"gixctl: {unread}\n"
+            found = [json.loads(line) for line in done.stdout.splitlines()]
+            assert {each["service"] for each in found} == {"router", "auction"}
+            assert {(each["stream"], each["line"]) for each in found if each["service"] == "router"} == {
+                ("stdout", "café \N{REPLACEMENT CHARACTER}"),
+                ("stderr", "complaint"),
+                ("stdout", 40_000 * "x"),
+                ("stdout", "no end"),
+            }
+
+            with running(platform, "logs", "--follow") as following:
+                assert following.told() == f"gixctl: {unread}\n"
+                following.line("^router .*no end")
+                assert following.interrupt() == (0, "")
+    finally:
+        platform.up(refresh=True)
+
+
+def shell(stack: StackUnderTest, *words: str, stdin: str = "") -> tuple[int, str]:
+    done = subprocess.run(
+        command(stack.name, ("shell", *words)),
+        cwd=stack.directory,
+        env=environment(stack),
+        input=stdin,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_a_shell_passes_on_input_words_user_and_exit_code(platform: StackUnderTest) -> None:
+    script = "hostname; test -t 0 || echo no terminal; echo $BASH\nexit 3\n"
+    assert shell(platform, "auction", stdin=script) == (3, "auction\nno terminal\n/usr/bin/bash\n")
+
+    words = ("sh", "-c", 'id -u; echo "$1"; exit 42', "sh", "a b")
+    assert shell(platform, "router", "--user", "root", "--", *words) == (42, "0\na b\n")
+
+
+def test_on_a_terminal_a_shell_has_one_too(platform: StackUnderTest) -> None:
+    with on_a_terminal(platform, "shell", "enclave") as (process, terminal):
+        os.write(terminal, b"test -t 1 && echo it is$((6 * 7)); exit 7\n")
+        until(terminal, b"it is42")
+        assert process.wait(WITHIN_SECONDS) == 7
+
+
+@contextlib.contextmanager
+def on_a_terminal(stack: StackUnderTest, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run `gixctl WORDS` on a terminal of its own; the process, and the terminal's other end."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command(stack.name, words),
+        cwd=stack.directory,
+        env=environment(stack),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    try:
+        yield process, ours
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def until(terminal: int, pattern: bytes) -> bytes:
+    """What a terminal shows, up to where it matches."""
+    deadline = time.monotonic() + WITHIN_SECONDS
+    shown = b""
+    while not re.search(pattern, shown, re.DOTALL):
+        assert time.monotonic() < deadline, shown
+        shown += os.read(terminal, 2**16)
+    return shown
+
+
+def texts(picture: str) -> list[str]:
+    root = ET.fromstring(picture)  # noqa: S314 - this program's own
+    return [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_the_picture_in_the_documentation_is_what_a_stack_shows(platform: StackUnderTest, tmp_path: Path) -> None:
+    file = tmp_path / "stack.svg"
+    assert gixctl(platform, "graph", str(file)).returncode == 0
+    assert gixctl(platform, "graph").stdout == file.read_text()
+
+    picture = file.read_text().replace(f"gix/{platform.name}", "gix/dev").replace(f"{platform.prefix}-", "")
+    picture = picture.replace(platform.config["gix:network"]["subnet"], StackSettings().network.subnet)
+    for service, spec in CATALOG.items():
+        own = f"127.0.0.1:{platform.config[f'gix:{service}']['hostPort']}"
+        assert own in picture
+        picture = picture.replace(own, f"127.0.0.1:{spec.port}")
+    (tmp_path / "architecture.svg").write_text(picture)
+    assert PICTURE.read_text() == picture, "run: make up, then gixctl graph docs/architecture.svg"
+
+
+def test_a_picture_that_cannot_be_written_is_told(platform: StackUnderTest, tmp_path: Path) -> None:
+    done = gixctl(platform, "graph", str(tmp_path / "absent/stack.svg"))
+    assert done.returncode == 1
+    assert done.stderr.endswith("absent/stack.svg: No such file or directory\n")
+
+
+def test_two_stacks_are_told_apart(platform: StackUnderTest, fresh: StackUnderTest) -> None:
+    fresh.up()
+    settle(fresh, jobs=1)
+    assert len(lines(fresh, "router", "--grep", "settled: ")) == 1
+    for stack, other in ((platform, fresh), (fresh, platform)):
+        for verb in ("status", "health", "graph"):
+            done = gixctl(stack, verb)
+            assert done.returncode == 0
+            assert f"gix/{stack.name}" in done.stdout
+            assert other.name not in done.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_given_no_engine_and_no_stack_that_is_told_in_a_line(
+    platform: StackUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    words = [verb, "router"] if verb == "shell" else [verb]
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/absent.sock")
+    done = gixctl(platform, *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the Docker engine does not answer" in done.stderr
+
+    done = gixctl(platform, *words, name="absent")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no stack named 'absent'" in done.stderr
