@@ -1,10 +1,44 @@
-"""`gixctl delete-ledger`: the one way in which this project deletes a ledger, and only by its name."""
+"""The ledger of a stack, as its outputs and its engine tell; and the one way in which this project deletes one."""
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
 
+from gix_components.backups.ledger import Ledger
 from gix_components.environment import STACK_LABEL
+from gix_components.settings import EngineSettings
 from gix_ops.errors import StackError
+from gix_ops.stack import Stack
+
+
+def of(stack: Stack) -> Ledger:
+    """The ledger of the stack; raises StackError where it keeps none, or its engine does not answer."""
+    auction = stack.outputs["services"].get("auction")
+    if auction is None:
+        raise StackError("the stack keeps no ledger: it does not run the auction (gix:services)")
+    client = stack.engine()
+    try:
+        image = str(client.containers.get(auction["container"]).attrs["Image"])
+    except NotFound:
+        image = auction["digest"]
+    return Ledger(
+        engine=EngineSettings.model_validate(stack.outputs["engine"]),
+        directory=stack.directory,
+        label=stack.outputs["label"],
+        volume=stack.outputs["volume"],
+        container=auction["container"],
+        image=image,
+    )
+
+
+def owner(stack: Stack) -> str:
+    """UID:GID of the user that the stack's auction runs as; raises StackError where its container is missing."""
+    name = of(stack).container
+    try:
+        user = str(stack.engine().containers.get(name).attrs["Config"]["User"])
+    except NotFound:
+        raise StackError(f"there is no container {name} to tell whose the ledger is; give --owner UID:GID") from None
+    uid, _, gid = user.partition(":")
+    return f"{uid}:{gid or uid}"
 
 
 def delete(client: docker.DockerClient, name: str) -> None:

@@ -3,20 +3,26 @@
 import os
 import subprocess
 import sys
+from typing import Any
 
 from tests.engine.stack_under_test import PROGRAM, StackUnderTest
 
 
-def gixctl(stack: StackUnderTest, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run `gixctl WORDS --stack STACK`, and wait for its end. Nothing that a person sees is a traceback."""
+def command(stack: StackUnderTest, *words: str, select: bool = True) -> dict[str, Any]:
+    """What starts `gixctl WORDS --stack STACK` in the stack's directory, as arguments of subprocess's functions."""
+    return {
+        "args": [sys.executable, "-P", "-m", "gix_ops.cli", *words, *(["--stack", stack.name] if select else [])],
+        "cwd": stack.directory,
+        "env": os.environ | stack.variables | {"PYTHONPATH": str(PROGRAM), "COLUMNS": "200", "NO_COLOR": "1"},
+    }
+
+
+def gixctl(stack: StackUnderTest, *words: str, select: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run `gixctl WORDS --stack STACK`, and wait for its end. Nothing that a person sees is a traceback.
+
+    Without `select` it is not told the stack: for verbs that are not about one.
+    """
     stack.write()
-    done = subprocess.run(
-        [sys.executable, "-m", "gix_ops.cli", *words, "--stack", stack.name],
-        cwd=stack.directory,
-        env=os.environ | stack.variables | {"PYTHONPATH": str(PROGRAM), "COLUMNS": "200", "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
+    done = subprocess.run(**command(stack, *words, select=select), capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
     return done

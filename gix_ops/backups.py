@@ -1,0 +1,83 @@
+"""`gixctl backups`: the archives that there are, by what their manifests say.
+
+With `--json` a list of:
+
+    {"file": "backups/dev-20260102T030405Z.tar.gz", "archive_bytes": 1234, "whole": null,
+     "manifest": {"stack": "gix/dev", "volume": "gcam-data", "image": "sha256:...", "program": "0.1.0",
+                  "time": "2026-01-02T03:04:05+00:00", "files": 1, "content_bytes": 5678, "sha256": "...", "format": 1}}
+
+`manifest` is null where there is none, as in an archive that another program made. `whole` is null where the archive
+was not read, which `--check` does.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.filesize import decimal
+from rich.table import Table
+
+from gix_components.backups import archive
+from gix_components.backups.archive import Progress, ignore_progress
+from gix_components.backups.backup import PARTIAL_SUFFIX, SUFFIX
+from gix_components.backups.errors import LedgerError
+from gix_components.backups.manifest import Manifest
+from gix_ops.errors import StackError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backup:
+    """An archive. `whole` says what reading all of it came to; None where nobody did. `fault` tells why it is not."""
+
+    file: str
+    archive_bytes: int
+    manifest: Manifest | None
+    whole: bool | None
+    fault: str | None = None
+
+
+def found(directory: Path, *, check: bool = False, progress: Progress = ignore_progress) -> list[Backup]:
+    """The archives in a directory, the oldest first; raises StackError where it can't be read."""
+    try:
+        files = [
+            file
+            for file in directory.iterdir()
+            if file.is_file() and file.name.removesuffix(PARTIAL_SUFFIX).endswith(SUFFIX)
+        ]
+        backups = [_read(file, check=check, progress=progress) for file in files]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StackError(f"{error.filename or directory} can't be read: {error.strerror}") from error
+    return sorted(backups, key=lambda backup: (backup.manifest.time if backup.manifest else "", backup.file))
+
+
+def _read(file: Path, *, check: bool, progress: Progress) -> Backup:
+    size = file.stat().st_size
+    if file.name.endswith(PARTIAL_SUFFIX):
+        fault = "cut off, or still being written"
+        return Backup(file=str(file), archive_bytes=size, manifest=None, whole=False, fault=fault)
+    manifest = archive.read_manifest(file)
+    if not check:
+        return Backup(file=str(file), archive_bytes=size, manifest=manifest, whole=None)
+    try:
+        archive.check(file, progress)
+    except LedgerError as error:
+        return Backup(file=str(file), archive_bytes=size, manifest=manifest, whole=False, fault=str(error))
+    return Backup(file=str(file), archive_bytes=size, manifest=manifest, whole=True)
+
+
+def table(backups: list[Backup]) -> Table:
+    """The archives for a terminal."""
+    shown = Table()
+    for heading in ("file", "stack", "volume", "taken", "files", "content", "archive", "whole"):
+        shown.add_column(heading, overflow="fold")
+    for backup in backups:
+        about = backup.manifest
+        said = (
+            (about.stack, about.volume, about.time, str(about.files), decimal(about.content_bytes))
+            if about
+            else ("no manifest", "-", "-", "-", "-")
+        )
+        whole = {True: "yes", False: backup.fault or "no", None: "not read"}[backup.whole]
+        shown.add_row(backup.file, *said, decimal(backup.archive_bytes), whole)
+    return shown
