@@ -1,1 +1,1 @@
-"""The words of the `gixctl` command: each module here reads a group of verbs, calls their modules, shows the outcome."""
+"""The words of the `gixctl` command: a module reads a group of verbs, calls what does them, and shows the outcome."""

@@ -1,0 +1,531 @@
+"""The items of the CIS Docker Benchmark that containers and images decide, as data: what each looks at, its way out.
+
+Numbers and levels are those of versions 1.6 and 1.7, which agree. The titles are this project's own. An item passes
+where its look finds nothing. Items about the host and the engine are not here: docker-bench-security looks at those.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Generic, TypeVar, cast
+
+from gix_components.catalog import CATALOG, ServiceName
+
+Record = Mapping[str, Any]
+
+ANEW = "docker rm -f {name}, then pulumi up --refresh"
+"""The way out of what no key asks for: the container was made or changed by hand."""
+
+_FIRST_UNPRIVILEGED_PORT = 1024
+_MOST_RESTARTS = 5
+_ENGINE_SOCKETS = tuple(
+    map(PurePosixPath, ("/run/docker.sock", "/var/run/docker.sock", "/run/containerd/containerd.sock"))
+)
+_SENSITIVE = tuple(map(PurePosixPath, ("/boot", "/dev", "/etc", "/lib", "/proc", "/sys", "/usr")))
+_ROOT = re.compile(r"(?:root|0+)?(?::.*)?")
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|PRIVATE_?KEY", re.IGNORECASE)
+_BUILD_ARGUMENTS = re.compile(r"^(?:RUN )?\|\d+ (?P<arguments>.*?) /bin/sh -c ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """A container: `record` is its inspection; `service` is None where no service of the stack runs in it.
+
+    `processes` are those that run in it, None where none does. `image_now` is the id of what the name of its image
+    stands for now, None where it stands for nothing. `guards` are the engine's: apparmor, seccomp, selinux.
+    """
+
+    name: str
+    service: str | None
+    record: Record
+    processes: tuple[str, ...] | None = None
+    image_now: str | None = None
+    guards: frozenset[str] = frozenset()
+
+    @property
+    def config(self) -> Record:
+        """What runs in it."""
+        return cast("Record", self.record["Config"])
+
+    @property
+    def host(self) -> Record:
+        """How it is kept apart from the host."""
+        return cast("Record", self.record["HostConfig"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image: `record` is its inspection, `history` the steps that made it, the newest first."""
+
+    name: str
+    service: str
+    record: Record
+    history: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> Record:
+        """What a container has from it."""
+        return cast("Record", self.record["Config"])
+
+
+T = TypeVar("T")
+
+
+def _always(_subject: object) -> None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item(Generic[T]):
+    """One item. `faults` says in a few words each what is not as it should be; `not_for` why it does not apply, if so.
+
+    `way_out` is the key to set, or the command: {service} and {name} stand for the container's.
+    """
+
+    id: str
+    title: str
+    level: int
+    faults: Callable[[T], Iterator[str]]
+    way_out: str
+    not_for: Callable[[T], str | None] = _always
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiver:
+    """An item that may fail, and why; `holds` says for which containers."""
+
+    item: str
+    reason: str
+    holds: Callable[[Container], bool]
+
+
+def _user_of_image(image: Image) -> Iterator[str]:
+    if _ROOT.fullmatch(image.config.get("User") or ""):
+        yield "its user is root"
+
+
+def _health_of_image(image: Image) -> Iterator[str]:
+    yield from _no_health_check(image.config)
+
+
+def _update_alone(image: Image) -> Iterator[str]:
+    for step in image.history:
+        if re.search(r"\b(apt|apt-get|apk|yum|dnf) update\b", step) and "install" not in step and " add " not in step:
+            yield f"a step of its own: {step[:60]}"
+
+
+def _add_instructions(image: Image) -> Iterator[str]:
+    # The oldest step is the base's own file system.
+    for step in image.history[:-1]:
+        if re.match(r"(?:/bin/sh -c #\(nop\) +)?ADD ", step):
+            yield step[:60]
+
+
+def _secrets_of_image(image: Image) -> Iterator[str]:
+    names = {variable.partition("=")[0] for variable in image.config.get("Env") or []}
+    for step in image.history:
+        if found := _BUILD_ARGUMENTS.match(step):
+            names |= set(re.findall(r"(?:^| )([A-Za-z_]\w*)=", found["arguments"]))
+    yield from (f"the variable {name} is in it" for name in sorted(names) if _SECRET_NAME.search(name))
+
+
+def _user(container: Container) -> Iterator[str]:
+    if _ROOT.fullmatch(container.config.get("User") or ""):
+        yield "runs as root"
+
+
+def _apparmor(container: Container) -> Iterator[str]:
+    if container.record.get("AppArmorProfile") in ("", "unconfined", None):
+        yield "no profile"
+
+
+def _selinux(container: Container) -> Iterator[str]:
+    options = container.host.get("SecurityOpt") or []
+    if not container.record.get("ProcessLabel") or {"label=disable", "label:disable"} & set(options):
+        yield "no label"
+
+
+def _without(guard: str) -> Callable[[Container], str | None]:
+    return lambda container: None if guard in container.guards else f"the engine has no {guard}"
+
+
+def _capabilities(container: Container) -> Iterator[str]:
+    if "ALL" not in (container.host.get("CapDrop") or []):
+        yield "has the engine's default capabilities; the services need none"
+    yield from (f"{name} added" for name in container.host.get("CapAdd") or [])
+
+
+def _privileged(container: Container) -> Iterator[str]:
+    if container.host["Privileged"]:
+        yield "privileged"
+
+
+def _bind_mounts(container: Container) -> Iterator[PurePosixPath]:
+    for mount in container.record.get("Mounts") or []:
+        if mount["Type"] == "bind":
+            yield PurePosixPath(mount["Source"])
+
+
+def _sensitive_mounts(container: Container) -> Iterator[str]:
+    for source in _bind_mounts(container):
+        if source == PurePosixPath("/") or any(source.is_relative_to(each) for each in _SENSITIVE):
+            yield f"{source} of the host is mounted"
+
+
+def _engine_socket(container: Container) -> Iterator[str]:
+    for source in _bind_mounts(container):
+        # A directory above the socket brings the socket with it.
+        if source.name == "docker.sock" or any(socket.is_relative_to(source) for socket in _ENGINE_SOCKETS):
+            yield f"{source} is mounted"
+
+
+def _ssh(container: Container) -> Iterator[str]:
+    for process in container.processes or ():
+        if re.search(r"\bsshd\b", process):
+            yield f"runs {process}"
+
+
+def _not_running(container: Container) -> str | None:
+    return None if container.processes is not None else "it does not run"
+
+
+def _bindings(container: Container) -> Iterator[tuple[str, str, str]]:
+    """Container's port, host's address and port, of everything that it publishes."""
+    for inside, bindings in (container.host.get("PortBindings") or {}).items():
+        for binding in bindings or []:
+            yield inside, binding.get("HostIp") or "0.0.0.0", binding.get("HostPort") or "0"  # noqa: S104 - compared
+
+
+def _privileged_ports(container: Container) -> Iterator[str]:
+    for _, _, port in _bindings(container):
+        if 0 < int(port) < _FIRST_UNPRIVILEGED_PORT:
+            yield f"port {port} of the host"
+
+
+def _needless_ports(container: Container) -> Iterator[str]:
+    spec = CATALOG[cast("ServiceName", container.service)]
+    needed = {f"{port}/tcp" for port in (spec.port, spec.metrics_port) if port is not None}
+    if container.host.get("PublishAllPorts"):
+        yield "publishes all that its image exposes"
+    yield from (f"publishes {inside}" for inside, _, _ in _bindings(container) if inside not in needed)
+
+
+def _unknown_service(container: Container) -> str | None:
+    return None if container.service in CATALOG else "it is no service of the catalog"
+
+
+def _every_address(container: Container) -> Iterator[str]:
+    for inside, address, port in _bindings(container):
+        if address in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+            yield f"{inside} on {address}:{port}"
+
+
+def _shares(key: str, what: str) -> Callable[[Container], Iterator[str]]:
+    def look(container: Container) -> Iterator[str]:
+        if container.host.get(key) == "host":
+            yield f"shares the host's {what}"
+
+    return look
+
+
+def _memory(container: Container) -> Iterator[str]:
+    if not container.host.get("Memory"):
+        yield "no limit"
+
+
+def _processor(container: Container) -> Iterator[str]:
+    if not any(container.host.get(key) for key in ("NanoCpus", "CpuShares", "CpuQuota")):
+        yield "no limit"
+
+
+def _root_file_system(container: Container) -> Iterator[str]:
+    if not container.host["ReadonlyRootfs"]:
+        yield "writable"
+
+
+def _restart(container: Container) -> Iterator[str]:
+    policy = container.host["RestartPolicy"]
+    name, count = policy["Name"] or "no", policy.get("MaximumRetryCount") or 0
+    if name in ("always", "unless-stopped"):
+        yield name
+    elif name == "on-failure" and not 0 < count <= _MOST_RESTARTS:
+        yield f"on-failure, {count or 'without a limit'}"
+
+
+def _devices(container: Container) -> Iterator[str]:
+    for device in container.host.get("Devices") or []:
+        yield f"{device['PathOnHost']} of the host"
+    if container.host.get("DeviceRequests"):
+        yield "devices by request"
+
+
+def _ulimits(container: Container) -> Iterator[str]:
+    for limit in container.host.get("Ulimits") or []:
+        if limit["Name"] in ("nofile", "nproc") and -1 in (limit["Soft"], limit["Hard"]):
+            yield f"{limit['Name']} without a limit"
+
+
+def _propagation(container: Container) -> Iterator[str]:
+    for mount in container.record.get("Mounts") or []:
+        if mount.get("Propagation") in ("shared", "rshared"):
+            yield f"{mount['Destination']} is {mount['Propagation']}"
+
+
+def _seccomp(container: Container) -> Iterator[str]:
+    if {"seccomp=unconfined", "seccomp:unconfined"} & set(container.host.get("SecurityOpt") or []):
+        yield "unconfined"
+
+
+def _cgroup(container: Container) -> Iterator[str]:
+    if parent := container.host.get("CgroupParent"):
+        yield f"under {parent}"
+
+
+def _new_privileges(container: Container) -> Iterator[str]:
+    # The option is there either way, as `no-new-privileges:false`.
+    stated = {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"}
+    if not stated & set(container.host.get("SecurityOpt") or []):
+        yield "may gain privileges"
+
+
+def _no_health_check(config: Record) -> Iterator[str]:
+    test = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
+    if test[0] == "NONE":
+        yield "none"
+
+
+def _health(container: Container) -> Iterator[str]:
+    return _no_health_check(container.config)
+
+
+def _stale_image(container: Container) -> Iterator[str]:
+    if container.record["Image"] != container.image_now:
+        yield "the image's name stands for another one now"
+
+
+def _nameless_image(container: Container) -> str | None:
+    return None if container.image_now else "the image's name is not on the engine"
+
+
+def _processes(container: Container) -> Iterator[str]:
+    if (container.host.get("PidsLimit") or 0) <= 0:
+        yield "no limit"
+
+
+def _default_bridge(container: Container) -> Iterator[str]:
+    # The network mode says `bridge` even where the container was taken off it: what it is on is what counts.
+    if "bridge" in container.record["NetworkSettings"]["Networks"]:
+        yield "is on the engine's default bridge"
+
+
+_NO_KEY = f"no key asks for it; {ANEW}"
+
+IMAGE_ITEMS: tuple[Item[Image], ...] = (
+    Item(
+        id="4.1",
+        title="a user of its own, not root",
+        level=1,
+        faults=_user_of_image,
+        way_out="USER in the Dockerfile of the {service}, as infra/docker has it",
+    ),
+    Item(
+        id="4.6",
+        title="a health check in the image",
+        level=1,
+        faults=_health_of_image,
+        way_out="HEALTHCHECK in the Dockerfile of the {service}, as infra/docker has it",
+    ),
+    Item(
+        id="4.7",
+        title="no update of packages without an installation in the same step",
+        level=1,
+        faults=_update_alone,
+        way_out="one RUN for both in the Dockerfile",
+    ),
+    Item(
+        id="4.9",
+        title="COPY instead of ADD",
+        level=1,
+        faults=_add_instructions,
+        way_out="COPY in the Dockerfile",
+    ),
+    Item(
+        id="4.10",
+        title="no secrets in the image",
+        level=1,
+        faults=_secrets_of_image,
+        way_out="take it out of gix:images.buildArgs and the Dockerfile; give it at run time: "
+        "gix:{service}.secretEnvironment",
+    ),
+)
+"""The items that an image decides."""
+
+CONTAINER_ITEMS: tuple[Item[Container], ...] = (
+    Item(id="4.1", title="a user of its own, not root", level=1, faults=_user, way_out="gix:{service}.user: 1000:1000"),
+    Item(
+        id="5.2",
+        title="an AppArmor profile",
+        level=1,
+        faults=_apparmor,
+        way_out=_NO_KEY,
+        not_for=_without("apparmor"),
+    ),
+    Item(id="5.3", title="SELinux labels", level=2, faults=_selinux, way_out=_NO_KEY, not_for=_without("selinux")),
+    Item(
+        id="5.4",
+        title="no kernel capability that it does not need",
+        level=1,
+        faults=_capabilities,
+        way_out="gix:{service}.dropCapabilities: [ALL]",
+    ),
+    Item(id="5.5", title="not privileged", level=1, faults=_privileged, way_out=_NO_KEY),
+    Item(id="5.6", title="no directory of the host's system", level=1, faults=_sensitive_mounts, way_out=_NO_KEY),
+    Item(id="5.7", title="no sshd", level=1, faults=_ssh, way_out=_NO_KEY, not_for=_not_running),
+    Item(
+        id="5.8",
+        title="no privileged port of the host",
+        level=1,
+        faults=_privileged_ports,
+        way_out="gix:{service}.hostPort: 1024 or more",
+    ),
+    Item(
+        id="5.9",
+        title="no port that it does not need",
+        level=1,
+        faults=_needless_ports,
+        way_out=_NO_KEY,
+        not_for=_unknown_service,
+    ),
+    Item(id="5.10", title="a network of its own", level=1, faults=_shares("NetworkMode", "network"), way_out=_NO_KEY),
+    Item(id="5.11", title="limited memory", level=1, faults=_memory, way_out="gix:{service}.memory: e.g. 512MiB"),
+    Item(id="5.12", title="limited processor time", level=1, faults=_processor, way_out="gix:{service}.cpus: e.g. 1"),
+    Item(
+        id="5.13",
+        title="a read-only root file system",
+        level=1,
+        faults=_root_file_system,
+        way_out="gix:{service}.readOnlyRoot: true",
+    ),
+    Item(
+        id="5.14",
+        title="published on one address of the host, not on all",
+        level=1,
+        faults=_every_address,
+        way_out="gix:{service}.bindAddress: one address of the host, or gix:{service}.publish: false",
+    ),
+    Item(
+        id="5.15",
+        title="restarted at most five times",
+        level=1,
+        faults=_restart,
+        way_out="gix:{service}.restart: on-failure:5",
+    ),
+    Item(
+        id="5.16",
+        title="processes apart from the host's",
+        level=1,
+        faults=_shares("PidMode", "processes"),
+        way_out=_NO_KEY,
+    ),
+    Item(
+        id="5.17",
+        title="memory apart from the host's (IPC)",
+        level=1,
+        faults=_shares("IpcMode", "shared memory"),
+        way_out=_NO_KEY,
+    ),
+    Item(id="5.18", title="no device of the host", level=1, faults=_devices, way_out=_NO_KEY),
+    Item(
+        id="5.19",
+        title="no limit of the kernel lifted",
+        level=1,
+        faults=_ulimits,
+        way_out="gix:{service}.ulimits: a number instead of -1",
+    ),
+    Item(id="5.20", title="no shared mounts", level=1, faults=_propagation, way_out=_NO_KEY),
+    Item(
+        id="5.21",
+        title="a host name apart from the host's (UTS)",
+        level=1,
+        faults=_shares("UTSMode", "host name"),
+        way_out=_NO_KEY,
+    ),
+    Item(
+        id="5.22",
+        title="the engine's seccomp profile",
+        level=1,
+        faults=_seccomp,
+        way_out=_NO_KEY,
+        not_for=_without("seccomp"),
+    ),
+    Item(id="5.25", title="in the engine's own cgroup", level=1, faults=_cgroup, way_out=_NO_KEY),
+    Item(
+        id="5.26",
+        title="no new privileges",
+        level=1,
+        faults=_new_privileges,
+        way_out="gix:{service}.noNewPrivileges: true",
+    ),
+    Item(id="5.27", title="a health check at run time", level=1, faults=_health, way_out=_NO_KEY),
+    Item(
+        id="5.28",
+        title="the image that its name stands for now",
+        level=1,
+        faults=_stale_image,
+        way_out="gixctl verify says which of both is meant; pulumi up runs the stack's",
+        not_for=_nameless_image,
+    ),
+    Item(
+        id="5.29",
+        title="limited number of processes",
+        level=1,
+        faults=_processes,
+        way_out="docker update --pids-limit 256 {name}",
+    ),
+    Item(id="5.30", title="not on the engine's default bridge", level=2, faults=_default_bridge, way_out=_NO_KEY),
+    Item(
+        id="5.31",
+        title="users apart from the host's where the engine keeps them so",
+        level=1,
+        faults=_shares("UsernsMode", "users"),
+        way_out=_NO_KEY,
+    ),
+    Item(id="5.32", title="no socket of the engine", level=1, faults=_engine_socket, way_out=_NO_KEY),
+)
+"""The items that a container decides."""
+
+WAIVERS = (
+    Waiver(
+        item="5.14",
+        reason="the router is the platform's way in, for clients on other machines; where the host has several "
+        "addresses, set gix:router.bindAddress to one of them",
+        holds=lambda container: container.service == "router",
+    ),
+    Waiver(
+        item="5.15",
+        reason="unless-stopped brings the services back when the engine or its machine restarts, which on-failure "
+        "does not; a container that keeps failing is told by its health and by gixctl status",
+        holds=lambda container: container.host["RestartPolicy"]["Name"] == "unless-stopped",
+    ),
+    Waiver(
+        item="5.29",
+        reason="the docker provider cannot set a limit on the number of a container's processes",
+        holds=lambda container: container.service is not None,
+    ),
+)
+"""What may fail, and why."""
+
+NOT_LOOKED_AT = {
+    "4.2": "whom a base image is trusted from is for a person to say: gix:images.runtimeBase",
+    "4.3": "what is needless in a base image is for a person to say; the list is in the SBOM of gixctl scan",
+    "4.4": "gixctl scan looks for known vulnerabilities",
+    "4.5": "content trust is the client's; images here are built, or pulled by digest",
+    "4.8": "takes the image's whole file system; 5.26 keeps such files from giving privileges",
+    "4.11": "what signs a base's packages is the base's",
+    "4.12": "nothing here is signed; images are told by their digest",
+    "5.1": "swarm mode is the engine's",
+    "5.23": "an act, of which the engine keeps no record",
+    "5.24": "an act, of which the engine keeps no record",
+}
+"""The other items of sections 4 and 5, and why they are left out."""

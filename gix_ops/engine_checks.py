@@ -1,0 +1,120 @@
+"""The doctor's checks of the engine: whether it answers, its clock, its disk, and what is not needed on it."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError
+
+from gix_components import preflight
+from gix_ops.errors import StackError
+from gix_ops.finding import Finding, fault, ok, skipped, warning
+from gix_ops.patient import Patient
+
+CLOCK_TOLERANCE_SECONDS = 5.0
+"""How far the engine's clock may be from this machine's."""
+WORTH_PRUNING_BYTES = 2**30
+"""What must be reclaimable of a kind before it is worth a warning."""
+LITTLE_FREE_DISK_BYTES = 2 * preflight.LEAST_FREE_DISK_BYTES
+"""Free space on the engine's disk, below which it is told before it is too late."""
+
+_DISK_USAGE_WITHIN_SECONDS = 20.0
+_DISK_USAGE_AGAIN_SECONDS = 0.2
+
+
+def engine(patient: Patient) -> Iterator[Finding]:
+    """Whether the stack's engine answers, and which it is."""
+    where = patient.engine_settings.host or os.environ.get("DOCKER_HOST") or "this machine's socket"
+    try:
+        info = patient.client.info()
+    except StackError as error:
+        yield fault(
+            str(error),
+            "start it (systemctl start docker, or: make setup), or point gix:engine.host at one that runs",
+        )
+        return
+    yield ok(f"{info['ServerVersion']} at {where}, {info['NCPU']} processors, {_size(info['MemTotal'])} of memory")
+
+
+def clock(patient: Patient) -> Iterator[Finding]:
+    """Whether the engine's clock and this machine's agree."""
+    before = datetime.now(UTC)
+    told = patient.client.info()["SystemTime"]
+    after = datetime.now(UTC)
+    theirs = datetime.fromisoformat(told)
+    apart = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
+    if apart > CLOCK_TOLERANCE_SECONDS:
+        yield warning(
+            f"the engine's is {apart:.0f} s from this machine's, so times in logs and ledger mislead, and TLS may fail",
+            "timedatectl set-ntp true, on the machine that is wrong",
+        )
+    else:
+        yield ok(f"the engine's and this machine's are within {CLOCK_TOLERANCE_SECONDS:g} s")
+
+
+def disk(patient: Patient) -> Iterator[Finding]:
+    """What is free on the engine's disk, and what can be freed."""
+    root = Path(patient.client.info()["DockerRootDir"])
+    if patient.is_local and root.exists():
+        free = shutil.disk_usage(root).free
+        text = f"{_size(free)} free at {root}"
+        if free < LITTLE_FREE_DISK_BYTES:
+            yield warning(text, "docker system df shows what takes it")
+        else:
+            yield ok(text)
+    else:
+        yield skipped("the engine is not this machine's: its free disk can't be seen from here")
+    used = _disk_usage(patient)
+    kept = sum(each["Size"] for each in used.get("BuildCache") or [] if not (each["InUse"] or each["Shared"]))
+    yield _reclaimable("build cache", kept, "docker builder prune (the next build takes longer)")
+    untagged = sum(
+        each["Size"] - max(each["SharedSize"], 0)
+        for each in used.get("Images") or []
+        if not each["RepoTags"] and not each["Containers"]
+    )
+    yield _reclaimable("images of earlier builds that have no name", untagged, "docker image prune")
+
+
+def _disk_usage(patient: Patient) -> dict[str, Any]:
+    """What `docker system df` shows. Before version 23 an engine refuses it while it works on another one."""
+    deadline = time.monotonic() + _DISK_USAGE_WITHIN_SECONDS
+    while True:
+        try:
+            return patient.client.df()
+        except APIError as error:
+            if "already running" not in str(error.explanation) or time.monotonic() > deadline:
+                raise
+        time.sleep(_DISK_USAGE_AGAIN_SECONDS)
+
+
+def _reclaimable(what: str, size: int, way_out: str) -> Finding:
+    text = f"{_size(size)} reclaimable: {what}"
+    return warning(text, way_out) if size > WORTH_PRUNING_BYTES else ok(text)
+
+
+def old_tags(patient: Patient) -> Iterator[Finding]:
+    """Earlier tags of the stack's images."""
+    services = patient.up.outputs["services"].values()
+    named = {each["image"] for each in services}
+    repositories = {name.rpartition("@")[0] or name.rpartition(":")[0] for name in named}
+    used = {each["ImageID"] for each in patient.client.api.containers(all=True)}
+    old = sorted(
+        tag
+        for image in patient.client.api.images()
+        for tag in image["RepoTags"] or []
+        if tag.rpartition(":")[0] in repositories and tag not in named and image["Id"] not in used
+    )
+    if old:
+        yield warning(
+            f"earlier tags of the stack's images, which nothing runs: {', '.join(old)}", f"docker rmi {' '.join(old)}"
+        )
+    else:
+        yield ok("no earlier tags of the stack's images")
+
+
+def _size(count: float) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

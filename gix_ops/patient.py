@@ -1,0 +1,182 @@
+"""A stack and all around it, as the doctor finds it: each fact is read once, and what can't be read says why."""
+
+import importlib.metadata
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import docker
+import yaml
+
+from gix_components import configuration
+from gix_components.environment import Environment
+from gix_components.problems import ConfigurationError
+from gix_components.settings import EngineSettings
+from gix_ops import locks, resources, stack, verify
+from gix_ops.errors import StackError
+from gix_ops.locks import Lock
+from gix_ops.pulumi_command import ask
+from gix_ops.resources import State
+from gix_ops.stack import Stack
+from gix_ops.verify import Report
+
+T = TypeVar("T")
+
+
+class _Fact(Generic[T]):
+    """A property that is read once. Where that raises StackError, it does so each time."""
+
+    def __init__(self, read: "Callable[[Patient], T]") -> None:
+        self.read = read
+        self.__doc__ = read.__doc__
+
+    def __get__(self, patient: "Patient", _owner: type) -> T:
+        if self not in patient.known:
+            try:
+                patient.known[self] = self.read(patient)
+            except StackError as error:
+                patient.known[self] = error
+        known = patient.known[self]
+        if isinstance(known, StackError):
+            raise known
+        value: T = known
+        return value
+
+
+class Patient:
+    """What can be known from the directory `start`, of the stack `wanted` or the selected one.
+
+    Each fact raises StackError where it can't be known.
+    """
+
+    def __init__(self, start: Path, wanted: str | None) -> None:
+        self.start = start
+        self.wanted = wanted
+        self.known: dict[object, Any] = {}
+
+    @_Fact
+    def directory(self) -> Path:
+        """The program's directory."""
+        return stack.program_directory(self.start)
+
+    @_Fact
+    def pulumi(self) -> str:
+        """The version of the pulumi command."""
+        return _answer(Path.cwd(), "version").strip().removeprefix("v")
+
+    @_Fact
+    def packages(self) -> Mapping[str, str]:
+        """Versions of the Python packages that the program runs with, by normalized name."""
+        libraries = sorted((self.directory / ".venv").glob("lib/python3*/site-packages"))
+        if not libraries:
+            raise StackError("there is no .venv in the program's directory")
+        found = importlib.metadata.distributions(path=[str(library) for library in libraries])
+        return {each.metadata["Name"].lower().replace("_", "-").replace(".", "-"): each.version for each in found}
+
+    @_Fact
+    def project(self) -> str:
+        """The project's name."""
+        return str(yaml.safe_load((self.directory / "Pulumi.yaml").read_text())["name"])
+
+    @_Fact
+    def name(self) -> str:
+        """The stack's name; the stack exists."""
+        return _answer(self.directory, "stack", "--show-name", stack=self.wanted).strip().rpartition("/")[2]
+
+    @_Fact
+    def label(self) -> str:
+        """The value of the label on all that the stack makes."""
+        return f"{self.project}/{self.name}"
+
+    @_Fact
+    def back_end(self) -> str:
+        """The address of the back end that keeps the stack's state."""
+        return str(json.loads(_answer(self.directory, "whoami", "--verbose", "--json"))["url"])
+
+    @_Fact
+    def locks(self) -> list[Lock] | None:
+        """The locks on the stack; None where its back end does not keep them in files."""
+        where = locks.directory(self.back_end, self.project, self.name, self.directory)
+        return None if where is None else locks.found(where)
+
+    @_Fact
+    def configuration(self) -> Environment | ConfigurationError:
+        """The stack's configuration, or what is wrong with it."""
+        answer = json.loads(_answer(self.directory, "config", "--json", "--show-secrets", stack=self.name))
+        try:
+            return configuration.parse(
+                {key: each["value"] for key, each in answer.items() if "value" in each},
+                project=self.project,
+                stack=self.name,
+                directory=self.directory,
+                secret_keys={key for key, each in answer.items() if each["secret"]},
+                machine=os.environ,
+            )
+        except ConfigurationError as error:
+            return error
+
+    @_Fact
+    def environment(self) -> Environment:
+        """The stack's configuration, where nothing is wrong with it."""
+        if isinstance(self.configuration, ConfigurationError):
+            raise StackError("the stack's configuration is wrong")
+        return self.configuration
+
+    @_Fact
+    def up(self) -> Stack:
+        """The stack, where it has been brought up."""
+        return Stack.read(self.name, self.directory)
+
+    @_Fact
+    def engine_settings(self) -> EngineSettings:
+        """The engine that the stack names, or else that of DOCKER_HOST or this machine."""
+        try:
+            return self.environment.settings.engine
+        except StackError:
+            pass
+        try:
+            return EngineSettings.model_validate(self.up.outputs["engine"])
+        except StackError:
+            return EngineSettings()
+
+    @_Fact
+    def client(self) -> docker.DockerClient:
+        """A client of the stack's engine, which answers."""
+        try:
+            directory = self.directory
+        except StackError:
+            directory = self.start
+        return stack.reach(self.engine_settings, directory)
+
+    @_Fact
+    def is_local(self) -> bool:
+        """Whether the engine is this machine's."""
+        return bool(self.client.api.base_url.startswith("http+docker://"))
+
+    @_Fact
+    def traces(self) -> Stack:
+        """The stack, or where it was never brought up wholly, what is known of it without its outputs."""
+        try:
+            return self.up
+        except StackError:
+            known = {"label": self.label, "engine": self.engine_settings.model_dump(by_alias=True)}
+            return Stack(name=self.name, directory=self.directory, outputs=known)
+
+    @_Fact
+    def state(self) -> State:
+        """What the stack's state records."""
+        return resources.export(self.traces)
+
+    @_Fact
+    def comparison(self) -> Report:
+        """What gixctl verify finds, which looks for what a cut-off first update has left, too."""
+        return verify.verify(self.traces)
+
+
+def _answer(directory: Path, *words: str, stack: str | None = None) -> str:
+    answer = ask(directory, *words, stack=stack)
+    if answer.returncode:
+        raise StackError(" ".join(answer.stderr.split()).removeprefix("error: ") or f"pulumi {words[0]} failed")
+    return answer.stdout

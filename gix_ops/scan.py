@@ -1,0 +1,198 @@
+"""`gixctl scan`: known vulnerabilities in the stack's images, and an SBOM of each.
+
+With `--json`:
+
+    {"stack": "gix/dev", "scanner": "trivy", "fail_on": "critical", "over": 0,
+     "images": [
+       {"service": "router", "image": "gix-router:latest", "digest": "sha256:...",
+        "sbom": "sbom/dev-router.cdx.json", "sbom_by": "trivy", "over": 0,
+        "vulnerabilities": [
+          {"id": "CVE-2024-0001", "severity": "high", "package": "libc6", "version": "2.36-9", "fixed": ""}]}]}
+
+`scanner` is null where there is none on PATH: then nothing was scanned, and `vulnerabilities` are null. `over` counts
+those of `fail_on` or more severe.
+"""
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+from docker.errors import DockerException, ImageNotFound
+from rich.markup import escape
+from rich.table import Table
+
+from gix_components.catalog import CATALOG
+from gix_components.settings import EngineSettings, ImageSettings
+from gix_ops import sbom, scanners
+from gix_ops.errors import StackError
+from gix_ops.scanners import SEVERITIES, Scanner, Vulnerability
+from gix_ops.stack import Stack
+
+NEVER = "never"
+"""In the place of a severity: none fails."""
+DIRECTORY = "sbom"
+"""Where the SBOMs go without another word, in the program's directory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageScan:
+    """One image: its SBOM and what it was made by, and its vulnerabilities; None where nothing scanned it."""
+
+    service: str
+    image: str
+    digest: str
+    sbom: str
+    sbom_by: str
+    over: int
+    vulnerabilities: list[Vulnerability] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """What came of a scan."""
+
+    stack: str
+    scanner: str | None
+    fail_on: str
+    over: int
+    images: list[ImageScan]
+
+
+def scan(stack: Stack, directory: Path, severity: str | None = None) -> Scan:
+    """Scan every image of the stack, and write its SBOM into `directory`, which is made where it is missing.
+
+    `severity` goes before the stack's own gix:images.failOn. Raises StackError where an image is not on the engine,
+    a scanner fails, or a file can't be written; SBOMs are written before anything is scanned.
+    """
+    scanner = scanners.on_path()
+    fail_on = severity or str((stack.outputs.get("scan") or {}).get("failOn") or ImageSettings().fail_on)
+    environment = _environment(stack) if scanner else {}
+    client = stack.engine()
+    found = {service: _reference(client, each) for service, each in stack.outputs["services"].items()}
+    made = {
+        service: _write_sbom(stack, client, scanner, service, reference, directory, environment)
+        for service, reference in found.items()
+    }
+    images = []
+    for service, reference in found.items():
+        vulnerabilities = scanner.scan(reference, environment) if scanner else None
+        file, by = made[service]
+        images.append(
+            ImageScan(
+                service=service,
+                image=stack.outputs["services"][service]["image"],
+                digest=stack.outputs["services"][service]["digest"],
+                sbom=str(file),
+                sbom_by=by,
+                over=sum(is_over(each.severity, fail_on) for each in vulnerabilities or []),
+                vulnerabilities=vulnerabilities,
+            )
+        )
+    return Scan(
+        stack=str(stack.outputs["label"]),
+        scanner=scanner.name if scanner else None,
+        fail_on=fail_on,
+        over=sum(each.over for each in images),
+        images=images,
+    )
+
+
+def is_over(severity: str, limit: str) -> bool:
+    """Whether a severity is the limit or more; nothing is over `never`."""
+    return limit != NEVER and SEVERITIES.index(severity) >= SEVERITIES.index(limit)
+
+
+def _environment(stack: Stack) -> dict[str, str]:
+    return scanners.reaching(EngineSettings.model_validate(stack.outputs["engine"]), stack.directory)
+
+
+def _reference(client: docker.DockerClient, service: dict[str, str]) -> str:
+    """What a scanner is given: the image's name, for the reports to have it, where that stands for what runs."""
+    try:
+        image = str(client.images.get(service["digest"]).id)
+    except ImageNotFound:
+        raise StackError(
+            f"the image {service['image']} ({service['digest']}) is not on the engine; gixctl verify tells what else "
+            "is missing, and pulumi up --refresh makes or pulls it"
+        ) from None
+    except DockerException as error:
+        raise StackError(f"the Docker engine can't be read: {error}") from error
+    try:
+        named = client.images.get(service["image"]).id
+    except DockerException:
+        named = None
+    return service["image"] if named == image else image
+
+
+def _write_sbom(
+    stack: Stack,
+    client: docker.DockerClient,
+    scanner: Scanner | None,
+    service: str,
+    reference: str,
+    directory: Path,
+    environment: dict[str, str],
+) -> tuple[Path, str]:
+    """The file, which is whole whenever it is there, and the tool that made it."""
+    file = directory / f"{stack.name}-{service}.cdx.json"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=directory) as beside:
+            unfinished = Path(beside) / file.name
+            by = scanner.write_sbom(reference, unfinished, environment) if scanner else None
+            if by is None:
+                by = sbom.TOOL
+                unfinished.write_text(json.dumps(_own_sbom(stack, client, service), indent=2) + "\n")
+            unfinished.rename(file)
+    except OSError as error:
+        raise StackError(f"the SBOM {file} can't be written: {error.strerror or error}") from error
+    return file, by
+
+
+def _own_sbom(stack: Stack, client: docker.DockerClient, service: str) -> dict[str, object]:
+    outputs = stack.outputs["services"][service]
+    spec = next((each for name, each in CATALOG.items() if name == service), None)
+    found = sbom.contents(client, outputs["digest"], spec.binary if spec else None, str(stack.outputs["label"]))
+    return sbom.cyclonedx(outputs["image"], outputs["digest"], found)
+
+
+def summary(found: Scan) -> str:
+    """What came of it, in a line."""
+    if found.scanner is None:
+        return (
+            f"{found.stack}: NOT SCANNED. There is no trivy and no grype on PATH, so nothing is known of "
+            "vulnerabilities in these images. Install one of them, as its documentation says, and run this again"
+        )
+    limit = f"of severity {found.fail_on} or more" if found.fail_on != NEVER else "that would fail this (never)"
+    known = sum(len(each.vulnerabilities or []) for each in found.images)
+    return f"{found.stack}: scanned by {found.scanner}: {known} known vulnerabilities, {found.over} {limit}"
+
+
+def table(images: Sequence[ImageScan]) -> Table:
+    """The images for a terminal."""
+    shown = Table()
+    for heading in ("service", "image", "vulnerabilities", "SBOM", "made by"):
+        shown.add_column(heading, overflow="fold")
+    for each in images:
+        counts = Counter(one.severity for one in each.vulnerabilities or [])
+        told = ", ".join(f"{counts[severity]} {severity}" for severity in reversed(SEVERITIES) if counts[severity])
+        vulnerabilities = "not scanned" if each.vulnerabilities is None else told or "none known"
+        shown.add_row(*map(escape, (each.service, each.image, vulnerabilities, each.sbom, each.sbom_by)))
+    return shown
+
+
+def vulnerability_table(found: Scan) -> Table:
+    """What is over the limit, for a terminal."""
+    shown = Table()
+    for heading in ("service", "vulnerability", "severity", "package", "version", "fixed in"):
+        shown.add_column(heading, overflow="fold")
+    for image in found.images:
+        for each in image.vulnerabilities or []:
+            if is_over(each.severity, found.fail_on):
+                cells = (image.service, each.id, each.severity, each.package, each.version, each.fixed or "(not yet)")
+                shown.add_row(*map(escape, cells))
+    return shown

@@ -1,0 +1,146 @@
+"""The doctor's checks of the tools: program, pulumi command, docker plugin, Python packages, BuildKit."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from gix_ops.errors import StackError
+from gix_ops.finding import Finding, fault, ok, skipped, warning
+from gix_ops.patient import Patient
+
+_PROBE_TIMEOUT_SECONDS = 20
+_BUILDKIT_NEEDS_BUILDX_FROM = 23
+_SHOWN_PACKAGES = 5
+_SETUP = "make setup, then: . .offline/env"
+
+
+def program(patient: Patient) -> Iterator[Finding]:
+    """Whether there is a program here."""
+    try:
+        yield ok(str(patient.directory))
+    except StackError as error:
+        yield fault(str(error), "cd into the clone, or: gixctl --cwd CLONE doctor")
+
+
+def pulumi(patient: Patient) -> Iterator[Finding]:
+    """Whether there is a pulumi command that fits the Python library."""
+    try:
+        command = patient.pulumi
+    except StackError as error:
+        yield fault(str(error), _SETUP)
+        return
+    library = patient.packages.get("pulumi", "")
+    if _minor(command) != _minor(library):
+        yield warning(
+            f"the command is {command}, the Python library {library or 'missing'}: they are made for each other by "
+            "the same first two numbers",
+            f"install the command of version {library}, or: {_SETUP}",
+        )
+    else:
+        yield ok(f"{command}, and the Python library {library}")
+
+
+def _minor(version: str) -> list[str]:
+    return version.split(".")[:2]
+
+
+def _plugin_file(patient: Patient) -> Path:
+    """Where Pulumi looks for the docker plugin that the program asks for."""
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    version = patient.packages.get("pulumi-docker", "")
+    return home / "plugins" / f"resource-docker-v{version}" / "pulumi-resource-docker"
+
+
+def _is_offline(file: Path) -> bool:
+    """Whether it is this project's own, which is a script; the official one is a program of many megabytes."""
+    with file.open("rb") as content:
+        return b"offline.docker_plugin" in content.read(4096)
+
+
+def plugin(patient: Patient) -> Iterator[Finding]:
+    """Whether Pulumi has its docker plugin, and which."""
+    file = _plugin_file(patient)
+    if ambient := shutil.which("pulumi-resource-docker"):
+        yield warning(
+            f"Pulumi takes {ambient} of PATH before its own plugins, whatever its version", "take it off PATH"
+        )
+    if file.exists():
+        kind = "offline" if _is_offline(file) else "official"
+        yield ok(f"the {kind} one, {file.parent.name.rpartition('-v')[2]}, in {file.parent}")
+        return
+    install = f"pulumi plugin install resource docker {patient.packages.get('pulumi-docker', '')}"
+    if os.environ.get("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "").lower() in ("1", "true"):
+        yield fault(f"there is none at {file}", f"{_SETUP}; or: {install}")
+    else:
+        yield warning(f"there is none at {file} yet: Pulumi fetches it at the next update", install)
+
+
+def python(patient: Patient) -> Iterator[Finding]:
+    """Whether the Python packages are those that are locked."""
+    directory = patient.directory
+    try:
+        have = patient.packages
+    except StackError as error:
+        yield fault(str(error), "make setup")
+        return
+    file = directory / "requirements.txt"
+    wanted = dict(re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)", file.read_text(), re.MULTILINE))
+    wrong = [
+        f"{name} {have.get(name, 'missing')} instead of {version}"
+        for name, version in wanted.items()
+        if have.get(name) != version
+    ]
+    if wrong:
+        more = f", and {len(wrong) - _SHOWN_PACKAGES} more" if len(wrong) > _SHOWN_PACKAGES else ""
+        yield warning(
+            f"not as requirements.txt locks them: {', '.join(wrong[:_SHOWN_PACKAGES])}{more}",
+            ".venv/bin/pip install --require-hashes -r requirements.txt",
+        )
+    else:
+        yield ok(f"all {len(wanted)} as requirements.txt locks them")
+
+
+def buildkit(patient: Patient) -> Iterator[Finding]:
+    """Whether images can be built: which docker command speaks BuildKit."""
+    if not patient.environment.builds:
+        yield skipped("the stack's images are pulled, not built")
+        return
+    file = _plugin_file(patient)
+    if file.exists() and not _is_offline(file):
+        yield ok("the official docker plugin has it built in")
+        return
+    named = os.environ.get("GIX_DOCKER")
+    candidates = [named] if named else _on_path("docker")
+    for candidate in candidates:
+        if version := _buildkit_version(candidate):
+            yield ok(f"{candidate}, {version}")
+            return
+    yield fault(
+        f"no docker command that speaks it, among {', '.join(candidates) or 'none'}",
+        "install Docker's docker-buildx-plugin, or Debian's docker.io, or name a command: GIX_DOCKER=/usr/bin/docker",
+    )
+
+
+def _on_path(command: str) -> list[str]:
+    found = [shutil.which(command, path=directory) for directory in ("/usr/bin", *os.get_exec_path())]
+    return list(dict.fromkeys(each for each in found if each))
+
+
+def _buildkit_version(command: str) -> str | None:
+    """The version of a docker command that speaks BuildKit: up to 22 built in, then by the buildx plugin."""
+    version = re.search(r"(\d+)\.[\w.]+", _output(command, "--version"))
+    if version is None:
+        return None
+    speaks = int(version[1]) < _BUILDKIT_NEEDS_BUILDX_FROM or _output(command, "buildx", "version")
+    return version[0] if speaks else None
+
+
+def _output(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_TIMEOUT_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout

@@ -1,0 +1,268 @@
+"""`gixctl doctor` on a real engine: what is wrong is told, `--fix` mends what is safe, the way out mends the rest."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker.errors import NotFound
+from docker.models.containers import Container
+from docker.models.networks import Network
+from docker.models.volumes import Volume
+
+from tests.engine.gixctl import gixctl
+from tests.engine.jobs import ledger, settle
+from tests.engine.stack_under_test import StackUnderTest, new_stack
+
+WITHIN_SECONDS = 60
+NO_PROCESS = 4_194_305
+"""Over the largest number that the kernel gives a process."""
+
+
+@pytest.fixture(scope="module")
+def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    stack = new_stack(client, tmp_path_factory.mktemp("doctor") / "gix")
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+
+
+def diagnosed(stack: StackUnderTest, *words: str) -> dict[str, Any]:
+    done = gixctl(stack, "doctor", "--json", *words)
+    assert done.stderr == ""
+    diagnosis: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (1 if diagnosis["faults"] else 0)
+    return diagnosis
+
+
+def of(diagnosis: dict[str, Any], check: str) -> list[tuple[str, str]]:
+    """Level and text of what a check found."""
+    return [(each["level"], each["text"]) for each in diagnosis["findings"] if each["check"] == check]
+
+
+def faults(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in diagnosis["findings"] if each["level"] == "fault"]
+
+
+def label(stack: StackUnderTest) -> dict[str, str]:
+    return {"io.gix.stack": f"gix/{stack.name}"}
+
+
+@contextmanager
+def made(stack: StackUnderTest, image: str, name: str, **more: Any) -> Iterator[Container]:
+    """A container that bears the stack's label, gone in the end."""
+    options: dict[str, Any] = {"labels": label(stack)} | more
+    container = stack.client.containers.create(image, ["sleep", "120"], name=f"{stack.prefix}-{name}", **options)
+    try:
+        yield container
+    finally:
+        with suppress(NotFound):
+            container.remove(force=True)
+
+
+def run(stack: StackUnderTest, command: str) -> None:
+    """A way out as it stands, but for the questions that Pulumi would ask."""
+    for verb in ("up", "refresh"):
+        options = f"--yes --skip-preview --non-interactive --stack {stack.name}"
+        command = command.replace(f"pulumi {verb}", f"pulumi {verb} {options}")
+    environment = os.environ | stack.variables
+    subprocess.run(["sh", "-euc", command], cwd=stack.directory, env=environment, check=True, capture_output=True)
+
+
+def test_given_two_stacks_that_are_up_neither_has_a_fault(stack: StackUnderTest, platform: StackUnderTest) -> None:
+    with ThreadPoolExecutor() as both:
+        found = dict(zip((stack.name, platform.name), both.map(diagnosed, (stack, platform)), strict=True))
+    for name, diagnosis in found.items():
+        assert faults(diagnosis) == []
+        assert diagnosis["stack"] == f"gix/{name}"
+        assert of(diagnosis, "locks") == [("ok", "none")]
+        [(level, told)] = of(diagnosis, "ledger")
+        assert (level, told) == ("ok", f"the volume {name}-gcam-data, the stack's own")
+        [(level, told)] = of(diagnosis, "ports")
+        assert level == "ok"
+        assert told.count("127.0.0.1:") == 3
+        assert {each["level"] for each in diagnosis["findings"]} <= {"ok", "warning"}
+
+
+def test_given_a_stopped_service_and_a_paused_auction_fix_lets_both_go_on(stack: StackUnderTest) -> None:
+    settle(stack, jobs=2)
+    before = ledger(stack)
+    stack.client.containers.get(stack.container("enclave")["Id"]).stop()
+    stack.client.containers.get(stack.container("auction")["Id"]).pause()
+    found = faults(diagnosed(stack))
+    assert [each["text"].partition(" is")[0] for each in found] == ["auction: state", "enclave: state"]
+    assert all(each["by_fix"] for each in found)
+
+    diagnosis = diagnosed(stack, "--fix")
+    assert faults(diagnosis) == []
+    assert diagnosis["mended"] == [
+        "let the auction go on, which was paused",
+        "started the enclave, which was exited",
+    ]
+    assert ledger(stack) == before
+    settle(stack, jobs=1)
+
+
+def test_given_what_the_stack_does_not_know_fix_removes_what_is_its_own_and_keeps_every_ledger(
+    stack: StackUnderTest, image: str
+) -> None:
+    ledger_of_stack = f"{stack.prefix}-gcam-data"
+    other = {"io.gix.stack": f"gix/{stack.name}-other"}
+    with ExitStack() as all_of_them:
+        network = stack.client.networks.create(f"{stack.prefix}-left-network", labels=label(stack))
+        all_of_them.callback(remove, network)
+        earlier = stack.client.volumes.create(f"{stack.prefix}-earlier", labels=label(stack))
+        all_of_them.callback(remove, earlier)
+        left = all_of_them.enter_context(made(stack, image, "left"))
+        keeper = all_of_them.enter_context(made(stack, image, "keeper", volumes={ledger_of_stack: {"bind": "/data"}}))
+        stranger = all_of_them.enter_context(made(stack, image, "not-ours", labels=other))
+
+        diagnosis = diagnosed(stack, "--fix")
+        assert set(diagnosis["mended"]) == {
+            f"removed the container {left.name}, which the stack does not know",
+            f"left the container {keeper.name}: it uses a ledger",
+            f"removed the network {network.name}, which the stack does not know",
+        }
+        there = {each.name for each in stack.client.containers.list(all=True)}
+        assert (left.name in there, keeper.name in there, stranger.name in there) == (False, True, True)
+        assert stack.client.networks.list(names=[str(network.name)]) == []
+        [fault] = faults(diagnosis)
+        assert (fault["way_out"], fault["by_fix"]) == (f"docker rm -f {keeper.name}", False)
+        assert of(diagnosis, "ledger")[1] == (
+            "warning",
+            f"the volume {earlier.name} is an earlier ledger of this stack, which does not use it now",
+        )
+
+
+def remove(thing: Network | Volume) -> None:
+    with suppress(NotFound):
+        thing.remove()
+
+
+def test_given_a_backup_that_was_cut_off_fix_ends_it_and_the_auction_goes_on(stack: StackUnderTest, image: str) -> None:
+    owed = {"io.gix.helper": "backup", "io.gix.work": "cut-off", "io.gix.resume": "unpause"}
+    with made(stack, image, "gcam-data-helper", labels=label(stack) | owed) as helper:
+        stack.client.containers.get(stack.container("auction")["Id"]).pause()
+        diagnosis = diagnosed(stack)
+        [(level, told)] = of(diagnosis, "backups")
+        assert (level, told) == ("fault", f"a backup or restore was cut off, and left {helper.name}")
+        assert [each["check"] for each in faults(diagnosis)] == ["resources", "backups"]
+
+        diagnosis = diagnosed(stack, "--fix")
+        assert faults(diagnosis) == []
+        assert any("go on" in each for each in diagnosis["mended"])
+        assert helper.name not in stack.leavings()["containers"]
+
+
+def test_given_locks_only_those_of_a_process_that_is_gone_are_released(stack: StackUnderTest) -> None:
+    locks = stack.directory / "state/.pulumi/locks/organization/gix" / stack.name
+    locks.mkdir(parents=True, exist_ok=True)
+    held = {"pid": NO_PROCESS, "username": "gix", "hostname": "another.test", "timestamp": "2026-01-02T03:04:05Z"}
+    lock = locks / "11111111-2222-3333-4444-555555555555.json"
+    lock.write_text(json.dumps(held))
+    try:
+        diagnosis = diagnosed(stack, "--fix")
+        [(level, told)] = of(diagnosis, "locks")
+        assert (level, told) == (
+            "warning",
+            f"held by gix@another.test, process {NO_PROCESS}, since 2026-01-02T03:04:05",
+        )
+        assert diagnosis["mended"] == ["left the locks: not all of them are of processes that are gone"]
+        assert lock.exists()
+
+        lock.write_text(json.dumps(held | {"hostname": socket.gethostname()}))
+        diagnosis = diagnosed(stack, "--fix")
+        assert faults(diagnosis) == []
+        assert not lock.exists()
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def cut_off(stack: StackUnderTest) -> None:
+    """Begin `pulumi up`, and kill it and all that it runs when it waits for the router's health."""
+    stack.write()
+    with subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack.name],
+        cwd=stack.directory,
+        env=os.environ | stack.variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as update:
+        deadline = time.monotonic() + WITHIN_SECONDS
+        while not is_new(stack):
+            assert time.monotonic() < deadline
+            assert update.poll() is None, "the update was at its end before it could be cut off"
+            time.sleep(0.05)
+        os.killpg(update.pid, signal.SIGKILL)
+
+
+def is_new(stack: StackUnderTest) -> bool:
+    return "RUST_LOG=warn" in [
+        variable
+        for each in stack.client.containers.list(filters={"name": f"^/{stack.prefix}-gix-router$"})
+        for variable in each.attrs["Config"]["Env"]
+    ]
+
+
+def test_given_an_update_that_was_killed_fix_and_the_way_out_lead_to_the_end_of_it(stack: StackUnderTest) -> None:
+    stack.change(router={"rustLog": "warn", "healthCheck": {"interval": "3s", "startPeriod": "0s"}})
+    cut_off(stack)
+    found = faults(diagnosed(stack))
+    assert {each["check"] for each in found} == {"locks", "resources"}
+    [lock] = [each for each in found if each["check"] == "locks"]
+    assert "held by a process that is gone" in lock["text"]
+    assert (lock["way_out"], lock["by_fix"]) == (f"pulumi cancel --yes --stack {stack.name}", True)
+
+    diagnosis = diagnosed(stack, "--fix")
+    assert [each.partition(" of ")[0].partition(": ")[0] for each in diagnosis["mended"]] == [
+        "released the lock",
+        "cleared what a cut-off update was at",
+    ]
+    # The new router serves, and the stack does not know it: that is for a person to say.
+    ways_out = {each["way_out"] for each in faults(diagnosis)}
+    assert ways_out == {f"docker rm -f {stack.prefix}-gix-router, then pulumi up --refresh"}
+    run(stack, ways_out.pop().replace(", then", ";"))
+    settle(stack, jobs=1)
+    assert faults(diagnosed(stack)) == []
+
+
+def test_given_a_first_update_that_was_killed_fix_leaves_nothing_in_the_next_one_s_way(fresh: StackUnderTest) -> None:
+    fresh.change(
+        router={"rustLog": "warn", "healthCheck": {"interval": "3s", "startPeriod": "0s"}}, services=["router"]
+    )
+    cut_off(fresh)
+    diagnosis = diagnosed(fresh, "--fix")
+    assert f"removed the container {fresh.prefix}-gix-router, which the stack does not know" in diagnosis["mended"]
+    assert faults(diagnosis) == []
+    [(_, told)] = of(diagnosis, "stack")
+    assert "is not up" in told
+    fresh.up()
+
+
+def test_given_no_engine_and_a_wrong_configuration_both_are_told(fresh: StackUnderTest, tmp_path: Path) -> None:
+    fresh.change(router={"hostPort": 70000}, network={"subnet": "8.8.8.0/24"})
+    fresh.variables["DOCKER_HOST"] = f"unix://{tmp_path}/absent.sock"
+    found = faults(diagnosed(fresh))
+    assert [each["check"] for each in found] == ["configuration", "configuration", "engine"]
+    assert {each["text"].split(" ")[0] for each in found} >= {"gix:router.hostPort", "gix:network.subnet"}
+    assert all(each["way_out"] for each in found)
+
+
+def test_given_a_taken_port_the_preflight_s_words_are_told(fresh: StackUnderTest) -> None:
+    with socket.create_server(("127.0.0.1", fresh.config["gix:router"]["hostPort"])):
+        [fault] = faults(diagnosed(fresh))
+    assert fault["check"] == "preflight"
+    assert "is held by a process of this machine" in fault["text"]
+    assert "gix:router.hostPort" in fault["way_out"]

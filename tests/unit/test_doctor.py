@@ -1,0 +1,297 @@
+"""gixctl doctor where something is missing: every check says something, and no other is lost by it."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from docker.errors import APIError
+
+from gix_ops import doctor, engine_checks, finding, locks, tool_checks
+from gix_ops.errors import StackError
+from gix_ops.finding import Finding, Level
+from gix_ops.patient import Patient
+from tests.unit.declared import PROGRAM
+
+NOBODY = {"pid": 4_194_305, "username": "gix", "hostname": socket.gethostname(), "timestamp": "2026-01-02T03:04:05Z"}
+"""A lock whose process is over the largest number that the kernel gives."""
+
+
+def gixctl(directory: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(PROGRAM), "DOCKER_HOST": f"unix://{directory}/absent.sock"}
+    command = [sys.executable, "-m", "gix_ops.cli", *words]
+    return subprocess.run(
+        command, cwd=directory, env=environment | variables, capture_output=True, text=True, check=False
+    )
+
+
+def diagnosed(directory: Path, *words: str, **variables: str) -> dict[str, Any]:
+    done = gixctl(directory, "doctor", "--json", *words, **variables)
+    assert done.stderr == ""
+    diagnosis: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (1 if diagnosis["faults"] else 0)
+    assert {each["check"] for each in diagnosis["findings"]} == {check for check, _ in doctor._LOOKS}
+    return diagnosis
+
+
+def levels(diagnosis: dict[str, Any]) -> dict[str, str]:
+    return {each["check"]: each["level"] for each in diagnosis["findings"]}
+
+
+def faults(diagnosis: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    found = [each for each in diagnosis["findings"] if each["level"] == "fault"]
+    assert all(each["way_out"] for each in found)
+    return {each["check"]: (each["text"], each["way_out"]) for each in found}
+
+
+def program(directory: Path) -> Path:
+    (directory / "Pulumi.yaml").write_text("name: gix\nruntime: python\nbackend:\n  url: file://.\n")
+    (directory / "requirements.txt").write_text("pulumi==3.250.0 \\\n    --hash=sha256:00\npulumi-docker==5.2.0\n")
+    return directory
+
+
+def installed(directory: Path, **versions: str) -> None:
+    """A virtual environment with these packages, as their installers leave them."""
+    library = directory / ".venv/lib/python3.11/site-packages"
+    for name, version in versions.items():
+        about = library / f"{name}-{version}.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+
+def command(directory: Path, name: str, script: str) -> Path:
+    file = directory / name
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    return file
+
+
+def test_given_no_program_and_no_engine_both_are_told_and_the_rest_is_skipped(tmp_path: Path) -> None:
+    diagnosis = diagnosed(tmp_path)
+    told = faults(diagnosis)
+    assert "there is no Pulumi.yaml" in told["program"][0]
+    assert "does not answer" in told["engine"][0]
+    assert "make setup" in told["engine"][1]
+    assert set(told) == {"program", "engine"}
+    assert set(levels(diagnosis).values()) == {"fault", "skipped"}
+    reasons = {each["text"] for each in diagnosis["findings"] if each["level"] == "skipped"}
+    assert reasons == {"for what is told at: program", "for what is told at: engine"}
+
+
+def test_given_no_pulumi_command_the_way_to_one_is_told(tmp_path: Path) -> None:
+    installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
+    told = faults(diagnosed(tmp_path, PATH=str(tmp_path)))
+    assert "there is no pulumi command" in told["pulumi"][0]
+    assert set(told) == {"pulumi", "engine"}
+
+
+def test_given_no_such_stack_it_is_told_how_to_make_it(tmp_path: Path) -> None:
+    directory = program(tmp_path)
+    installed(directory, pulumi="3.250.0", pulumi_docker="5.2.0")
+    command(
+        directory,
+        "pulumi",
+        'case $1 in version) echo v3.250.0;; *) echo "error: no stack named dev" >&2; exit 6;; esac',
+    )
+    told = faults(diagnosed(directory, "--stack", "dev", PATH=f"{directory}:/bin:/usr/bin"))
+    assert told["stack"] == ("no stack named dev", "pulumi stack select --create dev")
+    assert set(told) == {"stack", "engine"}
+
+
+def test_given_a_passphrase_that_is_wrong_it_is_told_how_to_give_it(tmp_path: Path) -> None:
+    directory = program(tmp_path)
+    installed(directory, pulumi="3.250.0", pulumi_docker="5.2.0")
+    script = """case $1 in
+        version) echo v3.250.0 ;;
+        stack) [ "$2" = --show-name ] && echo dev ;;
+        whoami) echo '{"url": "file://."}' ;;
+        *) echo "error: incorrect passphrase" >&2; exit 1 ;;
+    esac"""
+    command(directory, "pulumi", script)
+    told = faults(diagnosed(directory, PATH=f"{directory}:/bin:/usr/bin"))
+    assert "incorrect passphrase" in told["configuration"][0]
+    assert "PULUMI_CONFIG_PASSPHRASE" in told["configuration"][1]
+    assert set(told) == {"configuration", "engine"}
+
+
+def test_without_an_engine_fix_does_nothing_and_says_what_it_left(tmp_path: Path) -> None:
+    done = gixctl(program(tmp_path), "doctor", "--fix")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "left the locks" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("pulumi", "level", "told"),
+    [
+        ("3.250.7", Level.OK, "3.250.7"),
+        ("3.249.0", Level.WARNING, "made for each other"),
+    ],
+)
+def test_the_pulumi_command_must_fit_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pulumi: str, level: Level, told: str
+) -> None:
+    installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
+    command(tmp_path, "pulumi", f"echo v{pulumi}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    [found] = tool_checks.pulumi(Patient(tmp_path, None))
+    assert found.level is level
+    assert told in found.text
+
+
+def test_python_packages_that_are_not_as_locked_are_named(tmp_path: Path) -> None:
+    installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.1.0")
+    [found] = tool_checks.python(Patient(tmp_path, None))
+    assert found.level is Level.WARNING
+    assert "pulumi-docker 5.1.0 instead of 5.2.0" in found.text
+    assert "pulumi 3" not in found.text
+
+
+def test_without_a_virtual_environment_the_way_to_one_is_told(tmp_path: Path) -> None:
+    [found] = tool_checks.python(Patient(program(tmp_path), None))
+    assert (found.level, found.way_out) == (Level.FAULT, "make setup")
+
+
+@pytest.mark.parametrize(
+    ("content", "automatic", "level", "told"),
+    [
+        ("#!/bin/sh\nexec python -m offline.docker_plugin", "true", Level.OK, "the offline one, 5.2.0"),
+        ("\x7fELF", "true", Level.OK, "the official one, 5.2.0"),
+        (None, "true", Level.FAULT, "there is none"),
+        (None, "false", Level.WARNING, "fetches it"),
+    ],
+)
+def test_the_docker_plugin_is_told_by_its_kind_and_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, automatic: str, level: Level, told: str
+) -> None:
+    installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "" if automatic == "false" else automatic)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if content is not None:
+        file = tmp_path / "home/plugins/resource-docker-v5.2.0/pulumi-resource-docker"
+        file.parent.mkdir(parents=True)
+        file.write_text(content)
+    [found] = tool_checks.plugin(Patient(tmp_path, None))
+    assert found.level is level
+    assert told in found.text
+
+
+def test_a_plugin_on_path_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
+    command(tmp_path, "pulumi-resource-docker", "exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = list(tool_checks.plugin(Patient(tmp_path, None)))
+    assert found[0].level is Level.WARNING
+    assert str(tmp_path) in found[0].text
+
+
+@pytest.mark.parametrize(
+    ("version", "has_buildx", "speaks"),
+    [("20.10.24", False, True), ("28.2.2", False, False), ("28.2.2", True, True)],
+)
+def test_a_docker_command_speaks_buildkit_by_itself_or_by_buildx(
+    tmp_path: Path,
+    version: str,
+    has_buildx: bool,  # noqa: FBT001 - a column of the table
+    speaks: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    buildx = "echo github.com/docker/buildx" if has_buildx else "exit 1"
+    docker = command(
+        tmp_path, "docker", f"case $1 in --version) echo Docker version {version}, build 1;; *) {buildx};; esac"
+    )
+    assert tool_checks._buildkit_version(str(docker)) == (version if speaks else None)
+
+
+def test_given_an_engine_that_measures_its_disk_for_another_it_is_asked_again(tmp_path: Path) -> None:
+    answers: list[object] = [APIError("500", explanation="a disk usage operation is already running"), {"Images": []}]
+
+    def df() -> object:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    patient = Patient(tmp_path, "dev")
+    patient.known[Patient.__dict__["client"]] = SimpleNamespace(df=df)
+    assert engine_checks._disk_usage(patient) == {"Images": []}
+
+    answers[:] = [APIError("500", explanation="no space left")]
+    with pytest.raises(APIError):
+        engine_checks._disk_usage(patient)
+
+
+def test_a_check_that_fails_itself_hides_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(_patient: Patient) -> Iterator[Finding]:
+        yield finding.ok("so far")
+        raise KeyError("surprise")
+
+    def unknown(_patient: Patient) -> Iterator[Finding]:
+        raise StackError("nobody knows")
+
+    monkeypatch.setattr(
+        doctor, "_LOOKS", (("one", broken), ("two", unknown), ("three", lambda _: iter([finding.ok("x")])))
+    )
+    found = doctor.examine(Patient(tmp_path, "dev"))
+    assert [(each.check, each.level) for each in found.findings] == [
+        ("one", Level.OK),
+        ("one", Level.SKIPPED),
+        ("two", Level.SKIPPED),
+        ("three", Level.OK),
+    ]
+    assert "surprise" in found.findings[1].text
+    assert (found.faults, found.stack) == (0, "dev")
+
+
+def lock(directory: Path, **more: object) -> locks.Lock:
+    (directory / "1.json").write_text(json.dumps(NOBODY | more))
+    [found] = locks.found(directory)
+    return found
+
+
+def test_a_lock_is_stale_where_its_process_is_gone_for_sure(tmp_path: Path) -> None:
+    assert lock(tmp_path).is_stale
+    # The number is somebody else's now, who is no pulumi.
+    assert lock(tmp_path, pid=os.getpid()).is_stale
+    assert not lock(tmp_path, hostname="another.test").is_stale
+
+
+def test_a_lock_of_a_pulumi_that_runs_is_not_stale(tmp_path: Path) -> None:
+    # A script goes by its file's name, and this one waits until its input ends.
+    waiting = [command(tmp_path, "pulumi", "echo ready; read nothing")]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "ready\n"
+        held = lock(tmp_path, pid=running.pid)
+        assert not held.is_stale
+    assert held.is_stale
+
+
+def test_what_is_no_lock_or_not_written_yet_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "1.json").write_text("")
+    (tmp_path / "2.json").write_text("[]")
+    (tmp_path / "3.json.attrs").write_text("{}")
+    assert locks.found(tmp_path) == []
+    assert locks.found(tmp_path / "absent") == []
+
+
+@pytest.mark.parametrize(
+    ("back_end", "root"),
+    [
+        ("file:///state", "/state"),
+        ("file://./state", "/program/state"),
+        ("file:///state?no_tmp_dir=true", "/state"),
+        ("file://~", str(Path.home())),
+        ("s3://bucket", None),
+    ],
+)
+def test_where_a_back_end_keeps_its_locks(back_end: str, root: str | None) -> None:
+    found = locks.directory(back_end, "gix", "dev", Path("/program"))
+    assert found == (Path(root) / ".pulumi/locks/organization/gix/dev" if root else None)

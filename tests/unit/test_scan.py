@@ -1,0 +1,215 @@
+"""What the scanners say, as their documentation shows it, and the SBOM that is written where there is none."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gix_components.settings import EngineSettings
+from gix_ops import sbom, scan, scanners
+from gix_ops.errors import StackError
+from gix_ops.sbom import Contents, Package
+from gix_ops.scanners import GRYPE, TRIVY, Vulnerability
+
+TRIVY_REPORT: dict[str, Any] = {
+    "SchemaVersion": 2,
+    "ArtifactName": "gix-router:latest",
+    "ArtifactType": "container_image",
+    "Results": [
+        {
+            "Target": "gix-router:latest (debian 12.11)",
+            "Class": "os-pkgs",
+            "Type": "debian",
+            "Vulnerabilities": [
+                {
+                    "VulnerabilityID": "CVE-2011-3374",
+                    "PkgName": "apt",
+                    "InstalledVersion": "2.6.1",
+                    "Status": "affected",
+                    "Severity": "LOW",
+                },
+                {
+                    "VulnerabilityID": "CVE-2024-0001",
+                    "PkgName": "libssl3",
+                    "InstalledVersion": "3.0.9-1",
+                    "FixedVersion": "3.0.11-1",
+                    "Severity": "HIGH",
+                },
+            ],
+        },
+        {"Target": "usr/local/bin/ajr-router", "Class": "lang-pkgs", "Type": "rustbinary"},
+    ],
+}
+GRYPE_REPORT: dict[str, Any] = {
+    "matches": [
+        {
+            "vulnerability": {
+                "id": "CVE-2024-0001",
+                "severity": "High",
+                "fix": {"versions": ["3.0.11-1"], "state": "fixed"},
+            },
+            "artifact": {"name": "libssl3", "version": "3.0.9-1", "type": "deb"},
+        },
+        {
+            "vulnerability": {
+                "id": "CVE-2011-3374",
+                "severity": "Negligible",
+                "fix": {"versions": [], "state": "wont-fix"},
+            },
+            "artifact": {"name": "apt", "version": "2.6.1", "type": "deb"},
+        },
+    ],
+    "descriptor": {"name": "grype"},
+}
+
+STATUS = """Package: libssl3
+Status: install ok installed
+Priority: optional
+Architecture: amd64
+Multi-Arch: same
+Source: openssl
+Version: 3.0.9-1
+Maintainer: Debian OpenSSL Team <pkg-openssl-devel@alioth-lists.debian.net>
+Description: Secure Sockets Layer toolkit - shared libraries
+ This package is part of the OpenSSL project's implementation
+ of the SSL and TLS cryptographic protocols.
+
+Package: bsdutils
+Status: install ok installed
+Architecture: amd64
+Source: util-linux (2.38.1-5+deb12u3)
+Version: 1:2.38.1-5+deb12u3
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1.0
+"""
+
+
+def test_a_report_of_trivy_is_understood() -> None:
+    assert TRIVY.read(TRIVY_REPORT) == [
+        Vulnerability(id="CVE-2011-3374", severity="low", package="apt", version="2.6.1"),
+        Vulnerability(id="CVE-2024-0001", severity="high", package="libssl3", version="3.0.9-1", fixed="3.0.11-1"),
+    ]
+    assert TRIVY.read({"SchemaVersion": 2, "Results": None}) == []
+
+
+def test_a_report_of_grype_is_understood() -> None:
+    assert GRYPE.read(GRYPE_REPORT) == [
+        Vulnerability(id="CVE-2024-0001", severity="high", package="libssl3", version="3.0.9-1", fixed="3.0.11-1"),
+        Vulnerability(id="CVE-2011-3374", severity="negligible", package="apt", version="2.6.1"),
+    ]
+
+
+def scanner(directory: Path, name: str, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command `name`, the only one on PATH that is no part of the system."""
+    file = directory / name
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}:/bin:/usr/bin")
+
+
+def test_the_worst_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "report").write_text(json.dumps(TRIVY_REPORT))
+    scanner(tmp_path, "trivy", f"cat {tmp_path}/report", monkeypatch)
+    found = scanners.on_path()
+    assert found is TRIVY
+    environment = scanners.reaching(EngineSettings(), tmp_path)
+    assert [each.severity for each in found.scan("gix-router:latest", environment)] == ["high", "low"]
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ('printf "\\033[31mno database\\033[0m\\n" >&2; exit 1', "grype failed (exit code 1): no database"),
+        ("exit 3", "grype failed (exit code 3): it said nothing"),
+        ("echo nonsense", "is not understood"),
+        ("echo '{}'", "is not understood"),
+    ],
+)
+def test_given_a_scanner_that_fails_its_words_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, told: str
+) -> None:
+    scanner(tmp_path, "grype", script, monkeypatch)
+    with pytest.raises(StackError) as caught:
+        GRYPE.scan("gix-router:latest", scanners.reaching(EngineSettings(), tmp_path))
+    assert told in str(caught.value)
+
+
+def test_a_scanner_is_led_to_the_engine_of_the_stack(tmp_path: Path) -> None:
+    over_tls = EngineSettings.model_validate({"host": "tcp://192.0.2.1:2376", "certPath": "certificates"})
+    environment = scanners.reaching(over_tls, tmp_path)
+    assert environment["DOCKER_HOST"] == "tcp://192.0.2.1:2376"
+    assert environment["DOCKER_TLS_VERIFY"] == "1"
+    assert environment["DOCKER_CERT_PATH"] == str(tmp_path / "certificates")
+    with pytest.raises(StackError, match="run gixctl scan on that machine"):
+        scanners.reaching(EngineSettings.model_validate({"host": "ssh://gix@192.0.2.1"}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("severity", "limit", "over"),
+    [
+        ("critical", "critical", True),
+        ("high", "critical", False),
+        ("high", "medium", True),
+        ("negligible", "low", False),
+        ("unknown", "low", False),
+        ("critical", "never", False),
+    ],
+)
+def test_what_is_over_a_limit(severity: str, limit: str, over: bool) -> None:  # noqa: FBT001 - a column of the table
+    assert scan.is_over(severity, limit) is over
+
+
+def test_the_installed_packages_are_read_and_no_others() -> None:
+    assert sbom.packages(STATUS) == (
+        Package(
+            name="bsdutils",
+            version="1:2.38.1-5+deb12u3",
+            architecture="amd64",
+            source="util-linux@2.38.1-5+deb12u3",
+        ),
+        Package(
+            name="libssl3",
+            version="3.0.9-1",
+            architecture="amd64",
+            maintainer="Debian OpenSSL Team <pkg-openssl-devel@alioth-lists.debian.net>",
+            source="openssl",
+        ),
+    )
+
+
+def test_the_sbom_names_image_system_program_packages_and_its_maker() -> None:
+    image = "sha256:" + "a" * 64
+    found = Contents(
+        packages=sbom.packages(STATUS),
+        release={"ID": "debian", "VERSION_ID": "12", "PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"},
+        programs={"/usr/local/bin/ajr-router": "b" * 64},
+    )
+    document = sbom.cyclonedx("gix-router:latest", image, found, now=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert (document["bomFormat"], document["specVersion"], document["version"]) == ("CycloneDX", "1.5", 1)
+    assert document["metadata"]["timestamp"] == "2026-01-02T03:04:05Z"
+    assert document["metadata"]["tools"]["components"][0]["name"] == "gixctl"
+    assert document["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
+    system, program, *packages = document["components"]
+    assert (system["type"], system["name"], system["version"]) == ("operating-system", "debian", "12")
+    assert program["hashes"] == [{"alg": "SHA-256", "content": "b" * 64}]
+    # As syft writes them for the same packages.
+    version = "2.38.1-5%2Bdeb12u3"
+    assert [each["purl"] for each in packages] == [
+        f"pkg:deb/debian/bsdutils@1:{version}?arch=amd64&distro=debian-12&upstream=util-linux%40{version}",
+        "pkg:deb/debian/libssl3@3.0.9-1?arch=amd64&distro=debian-12&upstream=openssl",
+    ]
+    references = [each["bom-ref"] for each in document["components"]]
+    assert len(set(references)) == len(references)
+    assert document["dependencies"] == [{"ref": image, "dependsOn": references}]
+
+
+def test_given_an_image_of_which_nothing_is_known_there_is_an_sbom_without_components() -> None:
+    nothing = Contents(packages=(), release={}, programs={})
+    document = sbom.cyclonedx("gix-router:latest", "registry.test/gix/router@sha256:" + "a" * 64, nothing)
+    assert document["components"] == []
+    assert document["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
