@@ -7,6 +7,8 @@ SHELL := bash
 
 STACK ?= dev
 JOBS ?= 5
+RELEASE ?= release.json
+TRIAL ?= release
 
 # What the set-up found: tools on PATH, the plugin's home, base images. Without offline/, the machine's own.
 TOOLS := export PATH="$(CURDIR)/.venv/bin:$$PATH"; if [ -r .offline/env ]; then . .offline/env; fi;
@@ -65,13 +67,63 @@ demo: setup ## Send jobs to the running stack (JOBS=5) and show the ledger
 	auction=$$(gixctl address auction --stack "$(STACK)" 2>/dev/null || true)
 	python sample/demo.py --jobs "$(JOBS)" --router "$$router" $${auction:+--auction "$$auction"}
 
+.PHONY: comment
+comment: setup ## Say what HEAD does to every environment, against BASE=HEAD^1, in COMMENT=comment.md; FORK=true for a fork's
+	@$(TOOLS)
+	gixctl pull-request comment --base "$(or $(BASE),HEAD^1)" --file "$(or $(COMMENT),comment.md)" \
+		$(if $(filter true,$(FORK)),--fork)
+
+.PHONY: post
+post: .venv/.complete ## Put COMMENT=comment.md on the pull request in the file NUMBER, which must be at the commit HEAD
+	@$(TOOLS)
+	gixctl pull-request post --file "$(COMMENT)" --number "$(NUMBER)" --head "$(HEAD)" $(if $(filter true,$(FORK)),--fork)
+
+.PHONY: release
+release: setup ## Build TAG=, run it beside all else, scan it, push it, and write its digests into RELEASE=release.json
+	@$(TOOLS)
+	trap 'gixctl release down --stack "$(TRIAL)"' EXIT
+	gixctl release try --stack "$(TRIAL)" --tag "$(TAG)"
+	gixctl verify --stack "$(TRIAL)"
+	gixctl scan --stack "$(TRIAL)" --sbom "$(or $(SBOM),sbom)" $(if $(filter true,$(SCANNER)),--require)
+	gixctl release push --stack "$(TRIAL)" --file "$(RELEASE)"
+
+.PHONY: deploy
+deploy: setup ## Run the digests of RELEASE=release.json in STACK=, held to the policy pack, and verify it
+	@$(TOOLS)
+	pulumi stack select --create "$(STACK)"
+	gixctl release pin "$(STACK)" --file "$(RELEASE)"
+	pulumi up --stack "$(STACK)" --yes --skip-preview --policy-pack "$${GIX_POLICY_PACK:-policy}"
+	gixctl status --stack "$(STACK)"
+	gixctl verify --stack "$(STACK)"
+
+.PHONY: drift
+drift: setup ## Look whether STACKS="staging prod" are as they were deployed; ISSUE=true tells it on GitHub
+	@$(TOOLS)
+	gixctl drift $(or $(STACKS),$(STACK)) $(if $(filter true,$(ISSUE)),--issue)
+
+.PHONY: review-up
+review-up: setup ## Bring up the throw-away stack of the pull request NUMBER=
+	@$(TOOLS)
+	gixctl review up "$(NUMBER)"
+
+.PHONY: review-down
+review-down: setup ## Remove the throw-away stack of the pull request NUMBER=
+	@$(TOOLS)
+	gixctl review down "$(NUMBER)"
+
 .PHONY: check
-check: .venv/.complete ## Lint and types
+check: .venv/.complete ## Lint and types, of workflows, too
 	@$(TOOLS)
 	ruff format --check --quiet
 	ruff check --quiet
 	mypy
 	git ls-files -co --exclude-standard -z '*.sh' offline/setup offline/clean .ci/run | xargs -0r shellcheck -x
+	if ! command -v actionlint >/dev/null && [ -x offline/actionlint.sh ]; then
+		offline/actionlint.sh
+		. .offline/parts/actionlint
+		PATH="$$GIX_ACTIONLINT:$$PATH"
+	fi
+	actionlint
 
 .PHONY: test-unit
 test-unit: .venv/.complete ## Tests that need no engine: seconds

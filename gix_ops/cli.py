@@ -10,17 +10,22 @@ from typing import Annotated
 import typer
 
 from gix_components import __version__
-from gix_ops.commands import check, data, look, review
+from gix_components.backups.errors import LedgerError
+from gix_ops.commands import check, data, delivery, look, pull_request, review
 from gix_ops.errors import StackError
 
 _EXIT_CODES = """
 Exit codes: 0 all is well; 1 something is not as it should be, or could not be done; 2 the words are wrong.
 """
 
-app = typer.Typer(name="gixctl", no_args_is_help=True, pretty_exceptions_enable=False, epilog=_EXIT_CODES)
-for group in (look, check, data):
+app = typer.Typer(
+    name="gixctl", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", epilog=_EXIT_CODES
+)
+for group in (look, check, data, delivery):
     app.add_typer(group.app)
 app.add_typer(review.app, name="review")
+app.add_typer(pull_request.app, name="pull-request")
+app.add_typer(delivery.releases, name="release")
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -52,7 +57,7 @@ def main() -> None:
     """Run the command; what a person can mend is told in a line, without a traceback."""
     try:
         app()
-    except StackError as error:
+    except (StackError, LedgerError) as error:
         typer.secho(f"gixctl: {error}", fg=typer.colors.RED, err=True)
         raise SystemExit(1) from None
 

@@ -113,13 +113,18 @@ def read(directory: Path, stack: str | None, *, refresh: bool = False) -> Plan:
 
     Raises StackError where there is no Pulumi CLI. A preview that fails is a plan with errors.
     """
+    return read_with_steps(directory, stack, refresh=refresh)[0]
+
+
+def read_with_steps(directory: Path, stack: str | None, *, refresh: bool = False) -> tuple[Plan, tuple[Step, ...]]:
+    """The plan, as `read` gives it, and the steps that it is made of."""
     words = ["preview", "--json", "--show-sames", *(["--refresh"] if refresh else [])]
     answer = ask(directory, *words, stack=stack)
     try:
         preview = json.loads(answer.stdout)
     except json.JSONDecodeError:
-        return _failed(stack or "(selected)", [_tidy(answer.stderr or answer.stdout)])
-    return of(preview, stack=stack, failed=bool(answer.returncode))
+        return _failed(stack or "(selected)", [_tidy(answer.stderr or answer.stdout)]), ()
+    return of(preview, stack=stack, failed=bool(answer.returncode)), steps(preview)
 
 
 def of(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool = False) -> Plan:

@@ -69,7 +69,7 @@ def markdown(plan: Plan) -> str:
 
 def _lines(plan: Plan) -> Iterator[str]:
     alarm = ":warning: " if _is_alarming(plan) else ""
-    yield f"{alarm}**{_inline(plan.stack)}**: {_inline(plan.summary)}"
+    yield f"{alarm}**{inline(plan.stack)}**: {inline(plan.summary)}"
     for error in plan.errors:
         yield ""
         # Indented, a text of any content is shown as it is.
@@ -78,16 +78,16 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from ("", "| service | what happens | why |", "|---|---|---|")
         for each in plan.services:
             what = _what(each) if each.effect is Effect.UNTOUCHED else f"**{_what(each)}**"
-            yield f"| {_cell(each.service)} | {what}{_risks(each)} | {_causes(each)} |"
+            yield f"| {code(each.service)} | {what}{_risks(each)} | {_causes(each)} |"
     if plan.others:
         yield from ("", "| besides | what happens | why |", "|---|---|---|")
         for other in _on_engine(plan):
-            yield f"| {other.kind} {_cell(other.name)} | {other.operation}{_risks(other)} | {_causes(other)} |"
+            yield f"| {other.kind} {code(other.name)} | {other.operation}{_risks(other)} | {_causes(other)} |"
         for names, operation in _records(plan):
-            yield f"| {_RECORDS} | {operation}: {_inline(names)} | |"
+            yield f"| {_RECORDS} | {operation}: {inline(names)} | |"
     for notice in plan.notices:
         yield ""
-        yield f"> {_inline(notice)}"
+        yield f"> {inline(notice)}"
 
 
 def _is_alarming(plan: Plan) -> bool:
@@ -117,19 +117,19 @@ def _with_risks(what: str, plan: ServicePlan | OtherPlan) -> str:
 
 
 def _risks(plan: ServicePlan | OtherPlan) -> str:
-    return "".join(f"<br>:warning: **DATA AT RISK:** {_inline(risk)}" for risk in plan.data_at_risk)
+    return "".join(f"<br>:warning: **DATA AT RISK:** {inline(risk)}" for risk in plan.data_at_risk)
 
 
 def _causes(plan: ServicePlan | OtherPlan) -> str:
-    return "<br>".join(map(_cell, plan.causes))
+    return "<br>".join(map(code, plan.causes))
 
 
-def _cell(text: str) -> str:
+def code(text: str) -> str:
     """Text as it is, in a cell of a table."""
-    return f"<code>{_inline(text)}</code>"
+    return f"<code>{inline(text)}</code>"
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """Text as it is: nothing in it is markup, a mention or the end of a cell."""
     plain = html.escape(" ".join(text.split()), quote=False)
     return "".join(f"&#{ord(each)};" if each in "|`*_@#[]\\~" else each for each in plain)

@@ -7,15 +7,18 @@ from pathlib import Path
 from gix_ops.errors import StackError
 
 
-def ask(directory: Path, *words: str, stack: str | None = None) -> subprocess.CompletedProcess[str]:
+def ask(
+    directory: Path, *words: str, stack: str | None = None, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run `pulumi WORDS` in the program's `directory` for `stack`, or for the selected one, and wait for its end.
 
-    Its exit code is the caller's to look at. Raises StackError where there is no such command.
+    `stdin` is what it reads, for what must not show among the words. Its exit code is the caller's to look at. Raises
+    StackError where there is no such command.
     """
     command = [_pulumi(), *words, "--non-interactive", "--color", "never"]
     if stack is not None:
         command += ["--stack", stack]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=directory, input=stdin, capture_output=True, text=True, check=False)
 
 
 def show(directory: Path, *words: str) -> None:

@@ -30,6 +30,25 @@ write_offline() {
 PYTHONPATH=${CLONE@Q} exec ${CLONE@Q}/.venv/bin/python -P -m offline.docker_plugin "\$@"
 EOF
     chmod +x "$STATE/pulumi/$PLUGIN"
+    write_policy_pack
+}
+
+# The pack of policy/ for a language host that is older than its CLI, and can't start one: an analyzer does it instead,
+# for a language that has no host. Tried: the host runs the stack's program in the pack's place.
+write_policy_pack() {
+    [[ -d $CLONE/policy ]] || return 0
+    local program=$wrote language=python-module
+    write "$STATE/policy/PulumiPolicy.yaml" < <(
+        sed '/^runtime:/,$d' "$CLONE/policy/PulumiPolicy.yaml"
+        echo "runtime: $language"
+    )
+    ln -sfn "$CLONE/policy/__main__.py" "$STATE/policy/__main__.py"
+    write "$STATE/pulumi/plugins/analyzer-policy-$language-v$VERSION/pulumi-analyzer-policy-$language" <<EOF
+#!/bin/sh
+exec ${CLONE@Q}/.venv/bin/python -u -m pulumi.policy "\$@"
+EOF
+    chmod +x "$STATE/pulumi/plugins/analyzer-policy-$language-v$VERSION/pulumi-analyzer-policy-$language"
+    wrote=$program
 }
 
 if [[ -x $home/$PLUGIN ]]; then
@@ -51,4 +70,4 @@ else
     write_offline
     did 'put the offline docker plugin into .offline/pulumi'
 fi
-publish GIX_PLUGIN_HOME "$STATE/pulumi"
+publish GIX_PLUGIN_HOME "$STATE/pulumi" GIX_POLICY_PACK "$STATE/policy"

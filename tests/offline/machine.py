@@ -16,6 +16,7 @@ REAL = (
     "docker-registry",
     "pulumi",
     "pulumi-language-python",
+    "actionlint",
     "go",
     "apt-get",
     "debootstrap",

@@ -1,0 +1,90 @@
+"""`gixctl drift`: what an environment has become since it was deployed, seen on its engine and by nobody's report."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gix_ops import github, plan_text, pulumi_command, release, verify
+from gix_ops.errors import StackError
+from gix_ops.stack import Stack
+from gix_ops.verify import Difference
+
+MARKER = "<!-- gixctl: drift -->"
+"""The first line of the issue, by which it is found again."""
+TITLE = "Drift: an environment is not as it was deployed"
+
+_AS_DEPLOYED = "Every environment is as it was deployed again."
+_LONGEST_OUTPUT = 12_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """One environment.
+
+    `changes` is what Pulumi says of an update that should have nothing to do, and empty where it has none.
+    `differences` are the fields in which the engine is not what is declared; `error` is why it can't be told.
+    """
+
+    stack: str
+    changes: str = ""
+    differences: tuple[Difference, ...] = ()
+    error: str = ""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the environment is not as it was deployed, or can't be seen."""
+        return bool(self.changes or self.differences or self.error)
+
+
+def look(directory: Path, stack: str) -> Drift:
+    """Hold the environment against its engine, by refresh and field by field."""
+    try:
+        with release.as_deployed(directory, stack) as copy:
+            answer = pulumi_command.ask(copy, "preview", "--refresh", "--expect-no-changes", "--diff", stack=stack)
+            differences = verify.verify(Stack.read(stack, copy)).differences
+    except StackError as error:
+        return Drift(stack=stack, error=str(error))
+    said = (answer.stdout + answer.stderr).strip()
+    return Drift(stack=stack, changes=said if answer.returncode else "", differences=tuple(differences))
+
+
+def report(drifts: Iterable[Drift]) -> str:
+    """What was seen, as Markdown for people."""
+    return "\n".join(line for drift in drifts for line in _lines(drift)) + "\n"
+
+
+def tell(drifts: Iterable[Drift]) -> str:
+    """Open the issue on GitHub, bring it up to date, or close it where there is no drift any more; what was done."""
+    found = list(drifts)
+    if any(each.is_there for each in found):
+        body = f"{MARKER}\n{report(found)}"[: plan_text.LONGEST_COMMENT]
+        return f"issue {github.report(MARKER, TITLE, body)} tells of it"
+    closed = github.close(MARKER, _AS_DEPLOYED)
+    return "no drift" if closed is None else f"no drift any more: issue {closed} closed"
+
+
+def _lines(drift: Drift) -> Iterator[str]:
+    yield f"### {plan_text.inline(drift.stack)}"
+    yield ""
+    if not drift.is_there:
+        yield "As it was deployed."
+    if drift.error:
+        yield "It can't be looked at:"
+        yield ""
+        yield from _shown(drift.error)
+    if drift.differences:
+        yield from ("| what | field | declared | on the engine | mended by |", "|---|---|---|---|---|")
+        for each in drift.differences:
+            cells = (each.subject, each.field, each.declared or "(none)", each.found or "(none)", each.way_out)
+            yield f"| {' | '.join(map(plan_text.code, cells))} |"
+        yield ""
+    if drift.changes:
+        yield "`pulumi preview --refresh --expect-no-changes` says:"
+        yield ""
+        yield from _shown(drift.changes[-_LONGEST_OUTPUT:])
+    yield ""
+
+
+def _shown(text: str) -> Iterator[str]:
+    # Indented, a text of any content is shown as it is.
+    return (f"    {line}" for line in text.splitlines())

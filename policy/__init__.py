@@ -1,0 +1,1 @@
+"""The policy pack: what holds for every container, whatever program declares it."""

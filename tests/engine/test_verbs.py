@@ -1,0 +1,171 @@
+"""Every verb of gixctl for a stack beside another one, and where something that it needs is not there."""
+
+import io
+import json
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import pytest
+import typer
+
+from gix_ops import cli
+from tests.engine.gixctl import gixctl
+from tests.engine.stack_under_test import SERVICES, StackUnderTest, new_stack
+
+VERBS: dict[str, list[str]] = {
+    "status": [],
+    "health": [],
+    "logs": ["--tail", "1"],
+    "shell": ["auction", "--", "true"],
+    "graph": [],
+    "address": ["auction"],
+    "plan": [],
+    "verify": [],
+    "doctor": ["--json"],
+    "audit": [],
+    "scan": ["--sbom", "SBOM"],
+    "backup": ["ARCHIVE"],
+    "restore": ["SAVED", "--replace"],
+    "fix-permissions": [],
+}
+"""Words that each verb of a stack needs; capitals stand for a test's own files."""
+NOT_ABOUT_A_STACK = {"backups", "delete-ledger", "drift", "review", "pull-request", "release"}
+WORKS_WITHOUT_AN_ENGINE = {"address"}
+WORKS_WITHOUT_A_CONTAINER = {"address", "backup", "restore", "scan"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run a verb within this process: a process of its own for each takes most of its time to start."""
+
+    def run(stack: StackUnderTest, verb: str, *, name: str | None = None, **variables: str) -> Said:
+        files = {"ARCHIVE": tmp_path / f"{stack.name}.tar.gz", "SAVED": saved(tmp_path), "SBOM": tmp_path / "sbom"}
+        words = [str(files.get(word, word)) for word in VERBS[verb]]
+        selected = ["--stack", name or stack.name]
+        at = words.index("--") if "--" in words else len(words)
+        if variables == {} and verb == "shell" and name is None:
+            # It gives its process up for the docker command's.
+            done = gixctl(stack, *["shell", "--stack", stack.name, *words], select=False)
+            return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+        with monkeypatch.context() as patch:
+            patch.chdir(stack.directory)
+            for variable, value in (stack.variables | {"COLUMNS": "200", "NO_COLOR": "1"} | variables).items():
+                patch.setenv(variable, value)
+            patch.setattr(sys, "argv", ["gixctl", verb, *words[:at], *selected, *words[at:]])
+            out, err = io.StringIO(), io.StringIO()
+            with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+                cli.main()
+        return Said(code=int(ended.value.code or 0), out=out.getvalue(), err=err.getvalue())
+
+    return run
+
+
+def saved(directory: Path) -> Path:
+    """An archive that may be restored."""
+    path = directory / "saved.tar.gz"
+    if not path.exists():
+        with tarfile.open(path, "w:gz") as tar:
+            entry = tarfile.TarInfo("./ledger.jsonl")
+            entry.uid = entry.gid = 1000
+            tar.addfile(entry)
+    return path
+
+
+@pytest.fixture(scope="module")
+def beside(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    """A second stack on the same engine."""
+    stack = new_stack(client, tmp_path_factory.mktemp("beside") / "gix")
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+
+
+def test_every_verb_is_tried_here() -> None:
+    command = typer.main.get_command(cli.app)
+    verbs = set(getattr(command, "commands", {}))
+    assert verbs == {*VERBS, *NOT_ABOUT_A_STACK}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_of_two_stacks_each_verb_is_about_the_one_that_it_was_given(
+    platform: StackUnderTest, beside: StackUnderTest, run: Run, verb: str
+) -> None:
+    ids = {each.name: each.ids() for each in (platform, beside)}
+    for stack, other in ((platform, beside), (beside, platform)):
+        said = run(stack, verb)
+        # These stacks are not hardened, and the audit says so.
+        assert said.code == (1 if verb == "audit" else 0), said
+        assert other.name not in said.out
+        if verb not in {"logs", "shell"}:
+            assert stack.name in said.out or str(stack.endpoint("auction")[1]) in said.out or "1000:1000" in said.out
+    assert {each.name: each.ids() for each in (platform, beside)} == ids
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_without_an_engine_each_verb_says_so_in_a_line(platform: StackUnderTest, run: Run, verb: str) -> None:
+    said = run(platform, verb, DOCKER_HOST="unix:///absent.sock")
+    if verb in WORKS_WITHOUT_AN_ENGINE:
+        assert said.code == 0, said
+        return
+    assert said.code == 1, said
+    if verb == "doctor":
+        faults = {each["check"]: each for each in json.loads(said.out)["findings"] if each["level"] == "fault"}
+        assert "make setup" in faults["engine"]["way_out"]
+    else:
+        told = said.out + said.err
+        assert "ngine" in told
+        assert "Traceback" not in told
+        assert len(said.err.splitlines()) <= 3
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_of_a_stack_that_is_not_there_each_verb_says_so_in_a_line(
+    platform: StackUnderTest, run: Run, verb: str
+) -> None:
+    said = run(platform, verb, name="absent")
+    assert said.code == 1, said
+    assert "absent" in said.out + said.err
+    assert "Traceback" not in said.out + said.err
+    assert len(said.err.splitlines()) <= 3
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "plan"])
+def test_where_the_auction_s_container_is_missing_each_verb_says_so_or_does_without(
+    without_auction: StackUnderTest, run: Run, verb: str
+) -> None:
+    said = run(without_auction, verb)
+    assert "Traceback" not in said.out + said.err
+    if verb in WORKS_WITHOUT_A_CONTAINER:
+        assert said.code == 0, said
+    else:
+        assert said.code == 1, said
+        assert "auction" in said.out + said.err
+
+
+@pytest.fixture(scope="module")
+def without_auction(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    """A stack whose auction somebody removed."""
+    stack = new_stack(client, tmp_path_factory.mktemp("without") / "gix")
+    try:
+        stack.up()
+        client.containers.get(str(stack.container(SERVICES[1])["Id"])).remove(force=True)
+        yield stack
+    finally:
+        stack.remove()

@@ -1,0 +1,395 @@
+"""The comment of a pull request: what it touches, how long it is, what stands for secrets; and who may post what."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gix_ops import builds, drift, github, posting, pull_request, rehearsal, touched
+from gix_ops.builds import FailedBuild
+from gix_ops.drift import Drift
+from gix_ops.errors import StackError
+from gix_ops.plan import Effect, Plan, ServicePlan
+from gix_ops.plan_text import LONGEST_COMMENT
+from gix_ops.pull_request import LONGEST, MARKER, Section, compose
+from gix_ops.release import Release, read_config
+
+ENVIRONMENTS: dict[str, dict[str, Any]] = {
+    "dev": {"gix:source": "sample"},
+    "staging": {},
+    "prod": {"gix:images": {"way": "registry"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("Pulumi.dev.yaml", ("dev",)),
+        ("Pulumi.prod.yaml", ("prod",)),
+        ("gix_components/service.py", ("dev", "staging", "prod")),
+        ("__main__.py", ("dev", "staging", "prod")),
+        ("requirements.txt", ("dev", "staging", "prod")),
+        ("policy/__main__.py", ("dev", "staging", "prod")),
+        ("infra/docker/Dockerfile.rust-builder", ("dev", "staging")),
+        ("sample/Cargo.toml", ("dev", "staging")),
+        ("docs/design.md", ()),
+        ("tests/unit/test_plan.py", ()),
+        ("gix_ops/plan.py", ()),
+        ("sampled/Cargo.toml", ()),
+    ],
+)
+def test_a_change_touches_the_environments_that_are_made_of_it(path: str, names: tuple[str, ...]) -> None:
+    assert touched.environments([path, "README.md"], ENVIRONMENTS) == names
+
+
+def test_given_a_source_of_its_own_an_environment_is_touched_by_that() -> None:
+    files = {"dev": {"gix:source": "services"}, "staging": {}}
+    assert touched.environments(["services/src/main.rs"], files) == ("dev",)
+
+
+def test_what_is_sealed_has_placeholders_and_what_belongs_to_an_engine_is_left_out() -> None:
+    config = {
+        "gix:auction": {
+            "hostPort": 1,
+            "secretEnvironment": {"TOKEN": {"secure": "v1:a"}, "odd key": {"secure": "v1:b"}},
+        },
+        "gix:engine": {"host": "ssh://far"},
+        "gix:takeOver": True,
+        "gix:ledger": {"adopt": True, "protect": True},
+        "gix:images": {"push": True, "tag": "v1"},
+        "gix:registry": {"password": {"secure": "v1:a"}},
+    }
+    kept, secrets = rehearsal.plain(config)
+    assert kept == {
+        "gix:auction": {"hostPort": 1, "secretEnvironment": {}},
+        "gix:ledger": {"protect": True},
+        "gix:images": {"tag": "v1"},
+        "gix:registry": {},
+    }
+    assert list(secrets) == [
+        "gix:auction.secretEnvironment.TOKEN",
+        'gix:auction.secretEnvironment["odd key"]',
+        "gix:registry.password",
+    ]
+    first, second, third = secrets.values()
+    assert first == third != second
+    assert "v1:" not in "".join(secrets.values())
+
+
+def test_the_last_words_of_a_build_are_those_of_the_step_that_failed() -> None:
+    output = """\
+#7 [auction 1/2] RUN instal -d /data
+#7 sha256:de66b68cf9da
+#7 1.196 /bin/sh: 1: instal: not found
+#8 [builder 4/4] RUN cargo build
+#8 12.3 Compiling gcam-node
+#7 ERROR: executor failed running [/bin/sh -c instal -d /data]: exit code: 127
+------
+ > [auction 1/2] RUN instal -d /data:
+------
+executor failed running [/bin/sh -c instal -d /data]: exit code: 127
+"""
+    assert builds._last_words(output).splitlines() == [
+        "[auction 1/2] RUN instal -d /data",
+        "/bin/sh: 1: instal: not found",
+        "ERROR: executor failed running [/bin/sh -c instal -d /data]: exit code: 127",
+    ]
+    assert builds._last_words("no such Dockerfile\n") == "no such Dockerfile"
+
+
+def section(**values: Any) -> Section:
+    service = ServicePlan(
+        service="router", container="gix-router", effect=Effect.RESTARTED, causes=("RUST_LOG a -> b",)
+    )
+    plan = Plan(stack="dev", summary="router restarted", services=(service,))
+    return Section(plan=plan, **({"against": "what is deployed"} | values))
+
+
+def test_the_comment_begins_with_its_marker_and_folds_pulumis_diff() -> None:
+    text = compose([section(diff="~ envs")], fork=False)
+    assert text.startswith(MARKER)
+    assert "RUST&#95;LOG a -&gt; b" in text
+    assert "<details>\n<summary>Pulumi's own diff</summary>\n\n```\n~ envs\n```" in text
+    assert "secret" not in text
+
+
+def test_given_a_fork_it_says_that_there_were_no_secrets_and_what_stands_for_them() -> None:
+    text = compose([section(placeholders=("gix:registry.password",))], fork=True)
+    assert "comes from a fork" in text
+    assert "**without any secret**" in text
+    assert "<code>gix:registry.password</code>" in text
+
+
+def test_given_diffs_that_are_too_long_each_is_cut_and_no_plan_is() -> None:
+    text = compose([section(diff="a\n" * LONGEST), section(diff="b\n" * LONGEST), section(diff="short")], fork=True)
+    assert LONGEST - 2 * LONGEST // 3 < len(text) <= LONGEST < LONGEST_COMMENT
+    assert text.count("[cut here:") == 2
+    assert text.count("router restarted") == 3
+    assert text.count("<details>") == text.count("</details>") == 3
+
+
+def test_given_plans_that_leave_no_room_the_diffs_go() -> None:
+    long = FailedBuild(image="gix-router", words="x\n" * (LONGEST // 8))
+    text = compose([section(diff="a\n" * 999, failed=(long,))] * 2, fork=False)
+    assert len(text) <= LONGEST
+
+
+def test_a_diff_with_fences_of_its_own_stays_in_its_fold() -> None:
+    text = compose([section(diff="````\n</details>")], fork=False)
+    assert "`````\n````\n</details>\n`````" in text
+
+
+def test_given_nothing_touched_the_comment_says_so() -> None:
+    assert "touches no environment" in compose([], fork=False)
+
+
+@pytest.mark.parametrize(
+    ("values", "good"),
+    [
+        ({}, True),
+        ({"refused": "no"}, False),
+        ({"failed": (FailedBuild(image="gix-router", words="no"),)}, False),
+        ({"plan": Plan(stack="dev", summary="the preview failed", errors=("no",))}, False),
+    ],
+    ids=["all is well", "refused by policy", "a broken build", "a failed preview"],
+)
+def test_a_failure_of_any_kind_is_one(values: dict[str, Any], good: bool) -> None:  # noqa: FBT001 - a parameter
+    assert (Section(**values).is_good if "plan" in values else section(**values).is_good) is good
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with an environment, on a machine that has no engine."""
+    directory = tmp_path / "repository"
+    directory.mkdir()
+    (directory / "Pulumi.yaml").write_text("name: gix\nruntime: python\n")
+    (directory / "Pulumi.dev.yaml").write_text("config: {}\n")
+    commit(directory, "init", "--quiet")
+    monkeypatch.chdir(directory)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/absent.sock")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "")
+    return directory
+
+
+def commit(directory: Path, *first: str) -> None:
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+    commands = [first] if first else []
+    for words in (*commands, ("add", "--all"), ("commit", "--quiet", "--message", "change")):
+        subprocess.run(["git", *identity, *words], cwd=directory, check=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("Pulumi.dev.yaml", "config: {'gix:router': {rustLog: warn}}\n", "does not answer"),
+        ("Pulumi.dev.yaml", "config: [\n", "does not answer"),
+        ("Pulumi.dev.yaml", "just a word\n", "does not answer"),
+        ("docs.md", "words\n", "touches no environment"),
+    ],
+    ids=["no engine", "no YAML", "no stack file", "nothing touched"],
+)
+def test_what_cannot_be_previewed_is_a_comment_too(repository: Path, file: str, content: str, told: str) -> None:
+    (repository / file).write_text(content)
+    commit(repository)
+    made = pull_request.comment(repository, "HEAD^1", fork=False)
+    assert told in made.text
+    assert made.is_good is (file == "docs.md")
+
+
+@pytest.mark.parametrize("content", ["config: [\n", "just a word\n", "- a list\n", "config: 7\n"])
+def test_given_a_stack_file_that_is_none_its_reader_says_so(tmp_path: Path, content: str) -> None:
+    (tmp_path / "Pulumi.dev.yaml").write_text(content)
+    with pytest.raises(StackError, match=r"Pulumi\.dev\.yaml is no stack file"):
+        read_config(tmp_path, "dev")
+
+
+def test_given_no_such_revision_git_is_quoted(repository: Path) -> None:
+    with pytest.raises(StackError, match="git merge-base"):
+        pull_request.comment(repository, "no-such-revision", fork=False)
+
+
+class GitHub:
+    """Stands in for `gh api`: what it was sent, and what it answers, by path."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        (directory / "answers.json").write_text("{}")
+        script = directory / "gh"
+        script.write_text(
+            f"#!{sys.executable}\n"
+            "import json, pathlib, sys\n"
+            "here = pathlib.Path(__file__).parent\n"
+            "words = sys.argv[1:]\n"
+            "method = words[words.index('--method') + 1] if '--method' in words else 'GET'\n"
+            "body = json.load(sys.stdin) if '--input' in words else None\n"
+            "with (here / 'sent').open('a') as sent:\n"
+            "    sent.write(json.dumps([method, words[-1], body]) + '\\n')\n"
+            "answers = json.loads((here / 'answers.json').read_text())\n"
+            "answer = answers.get(f'{method} {words[-1]}')\n"
+            "if answer is None: sys.exit('HTTP 404')\n"
+            "print(json.dumps([answer] if '--slurp' in words else answer))\n"
+        )
+        script.chmod(0o755)
+
+    def answers(self, **by_request: Any) -> None:
+        (self.directory / "answers.json").write_text(json.dumps(by_request))
+
+    @property
+    def sent(self) -> list[tuple[str, str, Any]]:
+        lines = (self.directory / "sent").read_text().splitlines() if (self.directory / "sent").exists() else []
+        return [tuple(json.loads(line)) for line in lines if not line.startswith('["GET"')]
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GitHub:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("GITHUB_REPOSITORY", "gix/gix")
+    return GitHub(tmp_path)
+
+
+def said(identity: int, body: str, login: str = "github-actions[bot]") -> dict[str, Any]:
+    return {"id": identity, "number": identity, "body": body, "user": {"login": login}}
+
+
+COMMENTS = "GET repos/gix/gix/issues/7/comments?per_page=100"
+
+
+def test_the_first_comment_is_made_and_the_next_takes_its_place(hub: GitHub) -> None:
+    hub.answers(**{COMMENTS: [], "POST repos/gix/gix/issues/7/comments": {}})
+    github.say(7, MARKER, f"{MARKER} one")
+    assert hub.sent == [("POST", "repos/gix/gix/issues/7/comments", {"body": f"{MARKER} one"})]
+
+    hub.answers(**{COMMENTS: [said(1, "hello"), said(2, MARKER)], "PATCH repos/gix/gix/issues/comments/2": {}})
+    github.say(7, MARKER, f"{MARKER} two")
+    assert hub.sent[1:] == [("PATCH", "repos/gix/gix/issues/comments/2", {"body": f"{MARKER} two"})]
+
+
+def test_what_somebody_else_wrote_is_never_changed_whatever_it_begins_with(hub: GitHub) -> None:
+    hub.answers(**{COMMENTS: [said(1, MARKER, "mallory")], "POST repos/gix/gix/issues/7/comments": {}})
+    github.say(7, MARKER, MARKER)
+    assert [method for method, _, _ in hub.sent] == ["POST"]
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> tuple[Path, Path]:
+    text, number = tmp_path / "comment.md", tmp_path / "number"
+    text.write_text(f"{MARKER}\n\nwhat it does\n")
+    number.write_text("7\n")
+    return text, number
+
+
+def test_a_comment_is_posted_on_the_pull_request_of_the_event(hub: GitHub, artifact: tuple[Path, Path]) -> None:
+    hub.answers(
+        **{
+            "GET repos/gix/gix/pulls/7": {"head": {"sha": "abc"}},
+            COMMENTS: [],
+            "POST repos/gix/gix/issues/7/comments": {},
+        }
+    )
+    assert posting.post(*artifact, head="abc", fork=False) == 7
+    [(_, _, sent)] = hub.sent
+    assert sent["body"].startswith(MARKER)
+
+
+def test_given_another_pull_requests_number_nothing_is_posted(hub: GitHub, artifact: tuple[Path, Path]) -> None:
+    hub.answers(**{"GET repos/gix/gix/pulls/7": {"head": {"sha": "another"}}})
+    with pytest.raises(StackError, match="not at abc"):
+        posting.post(*artifact, head="abc", fork=False)
+    assert hub.sent == []
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("number", "7; rm -rf /", "does not hold the number"),
+        ("number", "0", "does not hold the number"),
+        ("number", "../7", "does not hold the number"),
+        ("number", "7" * 2_000, "does not hold the number"),
+        ("comment.md", "x" * (LONGEST_COMMENT + 1), "at most"),
+        ("comment.md", "hello", "does not begin with"),
+    ],
+)
+def test_given_an_artifact_that_is_not_what_it_must_be_nothing_is_posted(
+    hub: GitHub, artifact: tuple[Path, Path], file: str, content: str, told: str
+) -> None:
+    (artifact[0].parent / file).write_text(content)
+    with pytest.raises(StackError, match=told):
+        posting.post(*artifact, head="abc", fork=True)
+    assert hub.sent == []
+
+
+def test_a_comment_calls_nobody_and_a_forks_says_that_it_is_one() -> None:
+    body = posting.harmless(f"{MARKER}\n@everybody \x1b[31mred ghcr.io/gix@sha256:0\n", fork=True)
+    assert "@everybody" not in body
+    assert "\x1b" not in body
+    assert "ghcr.io/gix@sha256:0" in body
+    assert "comes from a fork" in body
+    assert len(posting.harmless(MARKER + "@a" * LONGEST_COMMENT, fork=True)) <= LONGEST_COMMENT
+
+
+ISSUES = "GET repos/gix/gix/issues?state=open&per_page=100"
+
+
+def test_drift_opens_one_issue_keeps_it_up_to_date_and_closes_it(hub: GitHub) -> None:
+    drifted, clean = Drift(stack="prod", changes="~ memory"), Drift(stack="prod")
+
+    hub.answers(**{ISSUES: [], "POST repos/gix/gix/issues": {"number": 3}})
+    assert drift.tell([drifted]) == "issue 3 tells of it"
+    [(method, _, body)] = hub.sent
+    assert (method, body["title"]) == ("POST", drift.TITLE)
+    assert "    ~ memory" in body["body"]
+
+    hub.answers(**{ISSUES: [said(3, drift.MARKER)], "PATCH repos/gix/gix/issues/3": {}})
+    assert drift.tell([drifted, clean]) == "issue 3 tells of it"
+    assert hub.sent[1][:2] == ("PATCH", "repos/gix/gix/issues/3")
+
+    hub.answers(
+        **{
+            ISSUES: [said(3, drift.MARKER)],
+            "POST repos/gix/gix/issues/3/comments": {},
+            "PATCH repos/gix/gix/issues/3": {},
+        }
+    )
+    assert drift.tell([clean]) == "no drift any more: issue 3 closed"
+    assert hub.sent[3] == ("PATCH", "repos/gix/gix/issues/3", {"state": "closed"})
+
+    hub.answers(**{ISSUES: []})
+    assert drift.tell([clean]) == "no drift"
+    assert len(hub.sent) == 4
+
+
+def test_without_gh_the_way_to_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("GITHUB_REPOSITORY", "gix/gix")
+    with pytest.raises(StackError, match="no gh command"):
+        github.head_of(1)
+    monkeypatch.delenv("GITHUB_REPOSITORY")
+    with pytest.raises(StackError, match="OWNER/NAME"):
+        github.head_of(1)
+
+
+def test_a_release_pins_its_digests_and_leaves_the_rest_of_an_environment(tmp_path: Path) -> None:
+    release = Release(registry="r:5000", organization="gix", tag="v2", digests={"router": "sha256:b"})
+    release.save(tmp_path / "release.json")
+    assert Release.load(tmp_path / "release.json") == release
+    config = {
+        "gix:images": {"way": "multi-stage", "push": True, "platform": "linux/arm64", "digests": {"old": "sha256:a"}},
+        "gix:registry": {"username": "gix"},
+        "gix:router": {"rustLog": "warn"},
+    }
+    assert release.pinned(config) == {
+        "gix:images": {
+            "way": "registry",
+            "platform": "linux/arm64",
+            "tag": "v2",
+            "digests": {"router": "sha256:b"},
+        },
+        "gix:registry": {"username": "gix", "address": "r:5000", "organization": "gix"},
+        "gix:router": {"rustLog": "warn"},
+    }
+    (tmp_path / "release.json").write_text("[]")
+    with pytest.raises(StackError, match="no release"):
+        Release.load(tmp_path / "release.json")
