@@ -44,8 +44,8 @@ class Contents:
 
     manifest: Manifest | None = None
     content_bytes: int = 0
-    directory: tarfile.TarInfo | None = None
-    """The entry of the ledger's directory itself, where the archive has one."""
+    directory: str | None = None
+    """Owner, mode and time of the ledger's directory itself, as swap.sh reads them, where the archive has them."""
     digests: dict[str, str] = field(default_factory=dict)
     """SHA-256 of every regular file by its name, relative to the ledger's directory."""
 
@@ -257,7 +257,8 @@ def _note(contents: Contents, tar: tarfile.TarFile, member: tarfile.TarInfo, pro
 
 def _note_other(contents: Contents, member: tarfile.TarInfo) -> None:
     if member.isdir() and _relative(member.name) == ".":
-        contents.directory = member
+        time = member.pax_headers.get("mtime", member.mtime)
+        contents.directory = f"{member.uid}:{member.gid} {member.mode:o} @{time}"
     # A hard link is one more name of a file that has been read.
     if member.islnk():
         contents.digests[_relative(member.name)] = contents.digests[_relative(member.linkname)]

@@ -82,11 +82,7 @@ def restore(ledger: Ledger, source: Path, *, replace: bool = False, progress: Pr
 
 def _prepared(contents: Contents, found: _Found) -> bytes:
     """A tar of the directories in which the restore puts things together, and of what swap.sh reads."""
-    attributes = found.attributes
-    if contents.directory is not None:
-        entry = contents.directory
-        time = entry.pax_headers.get("mtime", entry.mtime)
-        attributes = f"{entry.uid}:{entry.gid} {entry.mode:o} @{time}"
+    attributes = contents.directory or found.attributes
     whole = io.BytesIO()
     with tarfile.open(fileobj=whole, mode="w") as tar:
         for name in (WORK_DIRECTORY, f"{WORK_DIRECTORY}/new"):
