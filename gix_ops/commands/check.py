@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gix_ops import audit, doctor, plan, plan_text, remedies, scan, verify
+from gix_ops import verify
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
-from gix_ops.patient import Patient
+from gix_ops.doctor import examination, remedies
+from gix_ops.doctor.patient import Patient
+from gix_ops.planning import plan, plan_text
+from gix_ops.security import audit, scan
 from gix_ops.stack import program_directory
 
 PANEL = "Check"
@@ -108,15 +111,15 @@ def doctor_command(stack: StackOption = None, fix: FixOption = False, as_json: J
     gixctl doctor --fix && pulumi up
     """
     done = remedies.mend(Patient(Path.cwd(), stack)) if fix else []
-    diagnosis = doctor.examine(Patient(Path.cwd(), stack), done)
+    diagnosis = examination.examine(Patient(Path.cwd(), stack), done)
     if as_json:
         write_json(diagnosis)
     else:
         console = Console()
         for each in done:
             console.print(each, highlight=False, markup=False)
-        console.print(doctor.table(diagnosis))
-        console.print(doctor.summary(diagnosis), highlight=False, markup=False)
+        console.print(examination.table(diagnosis))
+        console.print(examination.summary(diagnosis), highlight=False, markup=False)
     if diagnosis.faults:
         raise typer.Exit(1)
 

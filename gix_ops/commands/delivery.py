@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from gix_ops import drift, release
-from gix_ops.release import Release
+from gix_ops.delivery import drift, release
+from gix_ops.delivery.release import Release
 from gix_ops.stack import program_directory
 
 StackNameOption = Annotated[str, typer.Option("--stack", "-s", help="The stack that the release is tried with.")]

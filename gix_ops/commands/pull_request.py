@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gix_ops import posting, pull_request
+from gix_ops.delivery import posting, pull_request
 from gix_ops.stack import program_directory
 
 ForkOption = Annotated[bool, typer.Option("--fork", help="The pull request comes from a fork.")]

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gix_ops import review, status
+from gix_ops import status
+from gix_ops.delivery import review
 from gix_ops.stack import Stack, program_directory
 
 NumberArgument = Annotated[int, typer.Argument(help="The pull request's number.", min=1)]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import docker
 
-from gix_ops.pull_request import MARKER
+from gix_ops.delivery.pull_request import MARKER
 from tests.engine.clone import ENVIRONMENTS, Clone, new_clone
 from tests.engine.stack_under_test import PROGRAM, free_subnet
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from gix_ops.plan_text import LONGEST_COMMENT
+from gix_ops.planning.plan_text import LONGEST_COMMENT
 from tests.engine.clone import Clone
 from tests.engine.pull_requests import DOCUMENTS, PULL_REQUESTS, base, comment, comparable
 

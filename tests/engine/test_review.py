@@ -9,7 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from gix_ops import review
+from gix_ops.delivery import review
 from tests.engine.stack_under_test import SERVICES, is_free, program_copy
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import docker
 import pytest
 
-from gix_ops import review
+from gix_ops.delivery import review
 from tests.engine.clone import Clone, new_clone
 from tests.engine.stack_under_test import SERVICES, is_free
 from tests.engine.test_registry import remove_pulled

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from gix_ops import audit, cis
-from gix_ops.audit import Result, Scorecard, Verdict
-from gix_ops.cis import Container, Image
+from gix_ops.security import audit, cis
+from gix_ops.security.audit import Result, Scorecard, Verdict
+from gix_ops.security.cis import Container, Image
 
 IMAGE_ID = "sha256:" + "a" * 64
 

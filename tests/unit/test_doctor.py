@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from docker.errors import APIError
 
-from gix_ops import doctor, engine_checks, finding, locks, tool_checks
+from gix_ops.doctor import engine_checks, examination, finding, locks, tool_checks
+from gix_ops.doctor.finding import Finding, Level
+from gix_ops.doctor.patient import Patient
 from gix_ops.errors import StackError
-from gix_ops.finding import Finding, Level
-from gix_ops.patient import Patient
 from tests.unit.declared import PROGRAM
 
 NOBODY = {"pid": 4_194_305, "username": "gix", "hostname": socket.gethostname(), "timestamp": "2026-01-02T03:04:05Z"}
@@ -37,7 +37,7 @@ def diagnosed(directory: Path, *words: str, **variables: str) -> dict[str, Any]:
     assert done.stderr == ""
     diagnosis: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == (1 if diagnosis["faults"] else 0)
-    assert {each["check"] for each in diagnosis["findings"]} == {check for check, _ in doctor._LOOKS}
+    assert {each["check"] for each in diagnosis["findings"]} == {check for check, _ in examination._LOOKS}
     return diagnosis
 
 
@@ -237,9 +237,9 @@ def test_a_check_that_fails_itself_hides_no_other(monkeypatch: pytest.MonkeyPatc
         raise StackError("nobody knows")
 
     monkeypatch.setattr(
-        doctor, "_LOOKS", (("one", broken), ("two", unknown), ("three", lambda _: iter([finding.ok("x")])))
+        examination, "_LOOKS", (("one", broken), ("two", unknown), ("three", lambda _: iter([finding.ok("x")])))
     )
-    found = doctor.examine(Patient(tmp_path, "dev"))
+    found = examination.examine(Patient(tmp_path, "dev"))
     assert [(each.check, each.level) for each in found.findings] == [
         ("one", Level.OK),
         ("one", Level.SKIPPED),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gix_ops import plan, plan_text
-from gix_ops.plan import Downtime, Effect, OtherPlan, Plan, ServicePlan
+from gix_ops.planning import plan, plan_text
+from gix_ops.planning.plan import Downtime, Effect, OtherPlan, Plan, ServicePlan
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 PLATFORM = "urn:pulumi:dev::gix::gix:docker:Platform"

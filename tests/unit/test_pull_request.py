@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from gix_ops import builds, drift, github, posting, pull_request, rehearsal, touched
-from gix_ops.builds import FailedBuild
-from gix_ops.drift import Drift
+from gix_ops.delivery import builds, drift, github, posting, pull_request, rehearsal, touched
+from gix_ops.delivery.builds import FailedBuild
+from gix_ops.delivery.drift import Drift
+from gix_ops.delivery.pull_request import LONGEST, MARKER, Section, compose
+from gix_ops.delivery.release import Release, read_config
 from gix_ops.errors import StackError
-from gix_ops.plan import Effect, Plan, ServicePlan
-from gix_ops.plan_text import LONGEST_COMMENT
-from gix_ops.pull_request import LONGEST, MARKER, Section, compose
-from gix_ops.release import Release, read_config
+from gix_ops.planning.plan import Effect, Plan, ServicePlan
+from gix_ops.planning.plan_text import LONGEST_COMMENT
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "dev": {"gix:source": "sample"},
@@ -37,7 +37,7 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
         ("sample/Cargo.toml", ("dev", "staging")),
         ("docs/design.md", ()),
         ("tests/unit/test_plan.py", ()),
-        ("gix_ops/plan.py", ()),
+        ("gix_ops/planning/plan.py", ()),
         ("sampled/Cargo.toml", ()),
     ],
 )

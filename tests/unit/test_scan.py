@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from gix_components.settings import EngineSettings
-from gix_ops import sbom, scan, scanners
 from gix_ops.errors import StackError
-from gix_ops.sbom import Contents, Package
-from gix_ops.scanners import GRYPE, TRIVY, Vulnerability
+from gix_ops.security import sbom, scan, scanners
+from gix_ops.security.sbom import Contents, Package
+from gix_ops.security.scanners import GRYPE, TRIVY, Vulnerability
 
 TRIVY_REPORT: dict[str, Any] = {
     "SchemaVersion": 2,

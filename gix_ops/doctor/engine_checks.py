@@ -11,9 +11,9 @@ from typing import Any
 from docker.errors import APIError
 
 from gix_components import preflight
+from gix_ops.doctor.finding import Finding, fault, ok, skipped, warning
+from gix_ops.doctor.patient import Patient
 from gix_ops.errors import StackError
-from gix_ops.finding import Finding, fault, ok, skipped, warning
-from gix_ops.patient import Patient
 
 CLOCK_TOLERANCE_SECONDS = 5.0
 """How far the engine's clock may be from this machine's."""

@@ -11,9 +11,9 @@ from gix_components.environment import STACK_LABEL
 from gix_components.preflight import Holdings
 from gix_components.problems import ConfigurationError
 from gix_ops import fields
+from gix_ops.doctor.finding import Finding, fault, ok, one_line, skipped, warning
+from gix_ops.doctor.patient import Patient
 from gix_ops.errors import StackError
-from gix_ops.finding import Finding, fault, ok, one_line, skipped, warning
-from gix_ops.patient import Patient
 from gix_ops.resources import VOLUME
 from gix_ops.verify import Difference
 

@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from gix_ops.doctor.finding import Finding, fault, ok, skipped, warning
+from gix_ops.doctor.patient import Patient
 from gix_ops.errors import StackError
-from gix_ops.finding import Finding, fault, ok, skipped, warning
-from gix_ops.patient import Patient
 
 _PROBE_TIMEOUT_SECONDS = 20
 _BUILDKIT_NEEDS_BUILDX_FROM = 23

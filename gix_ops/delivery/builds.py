@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gix_ops.errors import StackError
-from gix_ops.preview import Step
+from gix_ops.planning.preview import Step
 from gix_ops.resources import IMAGE
 
 LAST_LINES = 25

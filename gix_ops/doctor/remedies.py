@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from docker.errors import APIError, DockerException
 
 from gix_components.backups.errors import LedgerError
-from gix_ops import health, stack_checks
+from gix_ops import health
+from gix_ops.doctor import stack_checks
+from gix_ops.doctor.patient import Patient
 from gix_ops.errors import StackError
-from gix_ops.patient import Patient
 from gix_ops.pulumi_command import ask
 from gix_ops.recovery import recover
 from gix_ops.resources import CONTAINER

@@ -25,9 +25,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from gix_components.environment import STACK_LABEL
-from gix_ops import cis
-from gix_ops.cis import Container, Image, Item
 from gix_ops.errors import StackError
+from gix_ops.security import cis
+from gix_ops.security.cis import Container, Image, Item
 from gix_ops.stack import Stack
 
 

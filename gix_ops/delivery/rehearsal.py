@@ -22,9 +22,10 @@ from docker.errors import ImageNotFound
 from gix_components.catalog import CATALOG
 from gix_components.environment import STACK_LABEL
 from gix_components.settings import EngineSettings
-from gix_ops import git, pulumi_command, resources, touched
+from gix_ops import pulumi_command, resources
+from gix_ops.delivery import git, touched
+from gix_ops.delivery.release import read_config
 from gix_ops.errors import StackError
-from gix_ops.release import read_config
 from gix_ops.stack import Stack, reach
 
 _SALT = "encryptionsalt"

@@ -7,9 +7,10 @@ left is data: it is measured, held against the event, and never run.
 import re
 from pathlib import Path
 
-from gix_ops import github, plan_text
+from gix_ops.delivery import github
+from gix_ops.delivery.pull_request import MARKER
 from gix_ops.errors import StackError
-from gix_ops.pull_request import MARKER
+from gix_ops.planning import plan_text
 
 _LONGEST_NUMBER = 10
 _OF_A_FORK = (

@@ -7,7 +7,7 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from gix_ops import fields
 from gix_ops.fields import Fields, Value
-from gix_ops.preview import Step
+from gix_ops.planning.preview import Step
 from gix_ops.resources import CONTAINER, KINDS, TOLD_TO_PROVIDER
 
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gix_ops import builds, git, plan, plan_text, pulumi_command, release, touched
-from gix_ops.builds import FailedBuild
+from gix_ops import pulumi_command
+from gix_ops.delivery import builds, git, release, touched
+from gix_ops.delivery.builds import FailedBuild
+from gix_ops.delivery.rehearsal import rehearse
 from gix_ops.errors import StackError
-from gix_ops.plan import Plan
-from gix_ops.rehearsal import rehearse
+from gix_ops.planning import plan, plan_text
+from gix_ops.planning.plan import Plan
 
 MARKER = "<!-- gixctl: the plan of this pull request -->"
 """The first line of the comment, by which it is found again."""

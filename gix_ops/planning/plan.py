@@ -38,8 +38,8 @@ from pulumi.runtime.rpc import UNKNOWN
 from gix_components import units
 from gix_components.catalog import CATALOG
 from gix_ops import fields
-from gix_ops.causes import causes, side
-from gix_ops.preview import Step, steps
+from gix_ops.planning.causes import causes, side
+from gix_ops.planning.preview import Step, steps
 from gix_ops.pulumi_command import ask
 from gix_ops.resources import CONTAINER, KINDS, VOLUME, service_of
 

@@ -14,9 +14,10 @@ from gix_components import configuration
 from gix_components.environment import Environment
 from gix_components.problems import ConfigurationError
 from gix_components.settings import EngineSettings
-from gix_ops import locks, resources, stack, verify
+from gix_ops import resources, stack, verify
+from gix_ops.doctor import locks
+from gix_ops.doctor.locks import Lock
 from gix_ops.errors import StackError
-from gix_ops.locks import Lock
 from gix_ops.pulumi_command import ask
 from gix_ops.resources import State
 from gix_ops.stack import Stack

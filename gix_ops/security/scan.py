@@ -27,9 +27,9 @@ from rich.table import Table
 
 from gix_components.catalog import CATALOG
 from gix_components.settings import EngineSettings, ImageSettings
-from gix_ops import sbom, scanners
 from gix_ops.errors import StackError
-from gix_ops.scanners import SEVERITIES, Scanner, Vulnerability
+from gix_ops.security import sbom, scanners
+from gix_ops.security.scanners import SEVERITIES, Scanner, Vulnerability
 from gix_ops.stack import Stack
 
 NEVER = "never"

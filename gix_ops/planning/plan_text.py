@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from gix_ops.plan import RECORD, Effect, OtherPlan, Plan, ServicePlan
+from gix_ops.planning.plan import RECORD, Effect, OtherPlan, Plan, ServicePlan
 
 LONGEST_COMMENT = 65_536
 """Characters that GitHub takes as one comment."""

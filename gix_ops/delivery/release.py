@@ -15,7 +15,8 @@ from gix_components.catalog import CATALOG
 from gix_components.configuration import merged
 from gix_components.environment import STACK_LABEL
 from gix_components.settings import EngineSettings
-from gix_ops import git, pulumi_command
+from gix_ops import pulumi_command
+from gix_ops.delivery import git
 from gix_ops.errors import StackError
 from gix_ops.stack import Stack, reach
 

@@ -19,10 +19,10 @@ from docker.errors import DockerException
 from rich.markup import escape
 from rich.table import Table
 
-from gix_ops import engine_checks, stack_checks, tool_checks
+from gix_ops.doctor import engine_checks, stack_checks, tool_checks
+from gix_ops.doctor.finding import Finding, Level, one_line
+from gix_ops.doctor.patient import Patient
 from gix_ops.errors import StackError
-from gix_ops.finding import Finding, Level, one_line
-from gix_ops.patient import Patient
 
 
 @dataclass(frozen=True, kw_only=True)

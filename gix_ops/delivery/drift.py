@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gix_ops import github, plan_text, pulumi_command, release, verify
+from gix_ops import pulumi_command, verify
+from gix_ops.delivery import github, release
 from gix_ops.errors import StackError
+from gix_ops.planning import plan_text
 from gix_ops.stack import Stack
 from gix_ops.verify import Difference
 

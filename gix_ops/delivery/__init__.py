@@ -1,0 +1,1 @@
+"""What happens between a pull request and what runs: comments, review stacks, releases, drift."""

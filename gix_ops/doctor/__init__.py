@@ -1,0 +1,1 @@
+"""`gixctl doctor`: its checks, what they find, and what mends it."""

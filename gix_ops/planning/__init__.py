@@ -1,0 +1,1 @@
+"""`gixctl plan`: what a preview means for people."""

@@ -1,0 +1,1 @@
+"""`gixctl audit` and `gixctl scan`: how safe containers and images are."""
