@@ -1,1 +1,1 @@
-"""Day-two work on a GIX stack: the `gixctl` command, one module for each verb."""
+"""Day-two work on a GIX stack: the `gixctl` command, a module or a folder for each verb."""
