@@ -135,7 +135,9 @@ test: ## All tests, on the real engine
 	@$(MAKE) --no-print-directory setup SETUP=--tests
 	$(MAKE) --no-print-directory check
 	$(TOOLS)
-	pytest --numprocesses auto --dist loadfile
+	# One more than there are processors: containers that start are waited for. In the files' order: those of the
+	# engine come first, so that none of the long ones is left alone at the end.
+	pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
 
 .PHONY: lock
 lock: ## Write requirements.txt anew from pyproject.toml

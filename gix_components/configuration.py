@@ -20,6 +20,7 @@ from gix_components import rules
 from gix_components.arguments import StackArgs
 from gix_components.catalog import ServiceName
 from gix_components.environment import Environment
+from gix_components.merging import merged
 from gix_components.problems import ConfigurationError, Problem
 from gix_components.settings import ServiceSettings, StackSettings
 
@@ -150,15 +151,6 @@ def _fields(model: type[BaseModel]) -> dict[str, Any]:
 
 def _given(settings: BaseModel) -> dict[str, Any]:
     return settings.model_dump(by_alias=True, exclude_unset=True)
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `over` put over it, key by key at every depth; lists and plain values are put over as a whole."""
-    result = dict(base)
-    for key, value in over.items():
-        below = result.get(key)
-        result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return result
 
 
 def _validated(raw: dict[str, Any]) -> tuple[StackSettings, list[Problem]]:

@@ -1,14 +1,11 @@
-"""The connection to the Docker engine: for Pulumi's provider, and for what the program itself asks the engine."""
+"""The connection to the Docker engine, for what the program itself asks it."""
 
 from pathlib import Path
 from typing import Any
 
 import docker
-import pulumi
-import pulumi_docker
 from docker.tls import TLSConfig
 
-from gix_components.environment import Environment
 from gix_components.settings import EngineSettings
 
 _ANSWER_WITHIN_SECONDS = 20
@@ -45,26 +42,3 @@ def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:
         use_ssh_client=settings.host.startswith("ssh://"),
     )
     return client
-
-
-def provider(name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> pulumi_docker.Provider:
-    """Pulumi's docker provider for the environment's engine and registry."""
-    engine, registry = environment.settings.engine, environment.settings.registry
-    login = None
-    if registry.address is not None:
-        password = registry.password
-        login = [
-            pulumi_docker.ProviderRegistryAuthArgs(
-                address=registry.address,
-                username=registry.username,
-                password=None if password is None else pulumi.Output.secret(password.get_secret_value()),
-                auth_disabled=None if registry.username else True,
-            )
-        ]
-    return pulumi_docker.Provider(
-        name,
-        host=engine.host,
-        cert_path=None if engine.cert_path is None else str(Path(engine.cert_path).expanduser()),
-        registry_auth=login,
-        opts=opts,
-    )

@@ -3,14 +3,16 @@
 from typing import Any
 
 import pulumi
+import pulumi_docker
 
-from gix_components import __version__, engine
+from gix_components import __version__
 from gix_components.catalog import ServiceName
 from gix_components.environment import Environment
 from gix_components.health import explain_failure
 from gix_components.images import ServiceImages
 from gix_components.ledger import LedgerVolume
 from gix_components.network import ServiceNetwork
+from gix_components.provider import provider
 from gix_components.service import Service
 from gix_components.takeover import take_over
 
@@ -21,6 +23,8 @@ class GixPlatform(pulumi.ComponentResource):
     `outputs` is what a stack exports: what gixctl and other stacks read.
     """
 
+    provider: pulumi_docker.Provider
+    """The connection to the engine, for what a program has beside the platform."""
     images: ServiceImages
     network: ServiceNetwork
     ledger: LedgerVolume | None
@@ -32,8 +36,8 @@ class GixPlatform(pulumi.ComponentResource):
 
     def __init__(self, name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gix:docker:Platform", name, None, opts)
-        provider = engine.provider(f"{name}-engine", environment, pulumi.ResourceOptions(parent=self))
-        children = pulumi.ResourceOptions(parent=self, providers=[provider])
+        self.provider = provider(f"{name}-engine", environment, pulumi.ResourceOptions(parent=self))
+        children = pulumi.ResourceOptions(parent=self, providers=[self.provider])
         clear_the_way = take_over(f"{name}-take-over", environment)
         explain = explain_failure(f"{name}-explain-failure", environment)
 

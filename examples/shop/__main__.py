@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_docker as docker
 
-from gix_components import GixPlatform, ServiceArgs, configuration, engine, preflight
+from gix_components import GixPlatform, ServiceArgs, configuration, preflight
 
 config = pulumi.Config()
 
@@ -32,7 +32,7 @@ watch = docker.Container(
     init=True,
     wait=True,
     networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=platform.network.network_name)],
-    opts=pulumi.ResourceOptions(provider=engine.provider("watch-engine", environment), depends_on=[platform]),
+    opts=pulumi.ResourceOptions(provider=platform.provider, depends_on=[platform]),
 )
 
 # What gixctl reads, and other stacks.

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from gix_components.catalog import CATALOG
-from gix_components.configuration import merged
 from gix_components.environment import STACK_LABEL
+from gix_components.merging import merged
 from gix_components.settings import EngineSettings
 from gix_ops import pulumi_command
 from gix_ops.delivery import git

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from pulumi.runtime.rpc import UNKNOWN
-
 from gix_ops import fields
 from gix_ops.fields import Fields, Value
 from gix_ops.planning.preview import Step
@@ -30,7 +28,7 @@ def _causes(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
         return
     before, after = _before(step), fields.of(step.inputs)
     for reason in step.reasons:
-        if step.inputs.get(reason) == UNKNOWN:
+        if step.inputs.get(reason) == fields.UNKNOWN:
             upstream = [urn for urn in step.by_input.get(reason, ()) if urn in acting]
             told = [cause for urn in upstream for cause in _cause_of(urn, acting)]
             yield from told or [f"{fields.words_for(reason)} known only after the update"]

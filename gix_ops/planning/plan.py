@@ -33,8 +33,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pulumi.runtime.rpc import UNKNOWN
-
 from gix_components import units
 from gix_components.catalog import CATALOG
 from gix_ops import fields
@@ -196,7 +194,7 @@ def _effect(step: Step, acting: Mapping[str, Step]) -> Effect:
             return Effect.UPDATED if any(map(step.is_live, step.reasons)) else Effect.RECORDED
         case _:
             replaced = (acting[urn] for urn in step.dependencies if urn in acting and acting[urn].replaces)
-            only_image = step.reasons == ("image",) and step.inputs.get("image") == UNKNOWN
+            only_image = step.reasons == ("image",) and step.inputs.get("image") == fields.UNKNOWN
             is_open = only_image and all(each.is_image for each in replaced)
             return Effect.RESTARTED_IF_IMAGE_CHANGES if is_open else Effect.RESTARTED
 

@@ -19,7 +19,7 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
-from gix_components.configuration import merged
+from gix_components.merging import merged
 from tests.engine.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
 
 PICTURE = PROGRAM / "docs" / "make-up.svg"

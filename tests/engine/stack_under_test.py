@@ -16,8 +16,8 @@ import yaml
 from docker.errors import ImageNotFound
 from pulumi import automation as auto
 
-from gix_components.configuration import merged
 from gix_components.environment import STACK_LABEL
+from gix_components.merging import merged
 
 PROGRAM = Path(__file__).parents[2]
 SERVICES = ("router", "auction", "enclave")

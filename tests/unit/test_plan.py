@@ -5,12 +5,12 @@ import json
 from typing import Any
 
 import pytest
+from pulumi.runtime.rpc import UNKNOWN
 from rich.console import Console
 
 from gix_ops.planning import plan, plan_text
 from gix_ops.planning.plan import Downtime, Effect, OtherPlan, Plan, ServicePlan
 
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 PLATFORM = "urn:pulumi:dev::gix::gix:docker:Platform"
 CONNECTION = f"{PLATFORM}$pulumi:providers:docker::gix-engine"
 NETWORK = f"{PLATFORM}$gix:docker:Network$docker:index/network:Network::gix-network"

@@ -1,0 +1,31 @@
+"""The connection to the Docker engine and its registry, for Pulumi."""
+
+from pathlib import Path
+
+import pulumi
+import pulumi_docker
+
+from gix_components.environment import Environment
+
+
+def provider(name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> pulumi_docker.Provider:
+    """Pulumi's docker provider for the environment's engine and registry."""
+    engine, registry = environment.settings.engine, environment.settings.registry
+    login = None
+    if registry.address is not None:
+        password = registry.password
+        login = [
+            pulumi_docker.ProviderRegistryAuthArgs(
+                address=registry.address,
+                username=registry.username,
+                password=None if password is None else pulumi.Output.secret(password.get_secret_value()),
+                auth_disabled=None if registry.username else True,
+            )
+        ]
+    return pulumi_docker.Provider(
+        name,
+        host=engine.host,
+        cert_path=None if engine.cert_path is None else str(Path(engine.cert_path).expanduser()),
+        registry_auth=login,
+        opts=opts,
+    )
