@@ -1,6 +1,7 @@
 """What tests on a real engine share: the engine, and a word on which docker plugin they ran with."""
 
 import os
+import signal
 from pathlib import Path
 
 import docker
@@ -17,6 +18,11 @@ def provided_home() -> Path | None:
     """The Pulumi home that has a docker plugin, if there is one."""
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     return home if (home / PLUGIN).exists() else None
+
+
+def pytest_configure() -> None:
+    # A shell's background job ignores Ctrl-C and hands that on; what the tests start must not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -282,8 +282,8 @@ def health_check(service: str) -> list[Trial]:
         probe,
         input="waitTimeout",
         shows=stated(f"gix-{service}-container", "waitTimeout"),
-        changed=22,
-        removed=17,
+        changed=25,
+        removed=19,
         on_change=Effect.UPDATE,
         on_removal=Effect.UPDATE,
     )

@@ -38,7 +38,7 @@ mkdir -m 2750 index && printf one >index/first && chmod 0640 index/first && touc
 chown 1234:4321 index/first
 ln -s ../ledger.jsonl index/latest && ln index/first index/second
 printf '' >'index/a b' && chown -h 5:6 index/latest && touch -h -d @1600000000.5 index/latest
-head -c 40000000 /dev/urandom >index/large && chown 1000:1000 index/large
+head -c 8000000 /dev/urandom >index/large && chown 1000:1000 index/large
 touch -d @1500000000.25 index
 """
 
@@ -83,7 +83,7 @@ def fingerprint(stack: StackUnderTest) -> str:
 
 def helpers(stack: StackUnderTest) -> list[str]:
     mine: dict[str, str | list[str] | bool] = {"label": [f"{STACK_LABEL}=gix/{stack.name}", HELPER_LABEL]}
-    return [str(each.name) for each in stack.client.containers.list(all=True, filters=mine)]
+    return [str(each.name) for each in stack.client.containers.list(all=True, filters=mine, ignore_removed=True)]
 
 
 def until_in_order(stack: StackUnderTest) -> None:
