@@ -7,6 +7,7 @@ from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding
 
 from gix_components import __version__, engine
 from gix_components.backups import backup
+from gix_components.backups.errors import LedgerError
 from gix_components.backups.ledger import Ledger
 from gix_components.environment import STACK_LABEL, Environment
 
@@ -64,16 +65,18 @@ def _save(client: docker_sdk.DockerClient, environment: Environment, volume: str
             f"the stack's former ledger stays on the volume {volume}; no container has it, so none was saved"
         )
         return
-    taken = backup.take(
-        Ledger(
-            engine=environment.settings.engine,
-            directory=environment.directory,
-            label=environment.label,
-            volume=volume,
-            container=str(holders[0].name),
-            image=str(holders[0].attrs["Image"]),
-        ),
-        backup.default_file(environment.directory, environment.stack),
-        program=__version__,
+    ledger = Ledger(
+        engine=environment.settings.engine,
+        directory=environment.directory,
+        label=environment.label,
+        volume=volume,
+        container=str(holders[0].name),
+        image=str(holders[0].attrs["Image"]),
     )
-    pulumi.log.info(f"the former ledger stays on the volume {volume}, and is saved in {taken.file}")
+    file = backup.default_file(environment.directory, environment.stack)
+    try:
+        backup.take(ledger, file, program=__version__)
+    except LedgerError:
+        # The same update may have ended the auction in the middle; then nothing disturbs a second time.
+        backup.take(ledger, file, program=__version__)
+    pulumi.log.info(f"the former ledger stays on the volume {volume}, and is saved in {file}")

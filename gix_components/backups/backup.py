@@ -104,7 +104,7 @@ class _Copy:
         self._words = b""
         self._held_since = time.monotonic()
         self.held_seconds = 0.0
-        at_work.hold()
+        self._held = at_work.hold()
         self._stream = helper.output(at_work.container)
 
     def read(self, _size: int, /) -> bytes:
@@ -123,6 +123,8 @@ class _Copy:
         for said, complained in self._stream:
             self._words += complained or b""
             if not self.held_seconds and _COPIED in self._words:
+                if self._held is not None and self._work.state() != self._held:
+                    raise LedgerError("somebody let the auction go on while its ledger was copied; take it again")
                 self._work.resume()
                 self.held_seconds = time.monotonic() - self._held_since
             yield said

@@ -68,6 +68,9 @@ def resume(client: docker.DockerClient, ledger: Ledger, owed: str) -> list[str]:
         if owed == "start" and auction.status in {"exited", "created"}:
             auction.start()
             return [f"started {ledger.container}"]
+    except NotFound:
+        # An update was faster to remove it.
+        return []
     except APIError as error:
         raise LedgerError(f"{ledger.container} does not go on: {error.explanation}") from error
     return []

@@ -21,6 +21,7 @@ Hold = Literal["pause", "stop"]
 _GRACE_SECONDS = 10
 """Docker's own, where the container states none."""
 _OWED = {"pause": "unpause", "stop": "start"}
+_HELD = {"pause": "paused", "stop": "exited"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +38,27 @@ class Work:
         """Run a shell script with the ledger at /data; see `helper.look`."""
         return helper.look(self.client, self.ledger, self.id, script, *words)
 
-    def hold(self) -> None:
-        """Keep the auction from writing; one that does not run is left as it is."""
+    def hold(self) -> str | None:
+        """Keep the auction from writing; the state that it is in then, None for one that does not run anyway."""
         auction = self.ledger.auction(self.client)
         if auction is None or auction.status != "running":
-            return
+            return None
         try:
             if self.how == "pause":
                 auction.pause()
             else:
                 auction.stop(timeout=auction.attrs["Config"].get("StopTimeout") or _GRACE_SECONDS)
         except APIError as error:
+            if self.state() != "running":
+                # Somebody was faster to end it, as an update does.
+                return None
             raise LedgerError(f"{self.ledger.container} can't be held: {error.explanation}") from error
+        return _HELD[self.how]
+
+    def state(self) -> str | None:
+        """The engine's word for what the auction does now; None where there is no container."""
+        auction = self.ledger.auction(self.client)
+        return None if auction is None else auction.status
 
     def resume(self) -> None:
         """Let the auction go on, as the end of the work does anyway."""
