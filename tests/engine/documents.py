@@ -4,6 +4,7 @@
 """
 
 import argparse
+import functools
 import io
 import os
 import re
@@ -19,13 +20,15 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
+from gix_components.catalog import CATALOG
 from gix_components.merging import merged
+from gix_components.settings import NetworkSettings
 from tests.engine.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
 
 PICTURE = PROGRAM / "docs" / "make-up.svg"
 _FENCE = re.compile(r"^ *```console\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"\s+# .*$")
-_COLUMNS = 100
+_COLUMNS = 110
 _MARK = "=== command "
 # Without the web fonts that rich's own format asks for.
 _SVG = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -122,6 +125,21 @@ class Clone:
         return done.stdout
 
 
+def as_everywhere(shown: str, clone: Clone) -> str:
+    """What was shown, with the names, ports and subnet that `dev` has, and no path of this machine."""
+    for name, here in sorted(clone.names.items(), key=lambda names: -len(names[1])):
+        # Within a table as wide as what it stands for.
+        shown = re.sub(rf"{here}( *│)?", functools.partial(_shorter, name), shown)
+    for service, spec in CATALOG.items():
+        shown = shown.replace(f":{clone.stack.config[f'gix:{service}']['hostPort']}", f":{spec.port}")
+    shown = shown.replace(clone.stack.config["gix:network"]["subnet"], NetworkSettings().subnet)
+    return shown.replace(str(Path.home()), "~")
+
+
+def _shorter(name: str, found: re.Match[str]) -> str:
+    return name.ljust(len(found[0]) - 1) + "│" if found[1] else name
+
+
 def picture(output: str) -> str:
     """What `make up` shows, as a picture of a terminal: what was found, what came up, how it is."""
     told = re.compile(r"^\S+ +(found|did) |^(Updating|Resources:|Duration:)|^ +\+ \d+ created|^gix/|^[┏┃┡│└]")
@@ -145,9 +163,7 @@ def main() -> None:
             shown = clone.run(["make up"])
         finally:
             clone.stack.remove()
-    for name, here in clone.names.items():
-        shown = shown.replace(here, name)
-    PICTURE.write_text(picture(shown))
+    PICTURE.write_text(picture(as_everywhere(shown, clone)))
 
 
 if __name__ == "__main__":
