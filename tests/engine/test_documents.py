@@ -42,6 +42,21 @@ def test_the_operations_commands_work_on_a_stack_that_is_up(clone: Clone) -> Non
     assert (clone.stack.directory / "stack.svg").read_text().startswith("<svg")
 
 
+def test_the_way_from_compose_is_gone_with_what_ran_before(clone: Clone, image: str) -> None:
+    by_hand = [
+        "docker network create gix-network",
+        "docker run -d --name gix-auction --network gix-network -v gcam-data:/data gix-auction:latest",
+        "docker run -d --name gix-router --network gix-network gix-router:latest",
+    ]
+    # The images that ran before are there, as their stack's destroy leaves them.
+    clone.run(["make up", "make down LEDGER=gcam-data", *by_hand])
+    commands = [each.replace("busybox", image) for each in of("docs/migrating-from-compose.md")]
+    shown = clone.run([". .offline/env", *commands, "pulumi config rm gix:takeOver", "gixctl verify"])
+    assert "stopped and removed in this update" in shown
+    assert (clone.stack.directory / "gcam-backup.tar.gz").exists()
+    assert clone.stack.client.volumes.get(clone.names["gcam-data"]).attrs["Labels"] is None
+
+
 def test_every_document_with_commands_is_run_or_accounted_for() -> None:
     documents = [*PROGRAM.glob("*.md"), *(PROGRAM / "docs").rglob("*.md")]
     with_commands = {str(each.relative_to(PROGRAM)) for each in documents if set(commands(each)) - set(ELSEWHERE)}
