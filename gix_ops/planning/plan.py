@@ -10,7 +10,7 @@ With `--json` (the same as `dataclasses.asdict` of a `Plan`, and stable):
         "causes": ["RUST_LOG debug -> info"],
         "downtime": {"usual_seconds": 3, "at_most_seconds": 27},        null where it does not stop
         "data_at_risk": []}],               what may be lost, each in a sentence
-     "others": [                            every other step that is not `same`
+     "others": [                            every other step that is not `same`; data at risk first
        {"kind": "network", "name": "gix-network", "operation": "replaced",     kind: network, volume, image, connection
         "causes": ["subnet 172.28.0.0/16 -> 172.29.0.0/16"], "data_at_risk": [], "urn": "urn:pulumi:..."}],
      "notices": ["..."]}                    what the program said meanwhile
@@ -27,7 +27,7 @@ which it must become healthy, after which the update fails. A build goes before 
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -137,14 +137,14 @@ def of(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool = F
     services = tuple(
         sorted((_service(name, step, acting) for step in every if (name := _service_of(step))), key=_place)
     )
-    others = tuple(
-        _other(step, acting) for step in every if (step.acts or step.changed_guards) and not _service_of(step)
-    )
+    others = [_other(step, acting) for step in every if (step.acts or step.changed_guards) and not _service_of(step)]
+    # Pulumi comes to them in an order of the moment; the same change reads the same each time.
+    others.sort(key=lambda each: (not each.data_at_risk, each.kind, each.name))
     return Plan(
         stack=shown,
         summary=_summary(services, others),
         services=services,
-        others=others,
+        others=tuple(others),
         notices=tuple(text for severity, text in said if severity in ("info", "warning")),
     )
 
@@ -245,7 +245,7 @@ def _risks_of_mounts(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
             yield f"{name} {side(value)} -> {side(after.get(name))}: the service no longer sees what it wrote"
 
 
-def _summary(services: tuple[ServicePlan, ...], others: tuple[OtherPlan, ...]) -> str:
+def _summary(services: Sequence[ServicePlan], others: Sequence[OtherPlan]) -> str:
     parts = []
     if any(each.data_at_risk for each in services) or any(each.data_at_risk for each in others):
         parts.append("DATA AT RISK")

@@ -1,7 +1,6 @@
 """A throw-away stack whose program changes from step to step, and what each step did to every resource."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -159,12 +158,16 @@ class Scenario:
         if program:
             self.program = program
         outcome = Outcome()
-        # pytest gives this thread no event loop, and an inline program wants one.
-        with contextlib.closing(asyncio.new_event_loop()) as loop:
-            asyncio.set_event_loop(loop)
-            try:
-                command(on_event=outcome.note, **options)
-            except automation.CommandError as error:
-                outcome.failed = True
-                outcome.messages += str(error)
+        asyncio.set_event_loop(_event_loop())
+        try:
+            command(on_event=outcome.note, **options)
+        except automation.CommandError as error:
+            outcome.failed = True
+            outcome.messages += str(error)
         return outcome
+
+
+@cache
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """The loop that an inline program wants. It is never closed: tests that come after find it as their thread's."""
+    return asyncio.new_event_loop()

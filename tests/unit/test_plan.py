@@ -367,9 +367,9 @@ def test_given_a_new_stack_all_is_created_and_the_records_are_told_apart() -> No
     )
     assert only(found).effect is Effect.CREATED
     assert [(each.kind, each.name, each.operation) for each in found.others] == [
-        ("record", "Platform gix", "created"),
-        ("network", "gix-network", "created"),
         ("image", "gix-router:latest", "built"),
+        ("network", "gix-network", "created"),
+        ("record", "Platform gix", "created"),
     ]
     assert found.summary == "router created; 2 other changes"
 
@@ -380,9 +380,26 @@ def test_given_a_volume_taken_over_and_a_step_of_no_known_kind_both_are_told() -
         step("remove-pending-replace", "urn:pulumi:dev::gix::some:other/thing:Thing::odd", old={}, new={}),
     )
     assert [(each.kind, each.operation) for each in found.others] == [
-        ("volume", "taken over"),
         ("other", "remove-pending-replace"),
+        ("volume", "taken over"),
     ]
+
+
+def test_in_whatever_order_pulumi_comes_to_things_they_read_the_same_and_data_at_risk_comes_first() -> None:
+    steps = [
+        step("create", NETWORK, new={"name": "gix-network"}),
+        step("delete", VOLUME, old={"name": "gcam-data"}),
+        step("create", image_urn("router"), new={"imageName": "gix-router:latest"}),
+        step("create", image_urn("auction"), new={"imageName": "gix-auction:latest"}),
+    ]
+    found = planned(*steps)
+    assert [each.name for each in found.others] == [
+        "gcam-data",
+        "gix-auction:latest",
+        "gix-router:latest",
+        "gix-network",
+    ]
+    assert planned(*reversed(steps)) == found
 
 
 def test_given_a_leftover_of_an_earlier_update_it_is_not_the_service_that_goes() -> None:
