@@ -56,7 +56,7 @@ def gixctl(
 def main() -> None:
     """Run the command; what a person can mend is told in a line, without a traceback."""
     try:
-        app()
+        app(prog_name="gixctl")
     except (StackError, LedgerError) as error:
         typer.secho(f"gixctl: {error}", fg=typer.colors.RED, err=True)
         raise SystemExit(1) from None

@@ -108,6 +108,15 @@ def names(stack: Stack, wanted: Collection[str] = ()) -> list[ServiceName]:
     return [service for service in running if not wanted or service in wanted]
 
 
+def endpoint(stack: Stack, service: str) -> str:
+    """HOST:PORT at which the host publishes `service`; raises StackError where it runs not, or unpublished."""
+    [name] = names(stack, [service])
+    published = stack.outputs["services"][name]["endpoint"]
+    if published is None:
+        raise StackError(f"the {name} is not published on the host; set gix:{name}.publish to true")
+    return str(published)
+
+
 def read(stack: Stack, client: docker.DockerClient, wanted: Collection[str] = ()) -> list[ServiceContainer]:
     """The containers of the `wanted` services, or else of all; raises StackError as `names` and `inspect` do."""
     return [_read(stack, client, service) for service in names(stack, wanted)]

@@ -37,16 +37,6 @@ class Stack:
             raise StackError(f"the stack {name or '(selected)'} is not up; bring it up with: pulumi up")
         return cls(name=name or outputs["label"].partition("/")[2], directory=directory, outputs=outputs)
 
-    def endpoint(self, service: str) -> str:
-        """HOST:PORT at which the host publishes `service`; raises StackError where it runs not, or unpublished."""
-        services = self.outputs["services"]
-        if service not in services:
-            raise StackError(f"the stack runs no service {service}; it runs {', '.join(services)}")
-        endpoint = services[service]["endpoint"]
-        if endpoint is None:
-            raise StackError(f"the {service} is not published on the host; set gix:{service}.publish to true")
-        return str(endpoint)
-
     def engine(self) -> docker.DockerClient:
         """A client of the engine that the stack runs on; raises StackError where it does not answer."""
         return reach(EngineSettings.model_validate(self.outputs["engine"]), self.directory)

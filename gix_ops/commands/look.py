@@ -235,7 +235,7 @@ def address_command(service: ServiceArgument, stack: StackOption = None) -> None
 
     Exits with 1 where it is not published, or the stack does not run it.
     """
-    typer.echo(read_stack(stack).endpoint(service))
+    typer.echo(services.endpoint(read_stack(stack), service))
 
 
 def _seconds(text: str) -> float:

@@ -1,4 +1,4 @@
-"""gixctl where there is no engine and no program: one line that says what to do, and exit code 1."""
+"""gixctl where there is no engine and no program: what cannot be done is told in one line, and the words complete."""
 
 import os
 import subprocess
@@ -44,3 +44,21 @@ def test_without_a_pulumi_command_the_way_to_one_is_told(tmp_path: Path, monkeyp
         assert done.returncode == 1
         assert "there is no pulumi command on PATH" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("gixctl ba", {"backup", "backups"}),
+        ("gixctl logs r", {"router"}),
+        ("gixctl restore --re", {"--replace"}),
+        ("gixctl review ", {"up", "down"}),
+    ],
+)
+def test_the_shell_completes_verbs_services_and_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, offered: set[str]
+) -> None:
+    monkeypatch.setenv("_GIXCTL_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+    assert set(gixctl(tmp_path).stdout.split()) == offered
