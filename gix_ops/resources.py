@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gix_components.catalog import CATALOG
 from gix_components.environment import SERVICE_LABEL
 from gix_ops import fields
 from gix_ops.errors import StackError
@@ -68,7 +69,11 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What `export` found: the resources of `KINDS` that are in force, and what a cut-off update was at."""
+    """What `export` found: the resources of `KINDS` that are in force, and what a cut-off update was at.
+
+    The resources come in the order of `KINDS`, and the services' in the catalog's: the state has them in the order in
+    which an update came to them, which is another each time.
+    """
 
     resources: tuple[Resource, ...]
     pending: tuple[tuple[str, str], ...]
@@ -87,22 +92,29 @@ def export(stack: Stack) -> State:
     if answer.returncode:
         raise StackError(f"the stack's state can't be read: {answer.stderr.strip()}")
     deployment = json.loads(answer.stdout)["deployment"]
+    found = [
+        Resource(
+            urn=each["urn"],
+            type=each["type"],
+            id=each.get("id") or "",
+            inputs=each.get("inputs") or {},
+            outputs=each.get("outputs") or {},
+            errors=tuple(each.get("initErrors") or ()),
+        )
+        for each in deployment.get("resources") or []
+        # What only waits to be deleted is no longer declared.
+        if each["type"] in KINDS and not each.get("delete")
+    ]
     return State(
-        resources=tuple(
-            Resource(
-                urn=each["urn"],
-                type=each["type"],
-                id=each.get("id") or "",
-                inputs=each.get("inputs") or {},
-                outputs=each.get("outputs") or {},
-                errors=tuple(each.get("initErrors") or ()),
-            )
-            for each in deployment.get("resources") or []
-            # What only waits to be deleted is no longer declared.
-            if each["type"] in KINDS and not each.get("delete")
-        ),
+        resources=tuple(sorted(found, key=_place)),
         pending=tuple(
             (each["resource"]["urn"].rpartition("::")[2], each["type"])
             for each in deployment.get("pending_operations") or []
         ),
     )
+
+
+def _place(resource: Resource) -> tuple[int, int, str]:
+    services = list(CATALOG)
+    place = services.index(resource.subject) if resource.subject in CATALOG else len(services)
+    return list(KINDS).index(resource.type), place, resource.name

@@ -339,7 +339,7 @@ def test_a_second_backup_at_the_same_time_and_an_existing_file_are_refused(
             assert "gixctl doctor --fix" in done.stderr
         held.reload()
     finally:
-        held.remove(force=True)
+        held.remove(force=True, v=True)
     assert auction(stack).status == "running"
 
 

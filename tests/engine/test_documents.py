@@ -1,9 +1,11 @@
 """Every command in the console blocks of the documents, run as it stands."""
 
+import contextlib
 from collections.abc import Iterator
 
 import docker
 import pytest
+from docker.errors import NotFound
 
 from tests.engine.documents import PICTURE, Clone, commands
 from tests.engine.stack_under_test import PROGRAM
@@ -23,6 +25,9 @@ def clone(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
         yield clone
     finally:
         clone.stack.remove()
+        with contextlib.suppress(NotFound):
+            # Taken over, a volume does not bear the stack's label.
+            client.volumes.get(clone.names["gcam-data"]).remove()
 
 
 def of(document: str) -> list[str]:
