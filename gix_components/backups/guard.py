@@ -6,6 +6,7 @@ without the word means that the process at work was killed: not even SIGKILL lea
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -14,6 +15,8 @@ from gix_components.backups.ledger import Ledger
 from gix_components.backups.recovery import recover
 
 _DONE = "done"
+_WAITS_SECONDS = (0, 1, 5, 15)
+"""Before each try: nobody sees it fail, and what the engine refuses now it may do a moment later."""
 
 
 @contextmanager
@@ -43,9 +46,13 @@ def watched(ledger: Ledger, work: str) -> Iterator[None]:
 def main() -> None:
     """Wait for the word or the end."""
     ledger = Ledger.of(sys.stdin.readline())
-    if sys.stdin.readline().strip() != _DONE:
+    if sys.stdin.readline().strip() == _DONE:
+        return
+    for seconds in _WAITS_SECONDS:
+        time.sleep(seconds)
         with suppress(LedgerError):
             recover(ledger, sys.argv[1])
+            return
 
 
 if __name__ == "__main__":

@@ -83,10 +83,26 @@ def of(client: docker.DockerClient, ledger: Ledger, work: str | None) -> list[Co
     return list(client.containers.list(all=True, filters=mine, ignore_removed=True))
 
 
+def kill(container: Container) -> None:
+    """Kill a helper; that it came to its end meanwhile is well."""
+    with _done_meanwhile():
+        container.kill()
+
+
 def remove(container: Container) -> None:
-    """Remove a helper, whatever it is at, with its scratch volume; that it is gone already is well."""
-    with contextlib.suppress(NotFound):
+    """Remove a helper, whatever it is at, with its scratch volume; that another process does is well."""
+    with contextlib.suppress(NotFound), _done_meanwhile():
         container.remove(force=True, v=True)
+
+
+@contextlib.contextmanager
+def _done_meanwhile() -> Iterator[None]:
+    """Take it as done where the engine answers that the container is in that state, or on its way to it."""
+    try:
+        yield
+    except APIError as error:
+        if error.status_code != HTTPStatus.CONFLICT:
+            raise
 
 
 def output(container: Container) -> Iterator[tuple[bytes | None, bytes | None]]:

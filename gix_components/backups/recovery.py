@@ -31,7 +31,7 @@ def _end(client: docker.DockerClient, ledger: Ledger, container: Container) -> l
             done += _settle(client, ledger, container)
         elif container.status == "running":
             # Before the auction goes on, so that it does not read what is being written.
-            container.kill()
+            helper.kill(container)
         done += resume(client, ledger, container.labels[helper.RESUME_LABEL])
     except NotFound:
         # Another process was faster, at the same work.
