@@ -17,6 +17,8 @@ RECORDED_ONLY_WHEN_REMOVED = ["memory", "memorySwap"]
 """Inputs whose changes the provider applies to a running container, but not their removal."""
 
 _START_ALLOWANCE_SECONDS = 5
+_NO_TIME = "1ms"
+"""The shortest start period: the engine takes 0 for the image's own."""
 _TMPFS_OF_READ_ONLY_ROOT = {"/tmp": "rw,noexec,nosuid,nodev,size=64m"}  # noqa: S108 - a path inside the container
 _ROTATION = {"max-size": "10m", "max-file": "3"}
 
@@ -73,7 +75,7 @@ class Service(pulumi.ComponentResource):
             labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in labels.items()],
             restart=restart,
             max_retry_count=int(retries) if retries else None,
-            cpus=None if settings.cpus is None else f"{settings.cpus:g}",
+            cpus=None if settings.cpus is None else units.recorded_processors(settings.cpus),
             memory=_mebibytes(settings.memory),
             memory_swap=_memory_swap(settings),
             read_only=settings.read_only_root,
@@ -120,7 +122,7 @@ def health_check(spec: ServiceSpec, settings: HealthCheckSettings) -> docker.Con
         tests=["CMD-SHELL", f"timeout 2 bash -c '</dev/tcp/localhost/{spec.port}' || exit 1"],
         interval=units.go_duration(settings.interval),
         timeout=units.go_duration(settings.timeout),
-        start_period=units.go_duration(settings.start_period),
+        start_period=units.go_duration(settings.start_period) if units.seconds(settings.start_period) else _NO_TIME,
         start_interval=None if settings.start_interval is None else units.go_duration(settings.start_interval),
         retries=settings.retries,
     )

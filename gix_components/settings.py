@@ -87,14 +87,29 @@ def _bind_address(value: str) -> str:
 def _host_address(value: str) -> str:
     if value != "host-gateway":
         try:
-            ipaddress.ip_address(value)
+            address = ipaddress.ip_address(value)
         except ValueError:
             refuse("is no IP address", "write the address that the name stands for, or host-gateway")
+        # The provider cuts it at its first colon when it reads it back, and would replace the container at each update.
+        if address.version != 4:  # noqa: PLR2004
+            refuse("is an IPv6 address, which the docker provider does not record", "write an IPv4 address")
     return value
 
 
 def _tidy_cpus(value: object) -> object:
     return float(value) if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value) else value
+
+
+def _recordable_cpus(value: float) -> float:
+    try:
+        units.recorded_processors(value)
+    except ValueError as error:
+        near = f"{value + 0.001:.3f}"
+        refuse(
+            f"is recorded as {error} by the docker provider, which would replace the container at each update",
+            f"write a value that it records as it is, e.g. {near}",
+        )
+    return value
 
 
 def _text(value: object) -> object:
@@ -273,8 +288,8 @@ class ServiceDefaults(Settings):
         BeforeValidator(_text),
         _matching(r"[1-9]\d*(?::[1-9]\d*)?", "is root, or not numeric", "write UID:GID, e.g. 1000:1000"),
     ] = Field("1000:1000", description="user and group that the process runs as; never root")
-    cpus: Annotated[float, BeforeValidator(_tidy_cpus), Field(ge=0.01)] | None = Field(
-        None, description="processors that it may use, e.g. 1.5; none means all"
+    cpus: Annotated[float, BeforeValidator(_tidy_cpus), Field(ge=0.01), AfterValidator(_recordable_cpus)] | None = (
+        Field(None, description="processors that it may use, e.g. 1.5; none means all")
     )
     memory: Memory | None = Field(None, description="memory that it may use, e.g. 512MiB; none means all")
     memory_swap: Memory | None = Field(

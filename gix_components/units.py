@@ -1,6 +1,7 @@
 """Quantities as people write them: memory (`2G`, `512MiB`) and time (`10s`, `1m30s`)."""
 
 import re
+from decimal import ROUND_HALF_UP, Decimal
 
 _MEMORY = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[bkmgt]?)(?:i?b)?", re.IGNORECASE)
 _MEMORY_FACTOR = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -44,3 +45,20 @@ def go_duration(text: str) -> str:
     minutes, rest = divmod(total, 60)
     hours, minutes = divmod(int(minutes), 60)
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{rest:g}s"
+
+
+def recorded_processors(count: float) -> str:
+    """Processors as the docker provider records them: 2 is `2.0`, 1.5 is `1.5`, 10 is `10.`.
+
+    Stated in another form, each update would replace the container.
+
+    Raises ValueError where the provider records another number, as it does for 0.05; the text names it.
+    """
+    exact = Decimal(str(count))
+    digits = f"{exact:.9f}"
+    # The provider takes a number with nine zeros among its digits for a round one.
+    is_round = digits.count("0") == 9  # noqa: PLR2004
+    recorded = f"{exact.quantize(Decimal('0.1'), ROUND_HALF_UP)}" if is_round else digits.rstrip("0")
+    if Decimal(recorded) != exact:
+        raise ValueError(recorded)
+    return recorded

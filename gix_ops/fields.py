@@ -131,8 +131,8 @@ def capability(name: str) -> str:
 
 
 def _read(name: str, value: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
-    if name == "envs" and not isinstance(value, Sealed):
-        yield from _variables(value)
+    if name == "envs" and (variables := _one_by_one(value)) is not None:
+        yield from _variables(variables)
         return
     if _is_sealed(value):
         yield words_for(name), Value("", secret=True)
@@ -149,6 +149,13 @@ def _is_sealed(value: object) -> bool:
     if isinstance(value, dict):
         return any(map(_is_sealed, value.values()))
     return isinstance(value, Sealed)
+
+
+def _one_by_one(variables: Any) -> list[Any] | None:
+    """Each variable alone; None where they can't be read. With one secret among them, all are secret as one list."""
+    if not isinstance(variables, Sealed):
+        return list(variables)
+    return None if variables.value is None else [Sealed(item) for item in variables.value]
 
 
 def _variables(items: list[Any]) -> Iterator[tuple[str, Value]]:

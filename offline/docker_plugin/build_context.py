@@ -3,24 +3,24 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from offline.docker_plugin.errors import PluginError
-
-if TYPE_CHECKING:
-    from docker.utils.build import PatternMatcher
+from offline.docker_plugin.go_files import file_mode, link_target
+from offline.docker_plugin.ignore_file import IgnoreFile
 
 DOCKERFILE: Final = "Dockerfile"
 _CHUNK_BYTES: Final = 1024 * 1024
+_NO_MODE: Final = stat.S_IFREG
 
 
 def context_digest(context: str, dockerfile: str) -> str:
     """Digest the names, modes and contents of the files that a build sees, and of its Dockerfile.
 
     Modification times do not count, nor does what is ignored by `<dockerfile>.dockerignore` or, where there is none, by
-    the context's own `.dockerignore`.
+    the context's own `.dockerignore`. The official plugin makes the same digest, so that a stack that changes plugins
+    builds no image.
 
     Args:
         context: the context's directory, relative to the working directory.
@@ -32,12 +32,12 @@ def context_digest(context: str, dockerfile: str) -> str:
     """
     root = Path(context)
     try:
-        digest = hashlib.sha256(_file_digest(Path(dockerfile)))
-        for name in sorted(_seen(root, _matcher(root, Path(dockerfile)))):
+        digest = hashlib.sha256(_entry(DOCKERFILE, _NO_MODE, _file_digest(Path(dockerfile))))
+        for name in _ignore_file(root, Path(dockerfile)).kept(root):
             path = root / name
             mode = path.lstat().st_mode
-            digest.update(f"{name}\0{mode:o}\0".encode())
-            digest.update(_link_digest(path) if stat.S_ISLNK(mode) else _file_digest(path))
+            content = _link_digest(path) if stat.S_ISLNK(mode) else _file_digest(path)
+            digest.update(_entry(name, mode, content))
     except OSError as error:
         raise PluginError(f"unable to hash build context {context!r}: {error.filename}: {error.strerror}") from error
     return digest.hexdigest()
@@ -49,7 +49,7 @@ def dockerfile_problem(context: str, dockerfile: str) -> str | None:
     if path.is_file():
         return None
     kind = "absolute" if path.is_absolute() else "relative"
-    problem = f"could not open dockerfile at {kind} path {dockerfile}: no such file"
+    problem = f'could not open dockerfile at {kind} path "{dockerfile}": no such file'
     if not path.is_absolute() and (Path(context) / path).is_file():
         meant = str(Path(context) / path)
         return f"{problem}. It is relative to the program's directory: try setting 'dockerfile' to {meant!r}"
@@ -68,26 +68,17 @@ def context_problem(context: str) -> str | None:
     return None
 
 
-def _matcher(root: Path, dockerfile: Path) -> "PatternMatcher":
-    from docker.utils.build import PatternMatcher
-
+def _ignore_file(root: Path, dockerfile: Path) -> IgnoreFile:
     own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
-    ignore_file = own if own.is_file() else root / ".dockerignore"
-    lines = ignore_file.read_text().splitlines() if ignore_file.is_file() else []
-    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    return PatternMatcher(patterns)
+    return IgnoreFile(next((file for file in (own, root / ".dockerignore") if file.is_file()), None))
 
 
-def _seen(root: Path, matcher: "PatternMatcher") -> Iterator[str]:
-    for name in matcher.walk(str(root)):
-        path = root / name
-        if path.is_symlink() or not path.is_dir():
-            yield name
+def _entry(name: str, mode: int, content: bytes) -> bytes:
+    return os.fsencode(name) + file_mode(mode).encode() + content + b"\0"
 
 
 def _link_digest(path: Path) -> bytes:
-    path.resolve(strict=True)
-    return hashlib.sha256(str(path.readlink()).encode()).digest()
+    return hashlib.sha256(os.fsencode(link_target(path))).digest()
 
 
 def _file_digest(path: Path) -> bytes:

@@ -1,5 +1,6 @@
 """The errors that a person reads."""
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -13,7 +14,7 @@ class CreatedButFailedError(PluginError):
     Attributes:
         resource_id: the engine's id of the object.
         outputs: what is known of it.
-        secret_keys: the outputs that are secret.
+        inputs: what holds the secrets that the outputs must keep.
 
     """
 
@@ -21,7 +22,7 @@ class CreatedButFailedError(PluginError):
         super().__init__(reason)
         self.resource_id = resource_id
         self.outputs = outputs
-        self.secret_keys: set[str] = set()
+        self.inputs: Mapping[str, Any] = {}
 
 
 def readable(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextvars import ContextVar
 from typing import Final
 
 from pulumi.provider.experimental import provider as sdk
@@ -13,20 +12,17 @@ from offline.docker_plugin.engine import Connection, Engine, config_problems, co
 from offline.docker_plugin.errors import CreatedButFailedError, PluginError
 from offline.docker_plugin.log import EngineLog, Log
 from offline.docker_plugin.resources import RESOURCES
-from offline.docker_plugin.resources.base import Check, Context, Resource, State
+from offline.docker_plugin.resources.base import Check, Context, Resource
 from offline.docker_plugin.resources.image import Image
 from offline.docker_plugin.values import (
+    BRIDGE_KEYS,
+    SECRET_OUTPUTS,
     UNKNOWN,
     Props,
-    secret_keys,
     secret_strings,
     to_plain,
     to_properties,
-    to_properties_like,
 )
-
-OLD_INPUTS: ContextVar[Mapping[str, PropertyValue]] = ContextVar("old_inputs")
-"""The inputs before, while a Diff is under way."""
 
 _ALWAYS_SECRET: Final = "registryAuth"  # noqa: S105 - the name of an input
 
@@ -67,20 +63,15 @@ class DockerProvider(sdk.Provider):
         resource = _resource(request.type)
         inputs, problems = await asyncio.to_thread(resource.check, self._context(request.urn), asked)
         return sdk.CheckResponse(
-            inputs=to_properties_like(inputs, request.new_inputs),
+            inputs=to_properties(inputs, like=request.new_inputs),
             failures=[sdk.CheckFailure(problem.path, problem.reason) for problem in problems],
         )
 
     async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
         """Find what an update would change."""
         resource = _resource(request.type)
-        old_outputs, inputs = to_plain(request.old_state), to_plain(request.new_inputs)
-        found = resource.diff(
-            old_inputs=to_plain(OLD_INPUTS.get({})),
-            old_outputs=old_outputs,
-            inputs=inputs,
-            ignored=request.ignore_changes,
-        )
+        old_outputs, inputs = _outputs(request.old_state), to_plain(request.new_inputs)
+        found = resource.diff(old_outputs=old_outputs, inputs=inputs, ignored=request.ignore_changes)
         replaces = replaced_properties(found)
         return sdk.DiffResponse(
             changes=bool(found),
@@ -88,7 +79,7 @@ class DockerProvider(sdk.Provider):
             stables=sorted(
                 name for name, prop in resource.schema.inputs.items() if prop.force_new and name not in replaces
             ),
-            delete_before_replace=resource.deletes_first(found, old_outputs=old_outputs, inputs=inputs),
+            delete_before_replace=resource.deletes_first(found, inputs=inputs),
             diffs=sorted({top_level(path) for path in found}),
             detailed_diff={path: sdk.PropertyDiff(kind, input_diff=False) for path, kind in found.items()},
         )
@@ -96,20 +87,20 @@ class DockerProvider(sdk.Provider):
     async def create(self, request: sdk.CreateRequest) -> sdk.CreateResponse:
         """Make an object, or show in a preview what it would be."""
         resource, inputs = _resource(request.type), to_plain(request.properties)
-        context, secret = self._context(request.urn, request.properties), secret_keys(request.properties)
+        context = self._context(request.urn, request.properties)
         if request.preview:
             outputs = await asyncio.to_thread(resource.previewed, context, inputs, None)
             outputs |= {"id": UNKNOWN} if resource.records_id else {}
-            return sdk.CreateResponse(properties=to_properties(outputs, secret_keys=secret))
+            return sdk.CreateResponse(properties=_recorded(outputs, like=request.properties))
         try:
             state = await asyncio.to_thread(resource.create, context, inputs)
         except CreatedButFailedError as error:
-            error.outputs |= {"id": error.resource_id}
-            error.secret_keys = secret
+            error.outputs |= _beside(resource, error.resource_id)
+            error.inputs = request.properties
             raise
         return sdk.CreateResponse(
             resource_id=state.resource_id,
-            properties=to_properties(_recorded(resource, state), secret_keys=secret),
+            properties=_recorded(state.outputs | _beside(resource, state.resource_id), like=request.properties),
         )
 
     async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
@@ -120,20 +111,21 @@ class DockerProvider(sdk.Provider):
             self._context(request.urn),
             request.resource_id,
             inputs=to_plain(request.inputs),
-            outputs=to_plain(request.properties),
+            outputs=_outputs(request.properties),
         )
         if state is None:
             return sdk.ReadResponse()
-        secret = secret_keys(request.properties) | secret_keys(request.inputs)
         return sdk.ReadResponse(
             resource_id=state.resource_id,
-            properties=to_properties(_recorded(resource, state), secret_keys=secret),
-            inputs=to_properties_like(state.inputs, request.inputs),
+            properties=_recorded(
+                state.outputs | _beside(resource, state.resource_id), like={**request.properties, **request.inputs}
+            ),
+            inputs=to_properties(state.inputs, like=request.inputs),
         )
 
     async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
         """Change an object in place, or show in a preview what it would become."""
-        resource, inputs, outputs = _resource(request.type), to_plain(request.news), to_plain(request.olds)
+        resource, inputs, outputs = _resource(request.type), to_plain(request.news), _outputs(request.olds)
         context = self._context(request.urn, request.news)
         if request.preview:
             outputs = await asyncio.to_thread(resource.previewed, context, inputs, outputs)
@@ -141,7 +133,8 @@ class DockerProvider(sdk.Provider):
             outputs = await asyncio.to_thread(
                 resource.update, context, request.resource_id, inputs=inputs, outputs=outputs
             )
-        return sdk.UpdateResponse(properties=to_properties(outputs, secret_keys=secret_keys(request.news)))
+            outputs |= _beside(resource, request.resource_id)
+        return sdk.UpdateResponse(properties=_recorded(outputs, like=request.news))
 
     async def delete(self, request: sdk.DeleteRequest) -> None:
         """Remove an object."""
@@ -149,7 +142,7 @@ class DockerProvider(sdk.Provider):
             _resource(request.type).delete,
             self._context(request.urn),
             request.resource_id,
-            to_plain(request.properties),
+            _outputs(request.properties),
         )
 
     async def cancel(self) -> None:
@@ -163,8 +156,18 @@ class DockerProvider(sdk.Provider):
         return Context(engine=self._engine, log=Log(self.log, urn), secrets=secrets)
 
 
-def _recorded(resource: Resource, state: State) -> Props:
-    return state.outputs | ({"id": state.resource_id} if resource.records_id else {})
+def _outputs(state: Mapping[str, PropertyValue]) -> Props:
+    return {name: value for name, value in to_plain(state).items() if name not in BRIDGE_KEYS}
+
+
+def _recorded(outputs: Props, *, like: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:
+    return to_properties(outputs, like=like, secret=SECRET_OUTPUTS)
+
+
+def _beside(resource: Resource, resource_id: str) -> Props:
+    """What is recorded of every resource of a type beside its own outputs."""
+    form = {} if resource.schema.form is None else {"__meta": resource.schema.form}
+    return form | ({"id": resource_id} if resource.records_id else {})
 
 
 def _resource(qualified: str) -> Resource:

@@ -60,6 +60,8 @@ class ResourceSchema:
         outputs: what only the engine knows.
         delete_first: whether a replacement always deletes the old one first; one whose name is stated does so anyway.
         named: whether a missing name is made up from the resource's name in the program.
+        form: the form of the record, in the official plugin's words; without it that plugin takes the record for that
+            of an early version, and converts it.
 
     """
 
@@ -67,6 +69,7 @@ class ResourceSchema:
     outputs: tuple[str, ...] = ()
     delete_first: bool = False
     named: bool = True
+    form: str | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pulumi.runtime.proto import engine_pb2, provider_pb2, provider_pb2_grpc, st
 from offline.docker_plugin import VERSION
 from offline.docker_plugin.errors import CreatedButFailedError, PluginError, readable
 from offline.docker_plugin.log import EngineLog
-from offline.docker_plugin.provider import OLD_INPUTS, DockerProvider
+from offline.docker_plugin.provider import DockerProvider
 from offline.docker_plugin.values import to_properties
 
 _MOST_OPERATIONS: Final = 64
@@ -111,16 +111,6 @@ def _guarded(rpc: _Rpc) -> _Rpc:
     return call
 
 
-def _with_old_inputs(diff: _Rpc) -> _Rpc:
-    """Keep the inputs before at hand: the SDK's own request leaves them out, and images are compared by them."""
-
-    async def call(self: DockerServicer, request: Any, context: Any) -> Any:
-        OLD_INPUTS.set(PropertyValue.unmarshal_map(request.old_inputs))
-        return await diff(self, request, context)
-
-    return call
-
-
 def _bare_if_gone(read: _Rpc) -> _Rpc:
     """Answer without any properties for what does not exist: with empty ones, as the SDK does, an import succeeds."""
 
@@ -136,7 +126,7 @@ def _init_failed(error: CreatedButFailedError) -> bytes:
     detail.Pack(
         provider_pb2.ErrorResourceInitFailed(
             id=error.resource_id,
-            properties=PropertyValue.marshal_map(to_properties(error.outputs, secret_keys=error.secret_keys)),
+            properties=PropertyValue.marshal_map(to_properties(error.outputs, like=error.inputs)),
             reasons=[str(error)],
         )
     )
@@ -145,7 +135,6 @@ def _init_failed(error: CreatedButFailedError) -> bytes:
 
 
 _RPCS = {name: getattr(ProviderServicer, name) for name in _GUARDED}
-_RPCS["Diff"] = _with_old_inputs(_RPCS["Diff"])
 _RPCS["Read"] = _bare_if_gone(_RPCS["Read"])
 for _name, _rpc in _RPCS.items():
     setattr(DockerServicer, _name, _guarded(_rpc))

@@ -19,24 +19,31 @@ DEFAULTS: Final = "__defaults"
 """The key under which an object lists those of its inputs that Check filled in."""
 
 
+BRIDGE_KEYS: Final = ("__meta", "__pulumi_raw_state_delta")
+"""Outputs of the official plugin's own, which say in which form it keeps a resource."""
+
+SECRET_OUTPUTS: Final = ("__inputs",)
+"""Outputs that are secret in any case."""
+
+
 def to_plain(properties: Mapping[str, PropertyValue]) -> Props:
     """Drop secrecy and dependencies; whole numbers become int."""
     return {key: _plain(value) for key, value in properties.items()}
 
 
-def to_properties(props: Props, *, secret_keys: Collection[str] = ()) -> dict[str, PropertyValue]:
-    """Wrap plain values; the values of `secret_keys` become secrets."""
-    return {key: _wrap(value).with_secret(key in secret_keys) for key, value in props.items()}
+def to_properties(
+    props: Props, *, like: Mapping[str, PropertyValue], secret: Collection[str] = ()
+) -> dict[str, PropertyValue]:
+    """Wrap plain values, and keep secrets as the Pulumi engine does for a plugin that knows of none.
 
+    Args:
+        props: the values.
+        like: what holds the secrets. A list with one in it becomes secret as a whole, a map does not.
+        secret: the names of those that are secret in any case.
 
-def to_properties_like(props: Props, original: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:
-    """Wrap plain values; what was a secret in `original` stays one, at any depth."""
-    return {key: _wrap_like(value, original.get(key)) for key, value in props.items()}
-
-
-def secret_keys(properties: Mapping[str, PropertyValue]) -> set[str]:
-    """Name the properties that are secret or hold a secret."""
-    return {key for key, value in properties.items() if value.contains_secret()}
+    """
+    wrapped = {key: _wrap_like(value, like.get(key)) for key, value in props.items()}
+    return {key: value.with_secret(value.is_secret or key in secret) for key, value in wrapped.items()}
 
 
 def secret_strings(value: PropertyValue) -> Iterator[str]:
@@ -105,15 +112,6 @@ def _wrap_like(value: Value, original: PropertyValue | None) -> PropertyValue:
     if original is None:
         return _wrap(value)
     inner = original.value
-    if isinstance(value, dict) and isinstance(inner, Mapping):
-        wrapped = PropertyValue({key: _wrap_like(item, inner.get(key)) for key, item in value.items()})
-    elif (
-        isinstance(value, list)
-        and isinstance(inner, Sequence)
-        and not isinstance(inner, str)
-        and len(inner) == len(value)
-    ):
-        wrapped = PropertyValue([_wrap_like(item, like) for item, like in zip(value, inner, strict=True)])
-    else:
-        wrapped = _wrap(value)
-    return wrapped.with_secret(original.is_secret)
+    if isinstance(value, dict) and isinstance(inner, Mapping) and not original.is_secret:
+        return PropertyValue({key: _wrap_like(item, inner.get(key)) for key, item in value.items()})
+    return _wrap(value).with_secret(original.contains_secret())

@@ -75,6 +75,37 @@ def test_a_dockerfile_outside_of_its_context_counts(context: Path, tmp_path: Pat
     assert context_digest(str(context), str(outside)) != before
 
 
+@pytest.mark.parametrize(
+    ("ignored", "official"),
+    [
+        (None, "893ab4dd84eae42babac48f0a46b0d5935d82ba18048a13d4ccaf6a78a38f248"),
+        ("# all\n*\n!src/**\n!a*\n", "bb597fc0e4a740837eef46fba9f9d8e16956bf32c892f294e24ccffc0606025a"),
+        (
+            "/target\n**/*~\nb?\n[a]\n  src/./lib//\n",
+            "507887f362c45aa87c8a3e8a94801e8c58e2513ed7dd0dc19d15249989e24223",
+        ),
+        ("**\n", "28ae90bda2f6ea069332c326ad65581be0fd9501aa6f27af89f3d014367144ff"),
+    ],
+)
+def test_the_digest_is_the_official_plugins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ignored: str | None, official: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    contents = ("a/x", "a.txt", "a-b", "B", "ba", "src/lib/one.rs", "src/main.rs", "src/main.rs~", "target/gix", "ü")
+    for number, name in enumerate(contents):
+        file = Path("app") / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(str(number))
+        file.chmod(0o644)
+    Path("app/B").chmod(0o4755)
+    Path("app/link").symlink_to("src/main.rs")
+    Path("app/src/up").symlink_to("../a")
+    Path("Dockerfile.app").write_text("FROM scratch\n")
+    if ignored is not None:
+        Path("Dockerfile.app.dockerignore").write_text(ignored)
+    assert context_digest("app", "Dockerfile.app") == official
+
+
 def test_a_link_that_leads_nowhere_is_named(context: Path) -> None:
     (context / "broken").symlink_to("nowhere")
     with pytest.raises(PluginError, match="nowhere"):

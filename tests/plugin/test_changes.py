@@ -129,6 +129,21 @@ def test_what_a_container_stands_on_takes_it_along(scenario: Scenario, sandbox: 
     assert sandbox.shown("ctr", "ls", "/data") == b"ledger\n"
 
 
+def test_a_name_that_the_program_states_is_deleted_before_the_next_one_is_made(
+    scenario: Scenario, sandbox: Sandbox
+) -> None:
+    def program(name: str) -> None:
+        docker.Volume("vol", name=sandbox.name(name))
+        docker.Network("net", name=sandbox.name(name), ipam_configs=[{"subnet": subnets[name]}])
+
+    subnets = {name: sandbox.subnet() for name in ("one", "two")}
+    scenario.up(lambda: program("one"))
+    update = scenario.up(lambda: program("two"))
+    assert not update.failed, update.messages
+    assert update.effects == {"vol": "replace", "net": "replace"}
+    assert update.order("vol") == update.order("net") == ["delete-replaced", "create-replacement"]
+
+
 def test_new_content_reaches_only_the_container_that_refers_to_the_digest(scenario: Scenario, sandbox: Sandbox) -> None:
     tag = {"image": f"{sandbox.prefix}:one"}
 

@@ -12,7 +12,7 @@ _MEBIBYTE = 1024 * 1024
 
 
 def test_drift_is_seen_by_a_refresh_and_mended_by_the_next_update(scenario: Scenario, sandbox: Sandbox) -> None:
-    published = free_port()
+    published, another = free_port(), free_port()
 
     def program() -> None:
         app = sandbox.write_image(scenario.directory / "app")
@@ -25,7 +25,13 @@ def test_drift_is_seen_by_a_refresh_and_mended_by_the_next_update(scenario: Scen
             networks_advanced=[{"name": network.name}],
             ports=[{"internal": 80, "external": published, "ip": "127.0.0.1"}],
         )
-        container(sandbox, "disconnected", networks_advanced=[{"name": network.name}])
+        container(
+            sandbox,
+            "disconnected",
+            networks_advanced=[{"name": network.name}],
+            ports=[{"internal": 80, "external": another, "ip": "127.0.0.1"}],
+        )
+        container(sandbox, "unpublished", networks_advanced=[{"name": network.name}])
         container(sandbox, "memory", memory=64, memory_swap=64)
         container(sandbox, "untagged", image=built.repo_digest)
         container(sandbox, "untouched")
@@ -34,7 +40,8 @@ def test_drift_is_seen_by_a_refresh_and_mended_by_the_next_update(scenario: Scen
     scenario.up(program)
     sandbox.container("removed").remove(force=True)
     sandbox.container("stopped").stop(timeout=0)
-    sandbox.client.networks.get(sandbox.name("net")).disconnect(sandbox.name("disconnected"))
+    for part in ("disconnected", "unpublished"):
+        sandbox.client.networks.get(sandbox.name("net")).disconnect(sandbox.name(part))
     sandbox.container("memory").update(mem_limit=96 * _MEBIBYTE, memswap_limit=96 * _MEBIBYTE)
     sandbox.client.api.remove_image(f"{sandbox.prefix}:one", force=True)
 
@@ -50,6 +57,7 @@ def test_drift_is_seen_by_a_refresh_and_mended_by_the_next_update(scenario: Scen
     }
     assert sandbox.container("removed").status == sandbox.container("stopped").status == "running"
     assert sandbox.name("net") in sandbox.inspect("disconnected")["NetworkSettings"]["Networks"]
+    assert sandbox.name("net") not in sandbox.inspect("unpublished")["NetworkSettings"]["Networks"]
     assert sandbox.inspect("memory")["HostConfig"]["Memory"] == 64 * _MEBIBYTE
     with pytest.raises(ImageNotFound):
         sandbox.client.images.get(f"{sandbox.prefix}:one")

@@ -63,6 +63,9 @@ def test_a_container_that_does_not_become_healthy_is_kept_and_replaced_next(
     assert (created[1] - created[0]).total_seconds() < 3, "one waits for the other"
     assert set(state) == {"unhealthy", "exited", "unchecked", "unawaited", "healthy"}
 
+    # Without a wait it may or may not have ended when it is looked at.
+    sandbox.container("unawaited").wait()
+    scenario.refresh()
     preview = scenario.preview()
     failed = {part: preview.effect(part) for part in ("unhealthy", "exited", "unawaited")}
     assert failed == dict.fromkeys(failed, "replace")
@@ -160,5 +163,5 @@ def test_a_dockerfile_relative_to_its_context_gets_a_hint(scenario: Scenario, sa
 
     preview = scenario.preview(program)
     assert preview.failed
-    assert "could not open dockerfile at relative path Dockerfile" in preview.messages
+    assert 'could not open dockerfile at relative path "Dockerfile"' in preview.messages
     assert "app/Dockerfile" in preview.messages

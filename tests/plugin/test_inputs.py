@@ -26,9 +26,9 @@ CONFIG = {
 }
 HOST_CONFIG = {
     "PortBindings": {
-        "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}],
-        "81/udp": [{"HostIp": "127.0.0.1", "HostPort": ""}],
-        "82/tcp": [{"HostIp": "0.0.0.0", "HostPort": ""}],
+        "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "0"}],
+        "81/udp": [{"HostIp": "127.0.0.1", "HostPort": "0"}],
+        "82/tcp": [{"HostIp": "0.0.0.0", "HostPort": "0"}],
     },
     "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 2},
     "Memory": 64 * _MEBIBYTE,

@@ -51,3 +51,27 @@ def test_time_is_written_as_the_engine_gives_it_back(text: str, given_back: str)
 @given(st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
 def test_hours_minutes_and_seconds_add_up(hours: int, minutes: int, whole: int) -> None:
     assert units.seconds(f"{hours}h{minutes}m{whole}s") == hours * 3600 + minutes * 60 + whole
+
+
+@pytest.mark.parametrize(
+    ("count", "recorded"),
+    [
+        (2, "2.0"),
+        (2.0, "2.0"),
+        (1.5, "1.5"),
+        (0.5, "0.5"),
+        (0.25, "0.25"),
+        (10, "10."),
+        (10.25, "10.25"),
+        (0.015, "0.015"),
+        (0.051, "0.051"),
+    ],
+)
+def test_processors_are_written_as_the_provider_records_them(count: float, recorded: str) -> None:
+    assert units.recorded_processors(count) == recorded
+
+
+@pytest.mark.parametrize(("count", "recorded"), [(0.05, "0.1"), (0.01, "0.0"), (20.05, "20.1"), (1.0000000001, "1.0")])
+def test_processors_that_the_provider_records_as_another_number_are_refused(count: float, recorded: str) -> None:
+    with pytest.raises(ValueError, match=recorded):
+        units.recorded_processors(count)

@@ -8,13 +8,22 @@ import pytest
 
 from gix_components.platform import GixPlatform
 from gix_ops import fields, inspection, resources, verify
+from gix_ops.fields import Value
 from gix_ops.resources import Resource
 from gix_ops.verify import Difference, Report
 from tests.unit.declared import declare, environment
 
 ID = "1" * 64
 IMAGE_ID = "sha256:" + "a" * 64
-SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"TOKEN=hunter2"'}
+
+
+def sealed(value: object) -> dict[str, str]:
+    """A secret as an exported state shows it."""
+    signature = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+    return signature | {"plaintext": json.dumps(value)}
+
+
+SECRET = sealed("TOKEN=hunter2")
 
 DECLARED: dict[str, Any] = {
     "__defaults": ["start"],
@@ -335,6 +344,17 @@ def test_every_input_that_a_fully_configured_service_has_can_be_read_back() -> N
     assert {name for each in containers for name in each.inputs} - readable == set()
     [network] = declared.of_type(resources.NETWORK)
     assert set(network.inputs) - inspection.SHOWN_OF_NETWORK == set()
+
+
+def test_variables_that_are_secret_as_a_whole_are_compared_one_by_one() -> None:
+    whole = fields.of({"envs": sealed(["TOKEN=hunter2", "RUST_LOG=info", "EMPTY="])})["envs"]
+    assert whole == {
+        "variable TOKEN": Value("hunter2"),
+        "variable RUST_LOG": Value("info"),
+        "variable EMPTY": Value(fields.EMPTY),
+    }
+    assert {str(each) for each in whole.values()} == {fields.SECRET}
+    assert fields.of({"envs": "[secret]"})["envs"] == {"variables": Value("")}
 
 
 def test_a_secret_shows_in_no_way() -> None:

@@ -80,20 +80,17 @@ class Resource(ABC):
         )
         return inputs, problems(self.schema, request.stated)
 
-    def diff(self, *, old_inputs: Props, old_outputs: Props, inputs: Props, ignored: Collection[str]) -> Changes:
+    def diff(self, *, old_outputs: Props, inputs: Props, ignored: Collection[str]) -> Changes:
         """Find what an update would change."""
-        del old_inputs
         return changes(self.schema, old_outputs, inputs, ignored=ignored)
 
-    def deletes_first(self, found: Changes, *, old_outputs: Props, inputs: Props) -> bool:
+    def deletes_first(self, found: Changes, *, inputs: Props) -> bool:
         """Tell whether a replacement deletes the old object before it makes the new one.
 
-        Two objects cannot have one name, so a name that the program states and that stays asks for it.
+        Two objects cannot have one name, so a name that the program states asks for it, even where it changes.
         """
-        if not replaced_properties(found):
-            return False
-        name_stays = "name" not in inputs.get(DEFAULTS, []) and old_outputs.get("name") == inputs.get("name")
-        return self.schema.delete_first or (self.schema.named and name_stays)
+        name_is_stated = self.schema.named and "name" not in inputs.get(DEFAULTS, [])
+        return bool(replaced_properties(found)) and (self.schema.delete_first or name_is_stated)
 
     def planned(self, inputs: Props, old_outputs: Props | None) -> Props:
         """Give the outputs that a preview shows, and that an update records."""

@@ -8,7 +8,7 @@ from offline.docker_plugin.diff import top_level
 from offline.docker_plugin.engine import Engine
 from offline.docker_plugin.errors import CreatedButFailedError, PluginError, readable
 from offline.docker_plugin.registry import find_or_pull
-from offline.docker_plugin.resources.base import Context, Resource, State
+from offline.docker_plugin.resources.base import Context, Resource, State, without_defaults
 from offline.docker_plugin.resources.container_config import (
     CAPABILITIES,
     DEFAULT_NETWORK,
@@ -26,9 +26,6 @@ from offline.docker_plugin.resources.volume import LABEL
 from offline.docker_plugin.rules import no_empty_words, number, one_of
 from offline.docker_plugin.schema import Kind, Prop, ResourceSchema
 from offline.docker_plugin.values import Props
-
-_SETTLE_SECONDS: Final = 0.1
-"""How long a started container has to fall over before it is looked at, as the official plugin waits."""
 
 _HEALTH_POLL_SECONDS: Final = 1.0
 
@@ -126,6 +123,8 @@ class Container(Resource):
         },
         outputs=("bridge", "containerLogs", "exitCode", "networkDatas"),
         delete_first=True,
+        form='{"e2bfb730-ecaa-11e6-8f88-34363bc7c4c0":{"create":1200000000000,"delete":1200000000000,'
+        '"update":1200000000000},"schema_version":"2"}',
     )
 
     def create(self, context: Context, inputs: Props) -> State:
@@ -149,7 +148,9 @@ class Container(Resource):
             # What did not come up must not pass for what was asked for: the next update replaces it.
             outputs = self.planned(inputs, {}) | {"mustRun": False}
             raise CreatedButFailedError(str(error), resource_id=container_id, outputs=outputs) from error
-        return State(container_id, self._outputs(engine.api.inspect_container(container_id), stated=inputs))
+        found = self._outputs(engine.api.inspect_container(container_id), stated=inputs)
+        # Only a refresh reads them back.
+        return State(container_id, found | {"hosts": without_defaults(inputs.get("hosts") or [])})
 
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
         """Look at the container."""
@@ -170,7 +171,7 @@ class Container(Resource):
         """Change live what can be, and record the rest without applying it."""
         from docker.errors import APIError
 
-        found = self.diff(old_inputs={}, old_outputs=outputs, inputs=inputs, ignored=())
+        found = self.diff(old_outputs=outputs, inputs=inputs, ignored=())
         if _LIVE & {top_level(path) for path in found}:
             try:
                 context.engine.api.update_container(
@@ -251,8 +252,6 @@ def _start(engine: Engine, container_id: str, inputs: Props) -> None:
         raise PluginError(f"Unable to start container: {readable(error)}") from error
     if inputs.get("wait"):
         _wait_until_healthy(engine, container_id, timeout_seconds=float(inputs["waitTimeout"]))
-    else:
-        time.sleep(_SETTLE_SECONDS)
 
 
 def _wait_until_healthy(engine: Engine, container_id: str, *, timeout_seconds: float) -> None:

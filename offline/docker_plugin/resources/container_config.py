@@ -1,6 +1,7 @@
 """A container's inputs in the engine's words, and the engine's words as outputs."""
 
 from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 from offline.docker_plugin.durations import nanoseconds, text
@@ -11,6 +12,8 @@ from offline.docker_plugin.values import Props, Value
 MEBIBYTE: Final = 1024 * 1024
 DEFAULT_NETWORK: Final = "bridge"
 _NANO_CPUS: Final = 1_000_000_000
+_ROUND_ZEROS: Final = 9
+"""So many zeros among a number's digits, and the official plugin takes it for a round one."""
 _ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - the engine's own default, and that of the official plugin
 _ALL_CAPABILITIES: Final = "ALL"
 _ANY_ADDRESS_V6: Final = "::"
@@ -91,7 +94,7 @@ def read_outputs(container: dict[str, Any], stated: Props) -> Props:
     Args:
         container: the engine's inspection of it.
         stated: what was asked for. Environment, labels, volumes and the image's name are not read, because the engine
-            mixes them with the image's own.
+            mixes them with the image's own; networks are not read either, as in the official plugin.
 
     """
     config, host, state = container["Config"], container["HostConfig"], container["State"]
@@ -103,6 +106,7 @@ def read_outputs(container: dict[str, Any], stated: Props) -> Props:
         "cgroupParent": None,
         "cgroupnsMode": None,
         "command": config["Cmd"],
+        "cpus": _read_cpus(host["NanoCpus"]) if host["NanoCpus"] else stated.get("cpus"),
         "cpuSet": host["CpusetCpus"],
         "cpuShares": host["CpuShares"],
         "deviceReadBps": [],
@@ -126,7 +130,7 @@ def read_outputs(container: dict[str, Any], stated: Props) -> Props:
         "init": bool(host.get("Init")),
         "ipcMode": host["IpcMode"],
         "logDriver": host["LogConfig"]["Type"],
-        "logOpts": host["LogConfig"]["Config"] or None,
+        "logOpts": host["LogConfig"]["Config"] if stated.get("logOpts") else None,
         "logs": False,
         "maxRetryCount": host["RestartPolicy"]["MaximumRetryCount"],
         "memory": host["Memory"] // MEBIBYTE,
@@ -138,7 +142,7 @@ def read_outputs(container: dict[str, Any], stated: Props) -> Props:
         "name": container["Name"].lstrip("/"),
         "networkDatas": list(_read_networks(container)),
         "networkMode": host["NetworkMode"],
-        "networksAdvanced": [_completed(NETWORK, network) for network in _still_connected(container, stated)],
+        "networksAdvanced": [_completed(NETWORK, network) for network in stated.get("networksAdvanced") or []],
         "pidMode": host["PidMode"] or None,
         "platform": container["Platform"],
         "ports": list(_read_ports(container)),
@@ -164,6 +168,7 @@ def read_outputs(container: dict[str, Any], stated: Props) -> Props:
         "user": config["User"],
         "usernsMode": host["UsernsMode"],
         "volumes": [_completed(VOLUME, volume) for volume in stated.get("volumes") or []],
+        "wait": bool(stated.get("wait")),
         "workingDir": config["WorkingDir"],
     }
 
@@ -241,7 +246,7 @@ def _port_key(port: Props) -> str:
 def _port_bindings(ports: list[Props]) -> dict[str, list[dict[str, str]]]:
     bindings: dict[str, list[dict[str, str]]] = {}
     for port in ports:
-        binding = {"HostIp": str(port["ip"]), "HostPort": str(port.get("external") or "")}
+        binding = {"HostIp": str(port["ip"]), "HostPort": str(port.get("external") or 0)}
         bindings.setdefault(_port_key(port), []).append(binding)
     return bindings
 
@@ -289,8 +294,17 @@ def _read_capabilities(host: dict[str, Any]) -> Props | None:
 
 
 def _read_host(entry: str) -> Props:
-    name, _, address = entry.partition(":")
+    # Cut at every colon, as the official plugin does: of an IPv6 address, the part before its first one is left.
+    name, address, *_ = entry.split(":")
     return {"host": name, "ip": address}
+
+
+def _read_cpus(nano: int) -> str:
+    """Write processors as the official plugin does, which for some values says another number: 0.05 is "0.1"."""
+    exact = f"{Decimal(nano).scaleb(-9):.9f}"
+    if exact.count("0") == _ROUND_ZEROS:
+        return str(Decimal(exact).quantize(Decimal("0.1"), ROUND_HALF_UP))
+    return exact.rstrip("0")
 
 
 def _read_ports(container: dict[str, Any]) -> Iterator[Value]:
@@ -319,9 +333,3 @@ def _read_networks(container: dict[str, Any]) -> Iterator[Value]:
             "macAddress": endpoint["MacAddress"],
             "networkName": name,
         }
-
-
-def _still_connected(container: dict[str, Any], stated: Props) -> list[Props]:
-    endpoints = container["NetworkSettings"]["Networks"]
-    present = {*endpoints, *(endpoint["NetworkID"] for endpoint in endpoints.values())}
-    return [network for network in stated.get("networksAdvanced") or [] if network["name"] in present]

@@ -21,6 +21,9 @@ from offline.docker_plugin.values import UNKNOWN, Props, Value, has_unknown
 
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
+_INPUTS: Final = "__inputs"
+"""The output that keeps the inputs of the last build."""
+
 _BUILD: Final = {
     "addHosts": Prop(kind=Kind.LIST),
     "args": Prop(kind=Kind.MAP),
@@ -57,8 +60,9 @@ class Image(Resource):
 
     def check(self, context: Context, request: Check) -> tuple[Props, list[Problem]]:
         """Digest the build context, and see that everything that the build needs is there."""
-        inputs = {name: value for name, value in request.stated.items() if value is not None}
-        build = {name: value for name, value in (inputs.get("build") or {}).items() if value is not None}
+        inputs: Props = {"buildOnPreview": False, **_stated(request.stated)}
+        build = _stated(inputs.get("build") or {})
+        build["context"], build["dockerfile"] = _paths(build)
         found = problems(self.schema, request.stated)
         if not build.get("platform"):
             build["platform"] = f"linux/{_ARCHITECTURES.get(platform.machine(), platform.machine())}"
@@ -66,7 +70,7 @@ class Image(Resource):
                 f"Building your image for {build['platform']} architecture.\nTo ensure you are building for the "
                 "correct platform, consider explicitly setting the `platform` field on ImageBuildOptions."
             )
-        directory, dockerfile = _paths(build)
+        directory, dockerfile = build["context"], build["dockerfile"]
         if not has_unknown([directory, dockerfile]):
             problem = context_problem(directory)
             if problem:
@@ -78,10 +82,9 @@ class Image(Resource):
         found.extend(_name_problems(inputs, build))
         return {**inputs, "build": build}, found
 
-    def diff(self, *, old_inputs: Props, old_outputs: Props, inputs: Props, ignored: Collection[str]) -> Changes:
+    def diff(self, *, old_outputs: Props, inputs: Props, ignored: Collection[str]) -> Changes:
         """Compare the inputs alone: the engine is never asked whether the image is still there."""
-        del old_outputs
-        before, after = _compared(old_inputs), _compared(inputs)
+        before, after = _compared(old_outputs.get(_INPUTS) or {}), _compared(inputs)
         changes: Changes = {}
         for name in sorted({*before, *after} - set(ignored)):
             if name not in before:
@@ -120,7 +123,7 @@ class Image(Resource):
         """Build the image and push it."""
         image_id = self._build(context, inputs)
         digest = image_id if inputs.get("skipPush") else _push(context, inputs)
-        return State(str(inputs["imageName"]), self.planned(inputs, None) | {"repoDigest": digest})
+        return State(str(inputs["imageName"]), self.planned(inputs, None) | {"repoDigest": digest, _INPUTS: inputs})
 
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
         """Give what is recorded: the engine is not asked."""
@@ -161,9 +164,16 @@ class Image(Resource):
         )
 
 
+def _stated(values: Props) -> Props:
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def _paths(build: Props) -> tuple[str, str]:
+    """Give the context and the Dockerfile, which is in the context where nobody says where it is."""
     directory = str(build.get("context") or ".")
-    return directory, str(build.get("dockerfile") or Path(directory) / DOCKERFILE)
+    return directory, str(
+        build.get("dockerfile") or (UNKNOWN if directory == UNKNOWN else Path(directory) / DOCKERFILE)
+    )
 
 
 def _compared(inputs: Props) -> dict[str, Value]:

@@ -34,6 +34,7 @@ class Network(Resource):
             "options": Prop(kind=Kind.MAP, force_new=True, computed=True),
         },
         outputs=("scope",),
+        form='{"schema_version":"1"}',
     )
 
     def create(self, context: Context, inputs: Props) -> State:

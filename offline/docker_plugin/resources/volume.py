@@ -22,6 +22,7 @@ class Volume(Resource):
             "name": Prop(force_new=True, computed=True),
         },
         outputs=("mountpoint",),
+        form='{"schema_version":"1"}',
     )
 
     def create(self, context: Context, inputs: Props) -> State:
