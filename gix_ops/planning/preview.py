@@ -41,14 +41,16 @@ class Step:
     @classmethod
     def of(cls, record: Record) -> "Step":
         """Read a step as Pulumi writes it."""
-        reasons = [*(record.get("diffReasons") or ()), *(record.get("replaceReasons") or ())]
+        paths = record.get("detailedDiff") or {}
+        # Of an image the provider gives the paths alone.
+        reasons = [*(record.get("diffReasons") or ()), *(record.get("replaceReasons") or ()), *paths]
         return cls(
             op=record["op"],
             urn=record["urn"],
             old=record.get("oldState") or {},
             new=record.get("newState") or {},
             reasons=tuple(dict.fromkeys(re.split(r"[.\[]", reason)[0] for reason in reasons)),
-            paths={path: each["kind"] for path, each in (record.get("detailedDiff") or {}).items()},
+            paths={path: each["kind"] for path, each in paths.items()},
             provider=(record.get("provider") or "").rpartition("::")[0],
         )
 

@@ -80,7 +80,7 @@ class DockerProvider(sdk.Provider):
                 name for name, prop in resource.schema.inputs.items() if prop.force_new and name not in replaces
             ),
             delete_before_replace=resource.deletes_first(found, inputs=inputs),
-            diffs=sorted({top_level(path) for path in found}),
+            diffs=sorted({top_level(path) for path in found}) if resource.names_changes else [],
             detailed_diff={path: sdk.PropertyDiff(kind, input_diff=False) for path, kind in found.items()},
         )
 

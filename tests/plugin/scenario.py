@@ -32,6 +32,7 @@ class Outcome:
     Attributes:
         steps: every step in its order, as (resource, operation).
         changed: the property paths that changed, each with the kind of its change.
+        reasons: the properties that the plugin names as what made it act.
         messages: what the person is told.
         errors: those of the messages that are errors.
         failed: whether the command ended with an error.
@@ -40,6 +41,7 @@ class Outcome:
 
     steps: list[tuple[str, str]] = field(default_factory=list)
     changed: dict[str, dict[str, str]] = field(default_factory=dict)
+    reasons: dict[str, list[str]] = field(default_factory=dict)
     messages: str = ""
     errors: str = ""
     failed: bool = False
@@ -69,6 +71,7 @@ class Outcome:
                 self.steps.append((name, metadata.op.value))
                 diff = {path: change.diff_kind.value for path, change in (metadata.detailed_diff or {}).items()}
                 self.changed.setdefault(name, {}).update(diff)
+                self.reasons[name] = list(metadata.diffs or [])
         if event.diagnostic_event and event.diagnostic_event.severity != "debug":
             self.messages += event.diagnostic_event.message
             if event.diagnostic_event.severity == "error":

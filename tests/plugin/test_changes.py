@@ -166,7 +166,10 @@ def test_new_content_reaches_only_the_container_that_refers_to_the_digest(scenar
     (app / "ignored").write_text("ignored")
     assert scenario.preview().effects == {}
     (app / "content").chmod(0o600)
-    assert scenario.preview().effects["img"] == "update"
+    preview = scenario.preview()
+    assert preview.effects["img"] == "update"
+    assert preview.changed["img"] == {"build": "update"}
+    assert (preview.reasons["img"], preview.reasons["by-digest"]) == ([], ["image"])
     (app / "content").chmod(0o644)
 
     (app / "content").write_text("two")

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from gix_ops.planning import plan, plan_text
 from gix_ops.planning.plan import Downtime, Effect, OtherPlan, Plan, ServicePlan
+from gix_ops.resources import IMAGE
 
 PLATFORM = "urn:pulumi:dev::gix::gix:docker:Platform"
 CONNECTION = f"{PLATFORM}$pulumi:providers:docker::gix-engine"
@@ -50,7 +51,8 @@ def step(
         "urn": urn,
         "provider": f"{CONNECTION}::an-id" if kind.startswith("docker:") else "",
         "detailedDiff": paths or None,
-        "diffReasons": reasons,
+        # The provider gives none for an image.
+        "diffReasons": None if kind == IMAGE else reasons,
     }
     if op == "replace":
         record["replaceReasons"] = reasons

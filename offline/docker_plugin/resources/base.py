@@ -68,6 +68,9 @@ class Resource(ABC):
     records_id: ClassVar = True
     """Whether the id is among the recorded outputs too."""
 
+    names_changes: ClassVar = True
+    """Whether a Diff names the inputs that changed beside their paths."""
+
     def check(self, context: Context, request: Check) -> tuple[Props, list[Problem]]:
         """Fill in defaults and find what cannot be taken; the engine is not asked."""
         del context

@@ -54,6 +54,7 @@ class Image(Resource):
     )
 
     records_id: ClassVar = False
+    names_changes: ClassVar = False
 
     def __init__(self) -> None:
         self.builds = Builds()
