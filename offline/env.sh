@@ -2,7 +2,7 @@
 # .offline/env, out of what the other parts published: a POSIX shell that sources it can say plain "pulumi".
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-GIX_TEST_TOOLS='' GIX_DOCKER='' GIX_TOOLS='' GIX_PLUGIN_HOME='' GIX_POLICY_PACK='' GIX_ACTIONLINT='' GIX_RUNTIME_BASE='' GIX_BUILDER_BASE=''
+GIX_TEST_TOOLS='' GIX_DOCKER='' GIX_TOOLS='' GIX_PLUGIN_HOME='' GIX_ANALYZER='' GIX_POLICY_PACK='' GIX_ACTIONLINT='' GIX_RUNTIME_BASE='' GIX_BUILDER_BASE=''
 for part in packages engine pulumi plugin bases; do
     # shellcheck source=/dev/null
     . "$STATE/parts/$part"
@@ -25,6 +25,7 @@ text() {
     echo '# Made by offline/setup for this clone: ". .offline/env"'
     [[ -z $GIX_TEST_TOOLS ]] || front "$GIX_TEST_TOOLS"
     [[ -z $GIX_ACTIONLINT ]] || front "$GIX_ACTIONLINT"
+    [[ -z $GIX_ANALYZER ]] || front "$GIX_ANALYZER"
     front "$GIX_TOOLS"
     front "$CLONE/.venv/bin"
     cat <<EOF
@@ -37,8 +38,8 @@ export GIX_DOCKER=${GIX_DOCKER@Q}
 EOF
     [[ -z $GIX_PLUGIN_HOME ]] || cat <<EOF
 export PULUMI_HOME=${GIX_PLUGIN_HOME@Q} PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true
-export GIX_POLICY_PACK=${GIX_POLICY_PACK@Q}
 EOF
+    [[ -z $GIX_POLICY_PACK ]] || echo "export GIX_POLICY_PACK=${GIX_POLICY_PACK@Q}"
     [[ -z $GIX_RUNTIME_BASE ]] || cat <<EOF
 case \${GIX_RUNTIME_BASE:-gix-offline/} in gix-offline/*) export GIX_RUNTIME_BASE=${GIX_RUNTIME_BASE@Q} ;; esac
 case \${GIX_BUILDER_BASE:-gix-offline/} in gix-offline/*) export GIX_BUILDER_BASE=${GIX_BUILDER_BASE@Q} ;; esac

@@ -14,7 +14,7 @@ START=${EPOCHREALTIME/./}
 forget_env() {
     local dir kept=
     while IFS= read -r -d : dir; do
-        [[ $dir == "$CACHE"/* || $dir == */.venv/bin ]] || kept+=${kept:+:}$dir
+        [[ $dir == "$CACHE"/* || $dir == */.venv/bin || $dir == */.offline/bin ]] || kept+=${kept:+:}$dir
     done <<<"$PATH:"
     PATH=$kept
     [[ ${PULUMI_HOME-} != */.offline/pulumi ]] || unset PULUMI_HOME

@@ -7,6 +7,7 @@
 
 readonly VERSION=5.2.0
 readonly PLUGIN=plugins/resource-docker-v$VERSION/pulumi-resource-docker
+readonly LANGUAGE=python-module
 downloads=${GIX_PULUMI_PLUGINS:-https://get.pulumi.com/releases/plugins}
 home=${PULUMI_HOME:-$HOME/.pulumi}
 case $(uname -m) in
@@ -30,31 +31,42 @@ write_offline() {
 PYTHONPATH=${CLONE@Q} exec ${CLONE@Q}/.venv/bin/python -P -m offline.docker_plugin "\$@"
 EOF
     chmod +x "$STATE/pulumi/$PLUGIN"
-    write_policy_pack
+    write_policy_pack "$STATE/pulumi/plugins/analyzer-policy-$LANGUAGE-v$VERSION"
 }
 
 # The pack of policy/ for a language host that is older than its CLI, and can't start one: an analyzer does it instead,
 # for a language that has no host. Tried: the host runs the stack's program in the pack's place.
+# write_policy_pack FOLDER: the analyzer goes there.
 write_policy_pack() {
     [[ -d $CLONE/policy ]] || return 0
-    local program=$wrote language=python-module
+    local program=${wrote-} analyzer=$1/pulumi-analyzer-policy-$LANGUAGE
     write "$STATE/policy/PulumiPolicy.yaml" < <(
         sed '/^runtime:/,$d' "$CLONE/policy/PulumiPolicy.yaml"
-        echo "runtime: $language"
+        echo "runtime: $LANGUAGE"
     )
     ln -sfn "$CLONE/policy/__main__.py" "$STATE/policy/__main__.py"
-    write "$STATE/pulumi/plugins/analyzer-policy-$language-v$VERSION/pulumi-analyzer-policy-$language" <<EOF
+    write "$analyzer" <<EOF
 #!/bin/sh
 exec ${CLONE@Q}/.venv/bin/python -u -m pulumi.policy "\$@"
 EOF
-    chmod +x "$STATE/pulumi/plugins/analyzer-policy-$language-v$VERSION/pulumi-analyzer-policy-$language"
+    chmod +x "$analyzer"
     wrote=$program
+}
+
+# The plugin home is the user's: an analyzer beside the official plugin is found on PATH.
+publish_official() {
+    if [[ $GIX_TOOLS == "$CACHE"/pulumi-*-go-* ]]; then
+        write_policy_pack "$STATE/bin"
+        publish GIX_ANALYZER "$STATE/bin" GIX_POLICY_PACK "$STATE/policy"
+    else
+        publish
+    fi
 }
 
 if [[ -x $home/$PLUGIN ]]; then
     found "the official docker plugin $VERSION in $home"
     did 'nothing'
-    publish
+    publish_official
     exit
 elif [[ -e $STATE/pulumi/$PLUGIN ]]; then
     found 'the offline docker plugin in .offline/pulumi'
@@ -63,7 +75,7 @@ elif [[ -e $STATE/pulumi/$PLUGIN ]]; then
 elif downloads_answer && install_official; then
     found "no docker plugin; the vendor's downloads answer"
     did "installed the official docker plugin $VERSION into $home"
-    publish
+    publish_official
     exit
 else
     found "no docker plugin, no vendor's download"

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from .machine import Machine
+from .machine import OFFLINE, Machine
 
 PLUGIN = "plugins/resource-docker-v5.2.0/pulumi-resource-docker"
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
@@ -30,6 +31,36 @@ def test_the_official_plugin_is_used_where_it_is(pulumi_machine: Machine) -> Non
     assert "official docker plugin" in done.stdout
     assert not (pulumi_machine.clone / ".offline/pulumi").exists()
     assert "GIX" not in pulumi_machine.published("plugin")
+
+
+def test_a_pulumi_that_was_built_here_gets_a_policy_pack_that_it_can_start(machine: Machine) -> None:
+    official = machine.home / ".pulumi" / PLUGIN
+    official.parent.mkdir(parents=True)
+    official.write_text("")
+    official.chmod(0o755)
+    built = machine.cache / "pulumi-3.250.0-go-0123456789ab-x86_64"
+    machine.publish("pulumi", f"GIX_TOOLS='{built}'\n")
+    shutil.copytree(OFFLINE.parent / "policy", machine.clone / "policy")
+
+    done = machine.run("plugin.sh")
+
+    assert done.returncode == 0, done.stdout
+    assert "official docker plugin" in done.stdout
+    assert "GIX_PLUGIN_HOME" not in machine.published("plugin")
+    for part in ("packages", "engine", "bases"):
+        machine.publish(part, "")
+    assert machine.run("env.sh").returncode == 0
+    pack, analyzer = machine.shell(
+        '. .offline/env; echo "$GIX_POLICY_PACK"; command -v pulumi-analyzer-policy-python-module'
+    ).splitlines()
+    assert "runtime: python-module" in (Path(pack) / "PulumiPolicy.yaml").read_text()
+    assert (Path(pack) / "__main__.py").read_text() == (OFFLINE.parent / "policy/__main__.py").read_text()
+    python = machine.clone / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$*"\n')
+    python.chmod(0o755)
+    assert machine.shell(f'"{analyzer}" 127.0.0.1:1 .') == "-u -m pulumi.policy 127.0.0.1:1 ."
+    assert [path for path in (machine.home / ".pulumi").rglob("*") if path.is_file()] == [official]
 
 
 def test_where_the_vendor_answers_pulumi_itself_installs_it(pulumi_machine: Machine, vendor: tuple[str, Path]) -> None:
