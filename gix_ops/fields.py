@@ -75,6 +75,11 @@ def opened(value: Any) -> Any:
     return value
 
 
+def is_sealed(value: Any) -> bool:
+    """Tell whether an input is a secret, or has one in it."""
+    return _has_sealed(opened(value))
+
+
 def short(text: str) -> str:
     """`text` for a person: digests and ids cut to what one compares by, and what only an update can tell said so."""
     return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1", text).replace(UNKNOWN, "(known after the update)")
@@ -134,7 +139,7 @@ def _read(name: str, value: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[st
     if name == "envs" and (variables := _one_by_one(value)) is not None:
         yield from _variables(variables)
         return
-    if _is_sealed(value):
+    if _has_sealed(value):
         yield words_for(name), Value("", secret=True)
         return
     texts = _restart(inputs) if name in _RESTART_INPUTS else _READERS.get(name, _plain(name))(value)
@@ -143,11 +148,11 @@ def _read(name: str, value: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[st
             yield title, Value(text)
 
 
-def _is_sealed(value: object) -> bool:
+def _has_sealed(value: object) -> bool:
     if isinstance(value, list):
-        return any(map(_is_sealed, value))
+        return any(map(_has_sealed, value))
     if isinstance(value, dict):
-        return any(map(_is_sealed, value.values()))
+        return any(map(_has_sealed, value.values()))
     return isinstance(value, Sealed)
 
 

@@ -1,6 +1,5 @@
 """Why an update does what it does to a resource: its own differences, then those of what it depends on."""
 
-import re
 from collections.abc import Iterator, Mapping
 
 from gix_ops import fields
@@ -33,9 +32,10 @@ def _causes(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
             told = [cause for urn in upstream for cause in _cause_of(urn, acting)]
             yield from told or [f"{fields.words_for(reason)} known only after the update"]
             continue
+        if any(fields.is_sealed(inputs.get(reason)) for inputs in (step.old_inputs, step.inputs)):
+            yield f"{fields.words_for(reason)} changed (secret)"
+            continue
         own = list(_differences(before.get(reason, {}), after.get(reason, {})))
-        if reason == "envs":
-            own += _secret_variables(step, own)
         yield from own or [f"{fields.words_for(reason)} changed"]
     recorded = [each for each in step.reasons if not step.is_live(each) and each not in TOLD_TO_PROVIDER]
     if recorded and step.type == CONTAINER and not step.replaces:
@@ -65,27 +65,6 @@ def _differences(before: Mapping[str, Value], after: Mapping[str, Value]) -> Ite
         if old == new:
             continue
         yield f"{name} changed" if name == "source" else f"{name.removeprefix('variable ')} {side(old)} -> {side(new)}"
-
-
-def _secret_variables(step: Step, own: list[str]) -> Iterator[str]:
-    """What can be said of variables whose values a preview hides."""
-    hidden: list[set[int]] = []
-    for inputs in (step.old_inputs, step.inputs):
-        variables = fields.opened(inputs.get("envs") or [])
-        if isinstance(variables, fields.Sealed):
-            yield "variables changed (secret)"
-            return
-        hidden.append({index for index, item in enumerate(variables) if isinstance(item, fields.Sealed)})
-    old, new = hidden
-    touched = {
-        int(match[1]) in (old if kind.startswith("delete") else new)
-        for path, kind in step.paths.items()
-        if (match := re.match(r"envs\[(\d+)\]", path))
-    }
-    if len(old) == len(new) and True in touched:
-        yield "a secret variable changed"
-    elif not own and (old or new):
-        yield "variables changed (secret)"
 
 
 def _cause_of(urn: str, acting: Mapping[str, Step]) -> Iterator[str]:

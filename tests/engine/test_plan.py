@@ -148,7 +148,7 @@ def test_given_a_secret_changed_the_plan_says_so_and_shows_nothing_of_it(stack: 
         stack.secrets["gix:auction.secretEnvironment.TOKEN"] = SECRET
         stack.write()
     assert effects(plan) == {"router": "untouched", "auction": "restarted", "enclave": "untouched"}
-    assert causes(plan, "auction") == ["a secret variable changed"]
+    assert causes(plan, "auction") == ["variables changed (secret)"]
 
 
 def test_given_another_ledger_and_a_service_less_data_is_at_risk_and_no_step_is_missing(stack: StackUnderTest) -> None:

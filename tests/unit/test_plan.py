@@ -309,30 +309,21 @@ SECRET = "[secret]"  # noqa: S105 - what a preview shows instead
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "diff", "told"),
+    ("before", "after", "diff"),
     [
-        (["A=1", SECRET], ["A=1", SECRET], {"envs[1]": "update-replace"}, ("a secret variable changed",)),
-        (["A=1", SECRET], ["A=2", SECRET], {"envs[0]": "update-replace"}, ("A 1 -> 2",)),
-        (
-            ["A=1", SECRET],
-            ["A=2", SECRET],
-            {"envs[0]": "update-replace", "envs[1]": "update-replace"},
-            ("A 1 -> 2", "a secret variable changed"),
-        ),
-        (["A=1", SECRET], ["A=1", "B=2", SECRET], {"envs[1]": "add-replace"}, ("B (none) -> 2",)),
-        (["A=1", "B=2", SECRET], ["A=1", SECRET], {"envs[1]": "delete-replace"}, ("B 2 -> (none)",)),
-        (["A=1"], ["A=1", SECRET], {"envs[1]": "add-replace"}, ("secret variable 1 (none) -> (secret)",)),
-        (["A=1", SECRET], ["A=1", SECRET], {"envs": "update-replace"}, ("variables changed (secret)",)),
-        (SECRET, SECRET, {"envs": "update-replace"}, ("variables changed (secret)",)),
+        (SECRET, SECRET, {"envs[1]": "update-replace"}),
+        (["A=1"], SECRET, {"envs[1]": "add-replace"}),
+        (SECRET, ["A=1"], {"envs[1]": "delete-replace"}),
+        (["A=1", SECRET], SECRET, {"envs[1]": "update-replace"}),
     ],
 )
 def test_of_secret_variables_it_is_told_that_they_change_and_nothing_else(
-    before: Any, after: Any, diff: dict[str, str], told: tuple[str, ...]
+    before: Any, after: Any, diff: dict[str, str]
 ) -> None:
     found = planned(
         container("replace", "auction", diff=diff, old={"envs": before}, new={"envs": after}, outputs={"envs": SECRET})
     )
-    assert only(found).causes == told
+    assert only(found).causes == ("variables changed (secret)",)
 
 
 def test_given_a_refresh_that_finds_a_stopped_container_that_is_the_cause() -> None:
