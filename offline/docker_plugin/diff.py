@@ -113,14 +113,8 @@ def _element_differences(prop: Prop, old: list[Value], new: list[Value]) -> tupl
 
 
 def _set_differences(prop: Prop, old: list[Value], new: list[Value]) -> tuple[set[int], set[int]]:
-    gone = set(range(len(old)))
-    added: set[int] = set()
-    for index, item in enumerate(new):
-        match = next((candidate for candidate in sorted(gone) if _same_element(prop, old[candidate], item)), None)
-        if match is None:
-            added.add(index)
-        else:
-            gone.remove(match)
+    gone = {index for index, item in enumerate(old) if not any(_same_element(prop, item, other) for other in new)}
+    added = {index for index, item in enumerate(new) if not any(_same_element(prop, other, item) for other in old)}
     return gone, added
 
 

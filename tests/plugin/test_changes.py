@@ -55,6 +55,10 @@ def test_each_input_is_replaced_updated_recorded_or_left_alone(scenario: Scenari
     alone: dict[str, tuple[Inputs, Inputs]] = {
         "no-healthcheck": ({"healthcheck": HEALTHCHECK}, {}),
         "no-command": ({}, {"command": None}),
+        "twice": (
+            {"envs": ["A=1", "A=1"], "capabilities": {"drops": ["CAP_CHOWN"]}},
+            {"envs": ["A=1"], "capabilities": {"drops": ["CAP_CHOWN", "CAP_CHOWN"]}},
+        ),
         "order": (
             {"envs": ["A=1", "B=1"], "ports": [port(external=third), port(external=third, protocol="udp")]},
             {"envs": ["B=1", "A=1"], "ports": [port(external=third, protocol="udp"), port(external=third)]},

@@ -41,7 +41,8 @@ def compared(old: dict[str, Any], new: dict[str, Any], **options: Any) -> dict[s
         ({"envs": ["A", "B"]}, {"envs": ["C", "B"]}, {"envs[0]": "UPDATE_REPLACE"}),
         ({"envs": ["A"]}, {"envs": ["A", "B"]}, {"envs[1]": "ADD_REPLACE"}),
         ({"envs": ["A", "B"]}, {"envs": ["A"]}, {"envs[1]": "DELETE_REPLACE"}),
-        ({"envs": ["A", "A"]}, {"envs": ["A"]}, {"envs[1]": "DELETE_REPLACE"}),
+        ({"envs": ["A", "A"]}, {"envs": ["A"]}, {}),
+        ({"envs": ["A"]}, {"envs": ["B", "A", "A"]}, {"envs[0]": "ADD_REPLACE"}),
         ({"envs": ["A"]}, {}, {}),
         (
             {"command": ["a", "b"]},
