@@ -1,16 +1,20 @@
 """What a backup is made of: the script that copies and measures, the room that it needs, the name that it gets."""
 
 import errno
+import io
 import os
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from gix_components.backups import archive, backup
 from gix_components.backups.errors import LedgerError
 from gix_components.backups.manifest import MANIFEST_NAME, Measure
+from gix_ops import backups
+from tests.unit import hostile_archives
 from tests.unit.hostile_archives import SOURCE
 
 MIB = 2**20
@@ -142,3 +146,24 @@ def test_an_archive_never_takes_the_place_of_another_file(partial: Path, kind: s
 )
 def test_archives_that_are_not_whole_are_known_by_their_names(name: str, *, is_partial: bool) -> None:
     assert backup.is_partial(name) is is_partial
+
+
+def test_a_list_of_backups_says_of_each_whether_it_is_whole(tmp_path: Path) -> None:
+    refused = hostile_archives.archives()
+    for number, content in enumerate(refused.values()):
+        (tmp_path / f"{number}.tar.gz").write_bytes(content)
+    (tmp_path / "cut.tar.gz.x7q_1.partial").write_bytes(b"")
+    (tmp_path / "notes.partial").write_bytes(b"")
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / "ledger.jsonl").write_text("one\n")
+    with (tmp_path / "whole.tar.gz").open("wb") as file:
+        archive.pack(Script(tmp_path / "ledger", tmp_path / "copy"), file, SOURCE)
+
+    listed = {Path(each.file).name: each for each in backups.found(tmp_path, check=True)}
+    assert len(listed) == len(refused) + 2
+    assert [name for name, each in listed.items() if each.whole] == ["whole.tar.gz"]
+    assert listed["cut.tar.gz.x7q_1.partial"].fault == "cut off, or still being written"
+
+    shown = io.StringIO()
+    Console(width=400, file=shown).print(backups.table(list(listed.values())))
+    assert all(name in shown.getvalue() for name in listed)
