@@ -162,7 +162,10 @@ def pack(sent: Sent, target: IO[bytes], source: Source, progress: Progress = ign
             raise
         stated = sent.stated()
         if stated != contents.measure:
-            raise LedgerError(f"the copy of the ledger did not arrive as it was sent ({stated}, {contents.measure})")
+            raise LedgerError(
+                f"the copy of the ledger did not arrive as it was sent: {stated}, and {contents.measure} arrived; "
+                "take the backup again"
+            )
         manifest = Manifest(**vars(source), time=taken, **vars(stated))
         members.next_member()
         text = manifest.text().encode()

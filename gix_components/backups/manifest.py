@@ -28,6 +28,9 @@ class Measure:
     content_bytes: int
     sha256: str
 
+    def __str__(self) -> str:
+        return f"{self.files} files of {self.content_bytes} bytes with the SHA-256 {self.sha256:.12}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
