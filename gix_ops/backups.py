@@ -18,7 +18,7 @@ from rich.table import Table
 
 from gix_components.backups import archive
 from gix_components.backups.archive import Progress, ignore_progress
-from gix_components.backups.backup import PARTIAL_SUFFIX, SUFFIX
+from gix_components.backups.backup import SUFFIX, is_partial
 from gix_components.backups.errors import LedgerError
 from gix_components.backups.manifest import Manifest
 from gix_ops.errors import StackError
@@ -41,7 +41,7 @@ def found(directory: Path, *, check: bool = False, progress: Progress = ignore_p
         files = [
             file
             for file in directory.iterdir()
-            if file.is_file() and file.name.removesuffix(PARTIAL_SUFFIX).endswith(SUFFIX)
+            if file.is_file() and (file.name.endswith(SUFFIX) or is_partial(file.name))
         ]
         backups = [_read(file, check=check, progress=progress) for file in files]
     except FileNotFoundError:
@@ -53,7 +53,7 @@ def found(directory: Path, *, check: bool = False, progress: Progress = ignore_p
 
 def _read(file: Path, *, check: bool, progress: Progress) -> Backup:
     size = file.stat().st_size
-    if file.name.endswith(PARTIAL_SUFFIX):
+    if is_partial(file.name):
         fault = "cut off, or still being written"
         return Backup(file=str(file), archive_bytes=size, manifest=None, whole=False, fault=fault)
     manifest = archive.read_manifest(file)

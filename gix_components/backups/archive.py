@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import posixpath
+import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,11 +19,14 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 from gix_components.backups.errors import LedgerError
-from gix_components.backups.manifest import MANIFEST_NAME, Manifest, Source
+from gix_components.backups.manifest import MANIFEST_NAME, Manifest, Measure, Source
+from gix_components.backups.stream import Readable, Tar
 from gix_components.catalog import DATA_DIRECTORY
 
 WORK_DIRECTORY = ".gix-restore"
 """Where a restore puts things together, on the volume itself; no archive holds it."""
+RESTORED_DIRECTORY = ".gix-restored"
+"""What a restore renames it to at its end; no archive holds it."""
 
 Progress = Callable[[int], None]
 """Told of bytes that have been dealt with since it was last told."""
@@ -31,6 +35,9 @@ _LEVEL = 1  # five times as fast as the default, for a quarter more bytes
 _BLOCK_BYTES = 2**18
 _TAIL_BYTES = 2**16  # no manifest is longer
 _GZIP_MAGIC = b"\x1f\x8b\x08"
+_NO_OWNER = 2**32 - 1  # for chown, "leave it"
+_MODE_BITS = 0o7777
+_TIME = re.compile(r"-?[0-9]{1,11}(\.[0-9]*)?")
 _KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE)
 
 
@@ -59,43 +66,47 @@ class Contents:
         """The digest of `sums`: one figure for everything that the files hold."""
         return hashlib.sha256(self.sums()).hexdigest()
 
-    def agrees(self, manifest: Manifest) -> bool:
-        """Whether a manifest tells of just these files."""
-        return (manifest.files, manifest.content_bytes, manifest.sha256) == (
-            len(self.digests),
-            self.content_bytes,
-            self.sha256,
-        )
+    @property
+    def measure(self) -> Measure:
+        """What the files amount to."""
+        return Measure(files=len(self.digests), content_bytes=self.content_bytes, sha256=self.sha256)
+
+
+class Sent(Readable, Protocol):
+    """A tar that a sender sends."""
+
+    def stated(self) -> Measure:
+        """What the sender says it sent, measured on the files themselves; asked once `read` has given everything.
+
+        Raises LedgerError where the sender failed or says nothing.
+        """
 
 
 def _sums_line(name: bytes, digest: str) -> bytes:
-    escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
+    escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
     mark = b"\\" if escaped != name else b""
     return mark + digest.encode() + b"  ./" + escaped + b"\n"
 
 
-class Readable(Protocol):
-    """What bytes come from, `size` of them or fewer at a time, none at the end."""
+class _Content:
+    """The content of one entry, whose digest it works out while it is read."""
 
-    def read(self, size: int, /) -> bytes:
-        """Read some."""
-
-
-class _Hashing:
-    """Reads from another file, and knows the digest of what it read."""
-
-    def __init__(self, source: Readable, progress: Progress) -> None:
-        self._source = source
+    def __init__(self, tar: Tar, size: int, progress: Progress) -> None:
+        self._tar = tar
+        self._left = size
         self._progress = progress
         self._hash = hashlib.sha256()
 
     def read(self, size: int, /) -> bytes:
-        block = self._source.read(size)
+        block = self._tar.read(min(size, self._left))
+        self._left -= len(block)
         self._hash.update(block)
         self._progress(len(block))
         return block
 
     def digest(self) -> str:
+        while self.read(_BLOCK_BYTES):
+            pass
         return self._hash.hexdigest()
 
 
@@ -125,35 +136,37 @@ class _GzipMembers:
         self._member.close()
 
 
-def pack(tar: Readable, target: IO[bytes], source: Source, progress: Progress = ignore_progress) -> Manifest:
-    """Write the archive of what the stream `tar` holds to `target`, its manifest last, and give the manifest back.
+def pack(sent: Sent, target: IO[bytes], source: Source, progress: Progress = ignore_progress) -> Manifest:
+    """Write the archive of what the tar `sent` holds to `target`, its manifest last, and give the manifest back.
 
-    Raises LedgerError where the stream ends early, or holds what cannot be restored.
+    Raises LedgerError where the tar is not whole, is not what its sender states, or holds what cannot be restored.
     """
     taken = datetime.now(UTC).isoformat(timespec="seconds")
     contents = Contents()
     members = _GzipMembers(target)
     with (
         _told("the copy of the ledger"),
-        _stream(tar) as read,
         tarfile.open(fileobj=cast("IO[bytes]", members), mode="w", format=tarfile.PAX_FORMAT) as written,
     ):
-        for member in _entries(read):
-            if member.isreg():
-                hashing = _Hashing(_content(read, member), progress)
-                written.addfile(member, cast("IO[bytes]", hashing))
-                contents.digests[_relative(member.name)] = hashing.digest()
-                contents.content_bytes += member.size
-            else:
-                written.addfile(member)
-                _note_other(contents, member)
-        manifest = Manifest(
-            **vars(source),
-            time=taken,
-            files=len(contents.digests),
-            content_bytes=contents.content_bytes,
-            sha256=contents.sha256,
-        )
+        tar = Tar(sent)
+        try:
+            for member in _entries(tar):
+                if _relative(member.name) == MANIFEST_NAME:
+                    raise LedgerError(f"{member.name} is on the volume; remove it, an archive has its manifest there")
+                content = _Content(tar, member.size, progress)
+                written.addfile(member, cast("IO[bytes]", content))
+                _note(contents, member, content)
+        except tarfile.TarError:
+            # The cause, where the sender knows one, says more than where the stream ended.
+            sent.stated()
+            raise
+        stated = sent.stated()
+        if stated != contents.measure:
+            raise LedgerError(
+                f"the copy of the ledger did not arrive as it was sent: {stated}, and {contents.measure} arrived; "
+                "take the backup again"
+            )
+        manifest = Manifest(**vars(source), time=taken, **vars(stated))
         members.next_member()
         text = manifest.text().encode()
         entry = tarfile.TarInfo(f"./{MANIFEST_NAME}")
@@ -166,41 +179,48 @@ def pack(tar: Readable, target: IO[bytes], source: Source, progress: Progress = 
 def check(path: Path, progress: Progress = ignore_progress) -> Contents:
     """Read the whole archive at `path`, and say what it holds. `progress` is told of bytes of the file.
 
-    Raises LedgerError where it can't be read, is cut off or damaged, is not what its manifest says, or holds
-    anything that would be written outside the ledger's directory.
+    Raises LedgerError where it can't be read, is cut off or damaged, is not what its manifest says, holds neither a
+    manifest nor a file, or holds anything that would be written outside the ledger's directory.
     """
     contents = Contents()
     try:
-        file = path.open("rb")
+        if path.exists() and not path.is_file():
+            raise LedgerError(f"{path} is not a file; give an archive that gixctl backup made")
+        with path.open("rb") as file, _told(str(path)):
+            if file.peek(len(_GZIP_MAGIC))[: len(_GZIP_MAGIC)] != _GZIP_MAGIC:
+                raise LedgerError(
+                    f"{path} is no gzipped tar; gixctl backup makes one, and so does tar czf FILE -C /data ."
+                )
+            _read(contents, file, str(path), progress)
     except OSError as error:
-        raise LedgerError(f"{path} can't be read: {error.strerror}") from error
-    with file, _told(str(path)):
-        if file.peek(len(_GZIP_MAGIC))[: len(_GZIP_MAGIC)] != _GZIP_MAGIC:
-            raise LedgerError(f"{path} is no gzipped tar; gixctl backup makes one, and so does tar czf FILE -C /data .")
-        seen = 0
-
-        def tell(_unzipped: int) -> None:
-            nonlocal seen
-            before, seen = seen, file.tell()
-            progress(seen - before)
-
-        with gzip.GzipFile(fileobj=file) as unzipped:
-            with _stream(unzipped) as read:
-                for member in _entries(read):
-                    if contents.manifest is not None:
-                        raise LedgerError(
-                            f"{path} goes on after its manifest, with {member.name}: it was tampered with"
-                        )
-                    if _relative(member.name) == MANIFEST_NAME and member.isreg():
-                        contents.manifest = Manifest.read(_content(read, member).read(_TAIL_BYTES))
-                    else:
-                        _note(contents, read, member, tell)
-            # gzip's own checksums stand at the very end, behind the tar's.
-            while unzipped.read(_BLOCK_BYTES):
-                tell(0)
-    if contents.manifest is not None and not contents.agrees(contents.manifest):
+        raise LedgerError(f"{path} can't be read: {error.strerror or error}") from error
+    if contents.manifest is None and not contents.digests:
+        raise LedgerError(f"{path} holds no file and no manifest, so it is no backup of a ledger; take another one")
+    if contents.manifest is not None and contents.manifest.measure != contents.measure:
         raise LedgerError(f"{path} does not hold what its manifest says: it was changed, or damaged; take another one")
     return contents
+
+
+def _read(contents: Contents, file: IO[bytes], name: str, progress: Progress) -> None:
+    seen = 0
+
+    def tell(_unzipped: int) -> None:
+        nonlocal seen
+        before, seen = seen, file.tell()
+        progress(seen - before)
+
+    tar = Tar(gzip.GzipFile(fileobj=file))
+    for member in _entries(tar):
+        if contents.manifest is not None:
+            raise LedgerError(f"{name} goes on after its manifest, with {member.name}: it was tampered with")
+        content = _Content(tar, member.size, tell)
+        if _relative(member.name) == MANIFEST_NAME:
+            if member.size > _TAIL_BYTES:
+                raise LedgerError(f"{name} has a manifest of {member.size} bytes, and the limit is {_TAIL_BYTES}")
+            contents.manifest = Manifest.read(content.read(_TAIL_BYTES))
+        else:
+            _note(contents, member, content)
+    tell(0)
 
 
 def read_manifest(path: Path) -> Manifest | None:
@@ -214,12 +234,21 @@ def read_manifest(path: Path) -> Manifest | None:
     start = tail.rfind(_GZIP_MAGIC)
     while start >= 0:
         try:
-            with tarfile.open(fileobj=io.BytesIO(gzip.decompress(tail[start:])), mode="r:") as tar:
-                return Manifest.read(_content(tar, tar.getmember(f"./{MANIFEST_NAME}")).read())
-        except (OSError, EOFError, zlib.error, tarfile.TarError, KeyError, ValueError):
+            return _manifest_of(tail[start:])
+        except (EOFError, zlib.error, tarfile.TarError, ValueError, RecursionError, LedgerError):
             # The three bytes may stand anywhere in compressed data.
             start = tail.rfind(_GZIP_MAGIC, 0, start)
     return None
+
+
+def _manifest_of(member: bytes) -> Manifest:
+    """The manifest in the last gzip member of an archive; raises ValueError and others where there is none."""
+    unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    tar = Tar(io.BytesIO(unzip.decompress(member, 2 * _TAIL_BYTES)))
+    if not unzip.eof or unzip.unused_data:
+        raise EOFError
+    [manifest] = [Manifest.read(tar.read(entry.size)) for entry in tar if _relative(entry.name) == MANIFEST_NAME]
+    return manifest
 
 
 @contextmanager
@@ -228,43 +257,24 @@ def _told(what: str) -> Iterator[None]:
         yield
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise LedgerError(f"{what} is cut off or damaged ({error}); take another one") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LedgerError(f"{what} can't be used: {error}") from error
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    content = tar.extractfile(member)
-    if content is None:
-        raise ValueError(f"{member.name} is no regular file")
-    return content
-
-
-def _stream(source: Readable) -> tarfile.TarFile:
-    return tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|", bufsize=_BLOCK_BYTES)
-
-
-def _note(contents: Contents, tar: tarfile.TarFile, member: tarfile.TarInfo, progress: Progress) -> None:
-    """Read an entry, and put down what it adds to the contents."""
+def _note(contents: Contents, member: tarfile.TarInfo, content: _Content) -> None:
+    """Put down what an entry adds to the contents."""
     if member.isreg():
-        hashing = _Hashing(_content(tar, member), progress)
-        while hashing.read(_BLOCK_BYTES):
-            pass
-        contents.digests[_relative(member.name)] = hashing.digest()
+        contents.digests[_relative(member.name)] = content.digest()
         contents.content_bytes += member.size
-    else:
-        _note_other(contents, member)
-
-
-def _note_other(contents: Contents, member: tarfile.TarInfo) -> None:
-    if member.isdir() and _relative(member.name) == ".":
-        time = member.pax_headers.get("mtime", member.mtime)
-        contents.directory = f"{member.uid}:{member.gid} {member.mode:o} @{time}"
-    # A hard link is one more name of a file that has been read.
-    if member.islnk():
+    elif member.islnk():
+        # A hard link is one more name of a file that has been read.
         contents.digests[_relative(member.name)] = contents.digests[_relative(member.linkname)]
+    elif member.isdir() and _relative(member.name) == ".":
+        time = member.pax_headers.get("mtime", member.mtime)
+        contents.directory = f"{member.uid}:{member.gid} {member.mode & _MODE_BITS:o} @{time}"
 
 
-def _entries(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _entries(tar: Tar) -> Iterator[tarfile.TarInfo]:
     """The entries of an archive, each known to stay within the ledger's directory."""
     kinds: dict[str, bytes] = {}
     for member in tar:
@@ -273,8 +283,8 @@ def _entries(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
             raise LedgerError(f"{member.name} is a device or of an unknown kind; a ledger has no such thing")
         if name in kinds:
             raise LedgerError(f"{member.name} is in it twice; nothing says which one is meant")
-        if name.partition("/")[0] == WORK_DIRECTORY:
-            raise LedgerError(f"{member.name} belongs to a restore that was at work when the archive was made")
+        _check_name(member, name)
+        _check_attributes(member)
         for parent in _parents(name):
             if kinds.get(parent, tarfile.DIRTYPE) != tarfile.DIRTYPE:
                 raise LedgerError(f"{member.name} would be written through {parent}, which is no directory")
@@ -289,9 +299,31 @@ def _entries(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         yield member
 
 
+def _check_name(member: tarfile.TarInfo, name: str) -> None:
+    """Raise LedgerError where an entry has a name that restores keep for themselves."""
+    first, _, below = name.partition("/")
+    if first in {WORK_DIRECTORY, RESTORED_DIRECTORY}:
+        raise LedgerError(f"{member.name} belongs to a restore that was at work when the archive was made")
+    if first == MANIFEST_NAME and (below or not member.isreg()):
+        raise LedgerError(f"{member.name} has the manifest's name, and is not a manifest")
+    if name == "." and not member.isdir():
+        raise LedgerError(f"{member.name} is the ledger's directory, and not a directory here")
+
+
+def _check_attributes(member: tarfile.TarInfo) -> None:
+    """Raise LedgerError where no file can have such an owner, mode or time, or a file system may not write it back."""
+    time = str(member.pax_headers.get("mtime", member.mtime))
+    owners = (member.uid, member.gid)
+    if any(not 0 <= owner < _NO_OWNER for owner in owners) or member.mode < 0 or not _TIME.fullmatch(time):
+        raise LedgerError(
+            f"{member.name} has the owner {member.uid}:{member.gid}, mode {member.mode:o} and time {time:.40}, "
+            "which no file can have"
+        )
+
+
 def _relative(name: str) -> str:
     """A name without `./`; raises LedgerError where it is not below the ledger's directory."""
-    if name.startswith("/") or ".." in name.split("/"):
+    if name.startswith("/") or ".." in name.split("/") or "\0" in name:
         raise LedgerError(f"{name} would be written outside {DATA_DIRECTORY}")
     return posixpath.normpath(name)
 

@@ -1,20 +1,27 @@
 """Takes a backup of a ledger, while the auction serves."""
 
 import contextlib
+import errno
 import io
 import os
+import re
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from requests.exceptions import RequestException
+
 from gix_components.backups import archive, helper
 from gix_components.backups.archive import Progress, ignore_progress
 from gix_components.backups.errors import LedgerError
 from gix_components.backups.ledger import Ledger
-from gix_components.backups.manifest import MANIFEST_NAME, Manifest, Source
+from gix_components.backups.manifest import MANIFEST_NAME, Manifest, Measure, Source
 from gix_components.backups.work import Hold, Work, work
+from gix_components.catalog import DATA_DIRECTORY
 
 DIRECTORY = "backups"
 """Where archives go that are given no other name, in the program's directory."""
@@ -22,15 +29,54 @@ SUFFIX = ".tar.gz"
 PARTIAL_SUFFIX = ".partial"
 """Ends the name of an archive that is not whole."""
 
+MEASURE = f"""
+listed() {{ find . -type f ! -path ./{MANIFEST_NAME} "$@"; }}
+files=$(listed -printf . | wc -c)
+bytes=$(listed -print0 | du --files0-from=- --bytes --total | tail -n 1 | cut -f 1)
+sha256=$(listed -print0 | LC_ALL=C sort -z | xargs -0r sha256sum | sha256sum | cut -d ' ' -f 1)
+printf 'sent %s %s %s\\n' "$files" "$bytes" "$sha256"
+"""
+"""A shell script that prints the `Measure` of the files in the current directory as a line: sent FILES BYTES SHA256."""
+
 _COPY = "/copy"
 _COPIED = b"copied\n"
+_SENT = re.compile(rb"^sent ([0-9]+) ([0-9]+) ([0-9a-f]{64})$", re.MULTILINE)
+_ENDS_WITHIN_SECONDS = 10
+"""Between the end of what a helper writes and its own end."""
+_CUT_OFF = "the connection to the engine ended before the copy of the ledger had arrived; take it again"
+_HEADROOM_BYTES = 2**24
+"""What must stay free on the engine's disk besides the copy."""
+_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+_LOOK = f"""
+cd "$1"
+for each in {archive.WORK_DIRECTORY} {archive.RESTORED_DIRECTORY}; do
+    test ! -e $each || {{ echo "a restore was cut off on it; run that restore again" >&2; exit 3; }}
+done
+if test -L {MANIFEST_NAME} || test ! -f {MANIFEST_NAME} -a -e {MANIFEST_NAME}; then
+    echo "{MANIFEST_NAME} on it is not a file; remove it" >&2
+    exit 3
+fi
+du --summarize --block-size=1 . | cut -f 1
+df --output=avail --block-size=1 {_COPY} | tail -n 1
+file=$(find . -type f -size +0 -print -quit)
+if test -n "$file" && cp --reflink=always "$file" {_COPY}/probe 2>/dev/null; then echo shared; else echo copied; fi
+"""
 # The copy shares the ledger's blocks where the file system can do that, and is far faster than reading it from here.
-_SCRIPT = f"""
-test ! -e "$1/{archive.WORK_DIRECTORY}" || {{ echo "a restore was cut off on it; run that restore again" >&2; exit 3; }}
-cp --archive --reflink=auto "$1/." {_COPY}
+# A copy that fails is removed first: the auction that goes on must not find the disk full. The measure and the tar are
+# made at once, so that what one has read from the disk the other finds in memory.
+SCRIPT = f"""
+cp --archive --reflink=auto "$1/." "$2" || {{ find "$2" -mindepth 1 -delete; exit 1; }}
 printf 'copied\\n' >&2
-exec tar --create --file=- --format=posix --pax-option=delete=atime,delete=ctime --numeric-owner --directory={_COPY} \
+cd "$2"
+{{ {MEASURE} }} >&2 &
+tar --create --file=- --format=posix --pax-option=delete=atime,delete=ctime --numeric-owner \\
     --exclude=./{MANIFEST_NAME} .
+wait $!
+"""
+"""A shell script that copies the ledger $1 to the empty directory $2, and writes the tar of the copy.
+
+On standard error it writes the line `copied`, and the copy's measure as `MEASURE` does.
 """
 
 
@@ -57,35 +103,101 @@ def take(
     The auction is held while the volume is copied on the engine, and goes on while the copy is read. Until all of it is
     on the disk the file is called otherwise. Raises LedgerError where it can't be done; no archive is left then.
     """
-    if target.exists():
-        raise LedgerError(f"{target} exists; give another name, or remove it")
-    partial = target.with_name(target.name + PARTIAL_SUFFIX)
+    if os.path.lexists(target):
+        raise _exists(target)
     source = Source(stack=ledger.label, volume=ledger.volume, image=ledger.image, program=program)
-    command = ["sh", "-euc", _SCRIPT, "backup", "/data"]
-    with _file(partial) as file, work(ledger, "backup", command, how=how, scratch=_COPY) as at_work:
+    command = ["sh", "-euc", SCRIPT, "backup", DATA_DIRECTORY, _COPY]
+    with _partial(target) as (file, partial), work(ledger, "backup", command, how=how, scratch=_COPY) as at_work:
+        _check_space(at_work, target.parent)
         copy = _Copy(at_work)
         manifest = archive.pack(copy, file, source, progress)
-        copy.finish()
         file.flush()
         os.fsync(file.fileno())
-        partial.rename(target)
-        _to_disk(target.parent)
+        place(partial, target)
         size = file.tell()
     return Taken(file=str(target), manifest=manifest, archive_bytes=size, held_seconds=copy.held_seconds)
 
 
+def is_partial(name: str) -> bool:
+    """Whether a file's name is that of an archive that is not whole."""
+    return name.endswith(PARTIAL_SUFFIX) and SUFFIX in name
+
+
 @contextlib.contextmanager
-def _file(partial: Path) -> Iterator[io.BufferedWriter]:
+def _partial(target: Path) -> Iterator[tuple[io.BufferedWriter, Path]]:
+    """A new file beside `target`, under a name of its own, that only its owner may read; at the end it is removed."""
     try:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        # A ledger is nobody's business but its owner's.
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.", suffix=PARTIAL_SUFFIX)
+        partial = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file, partial
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
-        raise LedgerError(f"{partial} can't be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+        raise LedgerError(
+            f"{target} can't be written: {error.strerror or error}; make room there, or give another name"
+        ) from error
+
+
+def place(partial: Path, target: Path) -> None:
+    """Give a file its final name; raises LedgerError where there is another file of that name."""
+    try:
+        try:
+            os.link(partial, target)
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            # An empty file keeps the name free of others, until the rename replaces it.
+            target.touch(mode=0o600, exist_ok=False)
+            partial.rename(target)
+    except FileExistsError:
+        raise _exists(target) from None
+    _to_disk(target.parent)
+
+
+def _exists(target: Path) -> LedgerError:
+    return LedgerError(f"{target} exists; give another name, or remove it")
+
+
+def _check_space(at_work: Work, directory: Path) -> None:
+    size, free, copies = at_work.look(_LOOK, DATA_DIRECTORY, scratch=_COPY).split()
+    there = shutil.disk_usage(directory)
+    check_space(
+        at_work.ledger.volume,
+        int(size),
+        # Shared blocks need no room.
+        engine_free_bytes=int(free) if copies == b"copied" else None,
+        # A file system that tells no size tells nothing.
+        target_free_bytes=there.free if there.total else None,
+        directory=directory,
+    )
+
+
+def check_space(
+    volume: str, ledger_bytes: int, *, engine_free_bytes: int | None, target_free_bytes: int | None, directory: Path
+) -> None:
+    """Raise LedgerError where there is no room for a copy on the engine, or for an archive in `directory`.
+
+    The archive counts as large as the ledger, although most compress to less. None stands for room enough.
+    """
+    disks = (
+        (
+            "the engine's disk",
+            engine_free_bytes,
+            ledger_bytes + _HEADROOM_BYTES,
+            "free some, for example with docker image prune",
+        ),
+        (str(directory), target_free_bytes, ledger_bytes, "free some, or give a name on another disk"),
+    )
+    short = [
+        f"{where} has {free / 2**20:.1f} MiB free, and needs {needed / 2**20:.1f} MiB; {fix}"
+        for where, free, needed, fix in disks
+        if free is not None and free < needed
+    ]
+    if short:
+        raise LedgerError(f"no room for a backup of {volume}, {ledger_bytes / 2**20:.1f} MiB: " + ". ".join(short))
 
 
 def _to_disk(directory: Path) -> None:
@@ -111,20 +223,34 @@ class _Copy:
         """What comes next, as much as there is; a tar reader asks again for the rest."""
         return next((said for said in self._heard() if said), b"")
 
-    def finish(self) -> None:
-        """See that the helper ended well; raises LedgerError with its last words where it did not."""
+    def stated(self) -> Measure:
+        """What the helper says it sent; raises LedgerError, with its last words, where it did not end well."""
         for _said in self._heard():
             pass
-        code = self._work.container.wait()["StatusCode"]
+        try:
+            code = self._work.container.wait(timeout=_ENDS_WITHIN_SECONDS)["StatusCode"]
+        except RequestException:
+            raise LedgerError(_CUT_OFF) from None
         if code:
             raise LedgerError(f"the backup failed (exit code {code}): {helper.last_words(self._words)}")
+        sent = _SENT.search(self._words)
+        if sent is None:
+            raise LedgerError(_CUT_OFF)
+        files, content_bytes, sha256 = sent.groups()
+        return Measure(files=int(files), content_bytes=int(content_bytes), sha256=sha256.decode())
 
     def _heard(self) -> Iterator[bytes | None]:
-        for said, complained in self._stream:
-            self._words += complained or b""
-            if not self.held_seconds and _COPIED in self._words:
-                if self._held is not None and self._work.state() != self._held:
-                    raise LedgerError("somebody let the auction go on while its ledger was copied; take it again")
-                self._work.resume()
-                self.held_seconds = time.monotonic() - self._held_since
-            yield said
+        try:
+            for said, complained in self._stream:
+                self._words += complained or b""
+                if not self.held_seconds and _COPIED in self._words:
+                    self._let_go()
+                yield said
+        except OSError as error:
+            raise LedgerError(f"{_CUT_OFF} ({error})") from error
+
+    def _let_go(self) -> None:
+        if self._held is not None and self._work.state() != self._held:
+            raise LedgerError("somebody let the auction go on while its ledger was copied; take it again")
+        self._work.resume()
+        self.held_seconds = time.monotonic() - self._held_since

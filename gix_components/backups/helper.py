@@ -112,9 +112,12 @@ def output(container: Container) -> Iterator[tuple[bytes | None, bytes | None]]:
     return stream
 
 
-def look(client: docker.DockerClient, ledger: Ledger, work: str, script: str, *words: str) -> bytes:
+def look(
+    client: docker.DockerClient, ledger: Ledger, work: str, script: str, *words: str, scratch: str | None = None
+) -> bytes:
     """Run a shell script with the ledger at /data, to its end; what it wrote. See `run`."""
-    return run(client, ledger, work, ["sh", "-euc", script, "look", *words], "the look at the ledger")
+    command = ["sh", "-euc", script, "look", *words]
+    return run(client, ledger, work, command, "the look at the ledger", scratch=scratch)
 
 
 def run(
@@ -125,12 +128,13 @@ def run(
     what: str,
     *,
     image: str | None = None,
+    scratch: str | None = None,
 ) -> bytes:
     """Run a command with the ledger at /data, to its end; what it wrote. `what` is what a person calls it.
 
     Raises LedgerError with its last words where it fails.
     """
-    container = create(client, ledger, "look", command, work=work, image=image)
+    container = create(client, ledger, "look", command, work=work, image=image, scratch=scratch)
     try:
         return finish(container, output(container), what)
     except ENGINE_ERRORS as error:

@@ -34,9 +34,9 @@ class Work:
     how: Hold
     id: str
 
-    def look(self, script: str, *words: str) -> bytes:
+    def look(self, script: str, *words: str, scratch: str | None = None) -> bytes:
         """Run a shell script with the ledger at /data; see `helper.look`."""
-        return helper.look(self.client, self.ledger, self.id, script, *words)
+        return helper.look(self.client, self.ledger, self.id, script, *words, scratch=scratch)
 
     def hold(self) -> str | None:
         """Keep the auction from writing; the state that it is in then, None for one that does not run anyway."""

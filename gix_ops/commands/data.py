@@ -52,7 +52,10 @@ def backup_command(
     order, and jobs are refused meanwhile.
 
     The archive is a gzipped tar that plain tar reads; its last file, .gix-manifest.json, says where it comes from and
-    what it holds. Until it is whole it is called FILE.partial. An existing FILE is never written over.
+    what it holds. Until it is whole, its name is FILE.XXXXXXXX.partial. An existing FILE is never overwritten.
+
+    Fails before the auction is held if the engine's disk has no room for a copy of the ledger, or the disk of FILE has
+    less free space than the ledger takes.
 
     Example: gixctl backup --stack prod /mnt/safe/prod.tar.gz
     """

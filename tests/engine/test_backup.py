@@ -3,7 +3,9 @@
 import gzip
 import io
 import json
+import os
 import signal
+import stat
 import subprocess
 import tarfile
 import threading
@@ -16,15 +18,19 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from gix_components.backups import archive
+from gix_components.backups import archive, backup
 from gix_components.backups.helper import HELPER_LABEL
 from gix_components.environment import STACK_LABEL
 from tests.engine import jobs
+from tests.engine.backup_moments import MOMENTS, kill_backup
+from tests.engine.cutting_proxy import CuttingProxy, cutting_proxy
 from tests.engine.gixctl import command, gixctl
 from tests.engine.stack_under_test import StackUnderTest, new_stack
 
 WITHIN_SECONDS = 30
-MOMENTS = 10
+RESTORE_MOMENTS = 10
+MIB = 2**20
+BLOCK = tarfile.BLOCKSIZE
 
 # Everything that a restore must bring back, names last: kind, mode, owner, time, size, target, content.
 FINGERPRINT = r"""
@@ -40,6 +46,16 @@ ln -s ../ledger.jsonl index/latest && ln index/first index/second
 printf '' >'index/a b' && chown -h 5:6 index/latest && touch -h -d @1600000000.5 index/latest
 head -c 8000000 /dev/urandom >index/large && chown 1000:1000 index/large
 touch -d @1500000000.25 index
+"""
+
+SMALL_DISK = r"""
+directory=$1
+mount -t tmpfs -o size="$2" none "$directory"
+shift 2
+code=0
+"$@" || code=$?
+find "$directory" -mindepth 1
+exit "$code"
 """
 
 
@@ -220,22 +236,83 @@ def moments(stack: StackUnderTest, *words: str) -> list[float]:
     started = time.monotonic()
     done_well(gixctl(stack, *words))
     start_up, whole = started - begun, time.monotonic() - started
-    return [start_up + number * max(whole - start_up, 0.5) / MOMENTS for number in range(MOMENTS)]
+    return [start_up + number * max(whole - start_up, 0.5) / RESTORE_MOMENTS for number in range(RESTORE_MOMENTS)]
 
 
-def test_a_backup_killed_at_any_moment_looks_never_whole_and_leaves_the_auction_serving(
+@pytest.mark.parametrize("how", [[], ["--stop"]], ids=["paused", "stopped"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_backup_that_is_killed_looks_never_whole_and_leaves_the_auction_serving(
+    stack: StackUnderTest, tmp_path: Path, moment: str, how: list[str]
+) -> None:
+    before = jobs.ledger(stack)
+    path = tmp_path / "killed.tar.gz"
+    kill_backup(stack, path, MOMENTS[moment], *how)
+    until_in_order(stack)
+    assert jobs.ledger(stack)[: len(before)] == before
+    # From the moment that it has its name on, the archive is whole.
+    assert path.exists() == (moment == "the archive has its name")
+    if path.exists():
+        assert archive.check(path).manifest is not None
+    for partial in tmp_path.glob("*.partial"):
+        assert stat.S_IMODE(partial.stat().st_mode) == 0o600
+    listed = json.loads(done_well(gixctl(stack, "backups", str(tmp_path), "--json", select=False)).stdout)
+    assert {each["file"]: each["whole"] for each in listed} == {
+        str(each): None if each == path else False for each in tmp_path.iterdir()
+    }
+
+
+def test_what_killed_backups_left_is_in_nobody_s_way(stack: StackUnderTest, tmp_path: Path) -> None:
+    path, victim = tmp_path / "a.tar.gz", tmp_path / "victim"
+    victim.write_text("not to be written over")
+    kill_backup(stack, path, MOMENTS["bytes arrive"])
+    until_in_order(stack)
+    left = {each: each.read_bytes() for each in tmp_path.glob("*.partial")}
+    assert left
+    for each in left:
+        each.chmod(0o644)
+    (tmp_path / "a.tar.gz.partial").symlink_to(victim)
+    done_well(gixctl(stack, "backup", str(path)))
+    assert archive.check(path).manifest is not None
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert victim.read_text() == "not to be written over"
+    assert {each: each.read_bytes() for each in left} == left
+
+
+def test_of_two_backups_to_one_file_one_is_whole_and_the_other_is_refused(
     stack: StackUnderTest, tmp_path: Path
 ) -> None:
-    for number, moment in enumerate(moments(stack, "backup", str(tmp_path / "first.tar.gz"))):
-        before = jobs.ledger(stack)
-        path = tmp_path / f"{number}.tar.gz"
-        killed(stack, moment, "backup", str(path))
-        until_in_order(stack)
-        assert jobs.ledger(stack)[: len(before)] == before
-        if path.exists():
-            archive.check(path)
-    listed = json.loads(done_well(gixctl(stack, "backups", str(tmp_path), "--json", select=False)).stdout)
-    assert {each["file"].endswith(".partial") for each in listed if each["whole"] is False} <= {True}
+    path = tmp_path / "a.tar.gz"
+    both = [subprocess.Popen(**command(stack, "backup", str(path))) for _ in range(2)]
+    assert sorted(each.wait() for each in both) == [0, 1]
+    assert archive.check(path).manifest is not None
+    assert list(tmp_path.iterdir()) == [path]
+    until_in_order(stack)
+
+
+def test_a_connection_that_ends_early_leaves_no_archive(stack: StackUnderTest, tmp_path: Path) -> None:
+    def of_the_backup(container: str) -> bool:
+        return bool(stack.client.containers.get(container).labels[HELPER_LABEL] == "backup")
+
+    def backup_through(through: CuttingProxy, name: str) -> subprocess.CompletedProcess[str]:
+        run = command(stack, "backup", str(tmp_path / name))
+        run["env"] |= {"DOCKER_HOST": through.address}
+        return subprocess.run(**run, capture_output=True, text=True, check=False)
+
+    with cutting_proxy(of_the_backup) as proxy:
+        done_well(backup_through(proxy, "whole.tar.gz"))
+    whole = proxy.arrived
+    # The tar is padded to a multiple of 10240 bytes, so that its end mark ends within the last of them.
+    limits = [0, BLOCK, whole // 4 // BLOCK * BLOCK, whole // 2, whole - 20 * BLOCK, whole - 20 * BLOCK + 1]
+    for number, limit in enumerate([*limits, None]):
+        with cutting_proxy(of_the_backup, limit=limit, quiet=None if limit is not None else b"sent ") as proxy:
+            done = backup_through(proxy, f"{number}.tar.gz")
+        assert proxy.arrived == (whole if limit is None else limit)
+        assert done.returncode == 1, done.stdout
+        assert "cut off" in done.stderr or "the connection to the engine ended" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert [each.name for each in tmp_path.iterdir()] == ["whole.tar.gz"]
+        assert helpers(stack) == []
+        assert auction(stack).status == "running"
 
 
 def test_a_restore_killed_at_any_moment_leaves_the_old_ledger_or_the_new_one(
@@ -343,14 +420,76 @@ def test_a_second_backup_at_the_same_time_and_an_existing_file_are_refused(
     assert auction(stack).status == "running"
 
 
-def test_a_disk_that_cannot_take_the_archive_is_told_and_no_archive_is_left(stack: StackUnderTest) -> None:
+def on_small_disk(stack: StackUnderTest, size: int, directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run gixctl where `directory` is a file system of `size` bytes; it also prints what is left there at its end."""
+    directory.mkdir()
+    run = command(stack, *words)
+    unshare = ["unshare", "--mount", *(["--map-root-user"] if os.geteuid() else [])]
+    run["args"] = [*unshare, "sh", "-euc", SMALL_DISK, "sh", str(directory), str(size), *run["args"]]
+    done = subprocess.run(**run, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def actions(stack: StackUnderTest, since: float) -> list[str]:
+    """What happened to the auction's container since a moment, in the engine's words."""
+    mine = {"type": "container", "container": auction(stack).id}
+    events = stack.client.events(decode=True, since=int(since), until=int(time.time()) + 1, filters=mine)
+    found = [event["Action"] for event in events if event["timeNano"] >= since * 1e9]
+    return [action for action in found if not action.startswith(("exec_", "health_status"))]
+
+
+def test_a_place_that_cannot_be_written_to_is_told(stack: StackUnderTest) -> None:
     done = gixctl(stack, "backup", "/proc/backup.tar.gz")
     assert done.returncode == 1
-    assert "can't be written" in done.stderr
-    full = gixctl(stack, "backup", "/dev/full.tar.gz")
-    if full.returncode == 0:
-        Path("/dev/full.tar.gz").unlink()
-    until_in_order(stack)
+    assert "/proc/backup.tar.gz can't be written" in done.stderr
+
+
+def test_a_disk_without_room_for_the_ledger_is_told_before_the_auction_is_held(
+    stack: StackUnderTest, tmp_path: Path
+) -> None:
+    begun = time.time()
+    disk = tmp_path / "disk"
+    done = on_small_disk(stack, 4 * MIB, disk, "backup", str(disk / "a.tar.gz"))
+    assert done.returncode == 1
+    assert f"no room for a backup of {stack.prefix}-gcam-data" in done.stderr
+    assert f"{disk} has 4.0 MiB free, and needs" in done.stderr
+    assert "give a name on another disk" in done.stderr
+    assert done.stdout == ""
+    assert actions(stack, begun) == []
+    assert helpers(stack) == []
+
+
+def test_a_disk_that_becomes_full_leaves_no_archive(stack: StackUnderTest, tmp_path: Path) -> None:
+    # Holes take no room on the volume, and some in an archive.
+    in_auction(stack, "truncate --size 512M /data/holes")
+    try:
+        size = int(in_auction(stack, "du --summarize --block-size=1 /data").split()[0])
+        disk = tmp_path / "disk"
+        done = on_small_disk(stack, size + MIB, disk, "backup", str(disk / "a.tar.gz"))
+    finally:
+        in_auction(stack, "rm /data/holes")
+    assert done.returncode == 1
+    assert f"{disk}/a.tar.gz can't be written: No space left on device" in done.stderr
+    assert done.stdout == ""
+    assert helpers(stack) == []
+    assert auction(stack).status == "running"
+
+
+def test_a_copy_that_does_not_fit_on_the_engine_leaves_the_disk_as_it_was(stack: StackUnderTest) -> None:
+    done = stack.client.containers.run(
+        stack.container("auction")["Image"],
+        ["sh", "-uc", 'sh -euc "$1" backup /data /copy; echo "exit code $?"; ls -A /copy', "sh", backup.SCRIPT],
+        entrypoint=[],
+        user="0",
+        volumes=[f"{stack.prefix}-gcam-data:/data:ro"],
+        tmpfs={"/copy": "size=1m"},
+        remove=True,
+        stderr=True,
+    )
+    words = bytes(done).decode()
+    assert "No space left on device" in words
+    assert words.endswith("exit code 1\n")
 
 
 def test_files_of_others_are_told_and_given_to_the_auction_s_user(stack: StackUnderTest) -> None:

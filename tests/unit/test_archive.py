@@ -1,14 +1,15 @@
 """Archives of a ledger: what is packed can be checked, and nothing that is cut off, changed or leads out is taken."""
 
-import contextlib
+import dataclasses
 import gzip
 import hashlib
 import io
 import json
+import os
 import subprocess
 import tarfile
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,58 +18,49 @@ from hypothesis import strategies as st
 
 from gix_components.backups import archive
 from gix_components.backups.errors import LedgerError
-from gix_components.backups.manifest import MANIFEST_NAME, Manifest, Source
+from gix_components.backups.manifest import MANIFEST_NAME, Measure
+from tests.unit import hostile_archives as hostile
+from tests.unit.hostile_archives import FILES, LEDGER, LEDGER_END, SOURCE, entry, tar_of
 
-SOURCE = Source(stack="gix/dev", volume="gcam-data", image="sha256:" + "0" * 64, program="0.1.0")
-FILES = {"ledger.jsonl": b'{"seq":1}\n' * 1000, "index/first": b"", "index/a b\\c\nd": b"\0" * 10_000}
+ARCHIVES = hostile.archives()
+TARS = hostile.tars()
+CUTS = hostile.stream_cuts(LEDGER_END + len(hostile.END))
 
 
-class Stream:
-    """A tar as it comes from a container: in pieces of any size."""
+def measure(files: dict[str, bytes], links: dict[str, str]) -> Measure:
+    """What files amount to, and other names for some of them."""
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    digests |= {name: digests[target] for name, target in links.items()}
+    return archive.Contents(digests=digests, content_bytes=sum(map(len, files.values()))).measure
 
-    def __init__(self, content: bytes) -> None:
+
+STATED = measure(FILES, {"again": "ledger.jsonl"})
+
+
+class Sent:
+    """A tar as it comes from a container: in pieces of any size, and with a word on what was sent."""
+
+    def __init__(self, content: bytes, stated: Measure = STATED) -> None:
         self.content = io.BytesIO(content)
+        self.measure = stated
 
     def read(self, _size: int, /) -> bytes:
         return self.content.read(7_777)
 
-
-def tar_of(entries: Callable[[tarfile.TarFile], None]) -> bytes:
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        entries(tar)
-    return whole.getvalue()
+    def stated(self) -> Measure:
+        return self.measure
 
 
-def entry(name: str, *, kind: bytes = tarfile.REGTYPE, to: str = "", size: int = 0) -> tarfile.TarInfo:
-    made = tarfile.TarInfo(name)
-    made.type, made.linkname, made.size, made.mode, made.uid, made.gid = kind, to, size, 0o640, 1000, 1001
-    made.pax_headers = {"mtime": "1700000000.123456789"}
-    return made
-
-
-def ledger(tar: tarfile.TarFile) -> None:
-    tar.addfile(entry(".", kind=tarfile.DIRTYPE))
-    tar.addfile(entry("./index", kind=tarfile.DIRTYPE))
-    for name, content in FILES.items():
-        tar.addfile(entry(f"./{name}", size=len(content)), io.BytesIO(content))
-    tar.addfile(entry("./again", kind=tarfile.LNKTYPE, to="./ledger.jsonl"))
-    tar.addfile(entry("./index/latest", kind=tarfile.SYMTYPE, to="../ledger.jsonl"))
-    tar.addfile(entry("./absolute", kind=tarfile.SYMTYPE, to="/data/index/first"))
+def packed(tar: bytes = LEDGER, stated: Measure = STATED) -> bytes:
+    target = io.BytesIO()
+    archive.pack(Sent(tar, stated), target, SOURCE)
+    return target.getvalue()
 
 
 @pytest.fixture
 def whole(tmp_path: Path) -> Path:
     path = tmp_path / "backup.tar.gz"
-    with path.open("wb") as file:
-        archive.pack(Stream(tar_of(ledger)), file, SOURCE)
-    return path
-
-
-def foreign(tmp_path: Path, entries: Callable[[tarfile.TarFile], None]) -> Path:
-    """An archive as another program makes it."""
-    path = tmp_path / "foreign.tar.gz"
-    path.write_bytes(gzip.compress(tar_of(entries)))
+    path.write_bytes(packed())
     return path
 
 
@@ -116,18 +108,90 @@ def test_an_archive_of_tar_czf_is_taken_without_a_manifest(tmp_path: Path) -> No
     assert archive.read_manifest(path) is None
 
 
-@settings(deadline=None)
-@given(cut=st.floats(min_value=0, max_value=1, exclude_max=True))
-def test_a_truncated_archive_is_refused_wherever_it_ends(cut: float, tmp_path_factory: pytest.TempPathFactory) -> None:
-    packed = io.BytesIO()
-    archive.pack(Stream(tar_of(ledger)), packed, SOURCE)
-    path = tmp_path_factory.mktemp("cut") / "cut.tar.gz"
-    end = int(cut * len(packed.getvalue()))
-    path.write_bytes(packed.getvalue()[:end])
-    # Just between its two gzip members the cut leaves a whole tar, which has no manifest then.
-    assert archive.read_manifest(path) is None
-    with contextlib.suppress(LedgerError):
-        assert archive.check(path).manifest is None
+def test_a_tar_that_is_cut_anywhere_makes_no_archive() -> None:
+    for cut in CUTS:
+        with pytest.raises(LedgerError, match="before its end mark"):
+            packed(LEDGER[:cut])
+    assert packed(LEDGER[: CUTS[-1] + 1])
+
+
+@pytest.mark.parametrize("made_by", ["a backup", "tar czf"])
+def test_an_archive_that_is_cut_anywhere_is_refused(made_by: str, whole: Path, tmp_path: Path) -> None:
+    content = whole.read_bytes() if made_by == "a backup" else gzip.compress(LEDGER)
+    path = tmp_path / "cut.tar.gz"
+    for cut in range(len(content)):
+        path.write_bytes(content[:cut])
+        with pytest.raises(LedgerError, match=r"cut off or damaged|is no gzipped tar"):
+            archive.check(path)
+        assert archive.read_manifest(path) is None
+    path.write_bytes(content)
+    assert archive.check(path).measure == STATED
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=120).filter(
+    lambda name: name not in {".", ".."} and not name.startswith(".gix-")
+)
+
+
+CUT = st.floats(min_value=0, max_value=1, exclude_max=True)
+"""Where something is cut, as a share of its length."""
+
+
+@settings(deadline=None, max_examples=50)
+@given(files=st.dictionaries(NAMES, st.binary(max_size=2_000), max_size=5), cut=CUT, cut_archive=CUT)
+def test_any_ledger_arrives_whole_or_not_at_all(
+    files: dict[str, bytes], cut: float, cut_archive: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def write(tar: tarfile.TarFile) -> None:
+        tar.addfile(entry(".", kind=tarfile.DIRTYPE))
+        for name, content in files.items():
+            tar.addfile(entry(f"./{name}", size=len(content)), io.BytesIO(content))
+
+    tar, stated = tar_of(write), measure(files, {})
+    path = tmp_path_factory.mktemp("any") / "any.tar.gz"
+    path.write_bytes(packed(tar, stated))
+    assert archive.check(path).measure == stated
+    assert archive.read_manifest(path) == archive.check(path).manifest
+
+    with pytest.raises(LedgerError):
+        packed(tar[: int(cut * len(tar.rstrip(b"\0")))], stated)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(cut_archive * len(whole))])
+    with pytest.raises(LedgerError):
+        archive.check(path)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        dataclasses.replace(STATED, files=STATED.files + 1),
+        dataclasses.replace(STATED, content_bytes=STATED.content_bytes - 1),
+        dataclasses.replace(STATED, sha256="0" * 64),
+    ],
+    ids=["a file", "a byte", "a digest"],
+)
+def test_a_tar_that_is_not_what_its_sender_states_makes_no_archive(other: Measure) -> None:
+    with pytest.raises(LedgerError, match="did not arrive as it was sent"):
+        packed(LEDGER, other)
+
+
+def test_where_the_sender_failed_its_own_words_are_told() -> None:
+    class Failed(Sent):
+        def stated(self) -> Measure:
+            raise LedgerError("no space left on device")
+
+    for content in (b"", LEDGER[:5_000], LEDGER):
+        with pytest.raises(LedgerError, match="no space left on device"):
+            archive.pack(Failed(content), io.BytesIO(), SOURCE)
+
+
+def test_an_empty_ledger_makes_an_archive_of_its_directory(tmp_path: Path) -> None:
+    path = tmp_path / "empty.tar.gz"
+    path.write_bytes(packed(hostile.EMPTY["a directory alone"], measure({}, {})))
+    contents = archive.check(path)
+    assert contents.digests == {}
+    assert contents.manifest is not None
+    assert contents.manifest.files == 0
 
 
 @settings(deadline=None)
@@ -135,15 +199,12 @@ def test_a_truncated_archive_is_refused_wherever_it_ends(cut: float, tmp_path_fa
 def test_a_changed_byte_is_found_or_changes_nothing_that_matters(
     where: float, flip: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    packed = io.BytesIO()
-    archive.pack(Stream(tar_of(ledger)), packed, SOURCE)
-    content = bytearray(packed.getvalue())
-    content[int(where * len(content))] ^= flip
     path = tmp_path_factory.mktemp("changed") / "changed.tar.gz"
-    path.write_bytes(content)
-    packed.seek(0)
     whole = path.with_name("whole.tar.gz")
-    whole.write_bytes(packed.getvalue())
+    whole.write_bytes(packed())
+    content = bytearray(whole.read_bytes())
+    content[int(where * len(content))] ^= flip
+    path.write_bytes(content)
     try:
         contents = archive.check(path)
     except LedgerError:
@@ -160,42 +221,45 @@ def test_files_that_are_not_what_the_manifest_says_are_refused(whole: Path, tmp_
         tar.addfile(entry("./ledger.jsonl", size=5), io.BytesIO(b"other"))
         tar.addfile(entry(f"./{MANIFEST_NAME}", size=len(text)), io.BytesIO(text))
 
+    path = tmp_path / "forged.tar.gz"
+    path.write_bytes(gzip.compress(tar_of(forged)))
     with pytest.raises(LedgerError, match="does not hold what its manifest says"):
-        archive.check(foreign(tmp_path, forged))
+        archive.check(path)
 
 
-LEADS_OUT = {
-    "a path with ..": [entry("./../outside")],
-    "a path with .. inside": [entry("./index/../../outside")],
-    "an absolute path": [entry("/etc/outside")],
-    "a symbolic link out": [entry("./link", kind=tarfile.SYMTYPE, to="../../etc")],
-    "an absolute symbolic link": [entry("./link", kind=tarfile.SYMTYPE, to="/etc/passwd")],
-    "a symbolic link to a neighbour of its name": [entry("./link", kind=tarfile.SYMTYPE, to="../data-2/x")],
-    "a hard link out": [entry("./link", kind=tarfile.LNKTYPE, to="/etc/passwd")],
-    "a hard link with ..": [entry("./link", kind=tarfile.LNKTYPE, to="../x")],
-    "a hard link to nothing": [entry("./link", kind=tarfile.LNKTYPE, to="./absent")],
-    "a file through a link": [entry("./to", kind=tarfile.SYMTYPE, to="index"), entry("./to/file")],
-    "a file below a file": [entry("./file"), entry("./file/below")],
-    "a device": [entry("./null", kind=tarfile.CHRTYPE)],
-    "a name twice": [entry("./file"), entry("file")],
-    "a restore's own directory": [entry("./.gix-restore/old/ledger.jsonl")],
-}
+@pytest.mark.parametrize("content", ARCHIVES.values(), ids=ARCHIVES)
+def test_a_hostile_archive_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.tar.gz"
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(LedgerError):
+            archive.check(path)
+        archive.read_manifest(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * 2**20
 
 
-@pytest.mark.parametrize("entries", LEADS_OUT.values(), ids=LEADS_OUT)
-def test_what_would_be_written_outside_or_in_two_ways_is_refused_by_name(
-    entries: list[tarfile.TarInfo], tmp_path: Path
-) -> None:
-    def write(tar: tarfile.TarFile) -> None:
-        for each in entries:
-            tar.addfile(each)
+@pytest.mark.parametrize("content", TARS.values(), ids=TARS)
+def test_a_hostile_tar_makes_no_archive(content: bytes) -> None:
+    with pytest.raises(LedgerError):
+        packed(content)
 
-    path = foreign(tmp_path, write)
+
+@pytest.mark.parametrize("name", hostile.LEADS_OUT)
+def test_what_would_be_written_outside_or_in_two_ways_is_named(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.tar.gz"
+    path.write_bytes(ARCHIVES[name])
     with pytest.raises(LedgerError) as told:
         archive.check(path)
-    assert entries[-1].name in str(told.value)
-    with pytest.raises(LedgerError):
-        archive.pack(Stream(gzip.decompress(path.read_bytes())), io.BytesIO(), SOURCE)
+    assert hostile.LEADS_OUT[name][-1].name in str(told.value)
+
+
+def test_a_manifest_on_the_volume_makes_no_archive() -> None:
+    with pytest.raises(LedgerError, match="is on the volume"):
+        packed(tar_of(lambda tar: tar.addfile(entry(f"./{MANIFEST_NAME}"))))
 
 
 def test_what_is_no_archive_is_told_so(tmp_path: Path) -> None:
@@ -205,19 +269,24 @@ def test_what_is_no_archive_is_told_so(tmp_path: Path) -> None:
         archive.check(path)
     with pytest.raises(LedgerError, match="can't be read"):
         archive.check(tmp_path / "absent")
+    with pytest.raises(LedgerError, match="can't be read"):
+        archive.check(tmp_path / ("long" * 100))
+    with pytest.raises(LedgerError, match="is not a file"):
+        archive.check(tmp_path)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(LedgerError, match="is not a file"):
+        archive.check(pipe)
     path.write_bytes(gzip.compress(b"not a tar" * 1000))
     with pytest.raises(LedgerError, match="cut off or damaged"):
         archive.check(path)
 
 
 def test_a_manifest_of_a_later_format_is_told(tmp_path: Path) -> None:
-    text = json.dumps({**vars(Manifest(**vars(SOURCE), time="", files=0, content_bytes=0, sha256="")), "format": 2})
-
-    def later(tar: tarfile.TarFile) -> None:
-        tar.addfile(entry(f"./{MANIFEST_NAME}", size=len(text)), io.BytesIO(text.encode()))
-
+    path = tmp_path / "later.tar.gz"
+    path.write_bytes(ARCHIVES["a manifest whose format is 2"])
     with pytest.raises(LedgerError, match="format is 2, and this version reads up to 1"):
-        archive.check(foreign(tmp_path, later))
+        archive.check(path)
 
 
 def test_progress_adds_up_to_the_file(whole: Path) -> None:
@@ -235,11 +304,18 @@ def test_memory_stays_flat_however_large_the_ledger_is(tmp_path: Path) -> None:
         yield from (bytes(2**20) for _ in range(size // 2**20))
         yield bytes(2 * tarfile.BLOCKSIZE)
 
+    zeros = hashlib.sha256()
+    for _ in range(size // 2**20):
+        zeros.update(bytes(2**20))
+
     class Large:
         rest = pieces()
 
         def read(self, _size: int, /) -> bytes:
             return next(self.rest, b"")
+
+        def stated(self) -> Measure:
+            return archive.Contents(digests={"ledger.jsonl": zeros.hexdigest()}, content_bytes=size).measure
 
     path = tmp_path / "large.tar.gz"
     tracemalloc.start()
