@@ -18,6 +18,9 @@ from gix_components.catalog import ServiceName
 MINIMUM_MEMORY_MIB = 6
 """Docker refuses a smaller limit on a container's memory."""
 
+IN_THE_CLEAR = "gix_in_the_clear"
+"""The type of the error about a value that must be a secret and is none."""
+
 
 def refuse(limit: str, way_out: str) -> NoReturn:
     """Reject the value under validation, saying what it breaks and what to write instead."""
@@ -97,6 +100,12 @@ def _tidy_cpus(value: object) -> object:
     return float(value) if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value) else value
 
 
+def _sealed(value: object) -> object:
+    if not isinstance(value, SecretStr):
+        raise PydanticCustomError(IN_THE_CLEAR, "stands in the clear")
+    return value
+
+
 def _text(value: object) -> object:
     """YAML reads `1` and `true` as no text; in a variable or label they are meant as written."""
     if isinstance(value, bool):
@@ -110,6 +119,8 @@ _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _REPOSITORY = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REGISTRY = r"(?:[A-Za-z0-9-]+)(?:\.[A-Za-z0-9-]+)*(?::\d{1,5})?"
 
+Secret = Annotated[SecretStr, BeforeValidator(_sealed)]
+"""A value that must be a secret: sealed in the stack's file, a SecretStr in code. All other values must not be one."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 Memory = Annotated[str, BeforeValidator(_text), AfterValidator(_memory)]
 Duration = Annotated[str, AfterValidator(_duration)]
@@ -183,7 +194,7 @@ class RegistrySettings(Settings):
     username: str | None = Field(
         None, description="name to log in with; without it the registry is used without log-in"
     )
-    password: SecretStr | None = Field(None, description="password or token to log in with; always a secret")
+    password: Secret | None = Field(None, description="password or token to log in with; always a secret")
 
 
 class NetworkSettings(Settings):
@@ -265,7 +276,7 @@ class ServiceDefaults(Settings):
         "0", description="RUST_BACKTRACE"
     )
     environment: dict[VariableName, Text] = Field({}, description="further environment variables")
-    secret_environment: dict[VariableName, SecretStr] = Field(
+    secret_environment: dict[VariableName, Secret] = Field(
         {}, description="environment variables whose values are secrets of the stack"
     )
     user: Annotated[
