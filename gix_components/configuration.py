@@ -47,7 +47,7 @@ def load() -> Environment:
         stack=stack,
         directory=Path.cwd(),
         secret_keys=secret,
-        stated=stack_file.read(Path(pulumi.get_root_directory()), stack),
+        stated=stack_file.read(Path.cwd(), stack),
         machine=os.environ,
     )
 

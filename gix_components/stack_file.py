@@ -36,9 +36,13 @@ def name(stack: str) -> str:
 
 
 def read(directory: Path, stack: str) -> dict[str, Any]:
-    """The `config` of the stack's file in `directory`, its values as text; empty where the file can't be read."""
+    """The `config` of the stack's file, its values as text; empty where the file can't be read.
+
+    `directory` is the program's. The file is in it, or in the nearest one above that has a Pulumi.yaml.
+    """
+    projects = (each for each in (directory, *directory.parents) if (each / "Pulumi.yaml").exists())
     try:
-        content = yaml.load((directory / name(stack)).read_text(), _Texts)  # noqa: S506 - it is a SafeLoader
+        content = yaml.load((next(projects, directory) / name(stack)).read_text(), _Texts)  # noqa: S506 - it is a SafeLoader
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     config = content.get("config") if isinstance(content, dict) else None

@@ -6,7 +6,7 @@ The places are those of the settings' models: a new key is tried with the others
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel, SecretStr
@@ -14,17 +14,12 @@ from pydantic import BaseModel, SecretStr
 from gix_components import configuration, stack_file
 from gix_components.problems import ConfigurationError
 from gix_components.settings import StackSettings
+from tests.secret_places import SECRET_PLACES, VARIABLE
 from tests.unit.declared import Configured, configured, environment
 
 SECRET = "hunter2-of-secrets"  # noqa: S105 - what must show nowhere
-NAME = "A_NAME"
 
 Step = str | int
-KEYS = {
-    ("registry", "password"),
-    *((name, "secretEnvironment", NAME) for name in ("defaults", "router", "auction", "enclave")),
-}
-"""The places that must hold a secret, where they hold anything."""
 BESIDE: Mapping[str, dict[str, Any]] = {"registry": {"address": "registry.test", "username": "me"}}
 """What else is set, for a configuration to be whole."""
 
@@ -50,7 +45,7 @@ def places(annotation: Any = StackSettings, *path: Step) -> Iterator[tuple[Step,
 
 def _name(annotation: Any) -> str:
     """A name that a mapping takes as a key."""
-    return str(get_args(annotation)[0]) if get_origin(annotation) is not Annotated and get_args(annotation) else NAME
+    return str(get_args(annotation)[0]) if get_origin(annotation) is Literal else VARIABLE
 
 
 def at(path: tuple[Step, ...], value: Any) -> Any:
@@ -80,7 +75,7 @@ def told(arguments: Configured) -> dict[str, str]:
 
 
 PLACES = tuple(dict.fromkeys(places()))
-OTHERS = tuple(path for path in PLACES if path not in KEYS)
+OTHERS = tuple(path for path in PLACES if path not in SECRET_PLACES)
 
 
 def shown(path: tuple[Step, ...]) -> str:
@@ -88,24 +83,24 @@ def shown(path: tuple[Step, ...]) -> str:
 
 
 def test_the_places_are_found() -> None:
-    assert set(PLACES) >= KEYS
+    assert set(PLACES) >= set(SECRET_PLACES)
     assert set(PLACES) >= {
         ("source",),
         ("services", 0),
-        ("images", "buildArgs", NAME),
+        ("images", "buildArgs", VARIABLE),
         ("images", "digests", "router"),
         ("registry", "username"),
         ("router",),
         ("router", "hostPort"),
-        ("router", "environment", NAME),
+        ("router", "environment", VARIABLE),
         ("router", "dropCapabilities", 0),
-        ("auction", "logging", "options", NAME),
-        ("enclave", "ulimits", NAME, "soft"),
+        ("auction", "logging", "options", VARIABLE),
+        ("enclave", "ulimits", VARIABLE, "soft"),
         ("defaults", "healthCheck", "retries"),
     }
 
 
-@pytest.mark.parametrize("path", sorted(KEYS), ids=shown)
+@pytest.mark.parametrize("path", SECRET_PLACES, ids=shown)
 def test_a_secret_is_kept_where_secrets_are(path: tuple[Step, ...]) -> None:
     read = environment(**configured(beside(path, SecretStr(SECRET))))
     assert SECRET not in repr(read)
@@ -123,7 +118,7 @@ def test_a_secret_is_refused_anywhere_else_by_its_key(path: tuple[Step, ...], te
     assert text not in found[key(path)]
 
 
-@pytest.mark.parametrize("path", sorted(KEYS), ids=shown)
+@pytest.mark.parametrize("path", SECRET_PLACES, ids=shown)
 @pytest.mark.parametrize("value", [SECRET, [SECRET], {SECRET: SECRET}, 1, True])
 @pytest.mark.parametrize("others", [SecretStr("sealed"), "plain"])
 def test_a_secret_in_the_clear_is_refused_whatever_stands_beside_it(
@@ -168,7 +163,7 @@ def test_code_keeps_to_the_same_places(path: tuple[Step, ...], monkeypatch: pyte
     assert "pulumi config" not in problem.way_out
 
 
-@pytest.mark.parametrize("path", sorted(KEYS), ids=shown)
+@pytest.mark.parametrize("path", SECRET_PLACES, ids=shown)
 def test_code_gives_a_secret_as_one(path: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(configuration, "_as_in_a_file", lambda given, _: given)
     with pytest.raises(ConfigurationError) as caught:
@@ -185,7 +180,7 @@ ROUTER: dict[str, Any] = {
     "publish": True,
     "memorySwap": None,
     "dropCapabilities": ["ALL"],
-    "secretEnvironment": {NAME: SecretStr(SECRET)},
+    "secretEnvironment": {VARIABLE: SecretStr(SECRET)},
 }
 
 
@@ -207,7 +202,7 @@ def test_given_a_secret_that_only_the_program_has_it_is_kept() -> None:
     arguments = configured({"router": ROUTER})
     arguments["stated"] = configured({"router": ROUTER | {"secretEnvironment": {}}})["stated"]
     kept = environment(**arguments).services["router"].secret_environment
-    assert {name: value.get_secret_value() for name, value in kept.items()} == {NAME: SECRET}
+    assert {name: value.get_secret_value() for name, value in kept.items()} == {VARIABLE: SECRET}
 
 
 @pytest.mark.parametrize(
@@ -226,13 +221,20 @@ def test_given_a_secret_that_only_the_program_has_it_is_kept() -> None:
     ],
 )
 def test_a_plain_value_is_known_however_it_is_written(written: str, value: dict[str, Any], tmp_path: Path) -> None:
-    file = f"config:\n  gix:router:\n    secretEnvironment: {{{NAME}: {{secure: 'v1:a'}}}}\n    {written}\n"
+    file = f"config:\n  gix:router:\n    secretEnvironment: {{{VARIABLE}: {{secure: 'v1:a'}}}}\n    {written}\n"
     (tmp_path / "Pulumi.dev.yaml").write_text(file)
     environment(
-        {"gix:router": json.dumps({"secretEnvironment": {NAME: SECRET}} | value)},
+        {"gix:router": json.dumps({"secretEnvironment": {VARIABLE: SECRET}} | value)},
         secret_keys={"gix:router"},
         stated=stack_file.read(tmp_path, "dev"),
     )
+
+
+def test_a_program_below_its_project_finds_the_file_beside_the_project(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {gix:prefix: a}")
+    (tmp_path / "program").mkdir()
+    assert stack_file.read(tmp_path / "program", "dev") == {"gix:prefix": "a"}
 
 
 @pytest.mark.parametrize("content", [b"", b"a: [", b"\xff", b"- 1", b"config: 1", b"config: {gix:router: 1}"])
