@@ -23,7 +23,7 @@ from gix_components.catalog import ServiceName
 from gix_components.environment import Environment
 from gix_components.merging import merged
 from gix_components.problems import ConfigurationError, Problem
-from gix_components.settings import IN_THE_CLEAR, ServiceSettings, StackSettings
+from gix_components.settings import PLAIN_TEXT, ServiceSettings, StackSettings
 from gix_components.stack_file import Unstated, with_secrets
 
 NAMESPACE = "gix"
@@ -175,7 +175,7 @@ def _validated(raw: dict[str, Any], file: str | None) -> tuple[StackSettings, li
 
 
 def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
-    """`raw` less the value that `detail` complains of; of a list, all goes. A secret in the clear becomes one."""
+    """`raw` less the value that `detail` complains of; of a list, all goes. A secret in plain text becomes one."""
     path = [step for step in detail["loc"] if step != "[key]"]
     if detail["type"] == "missing":
         path = path[:-1]
@@ -184,7 +184,7 @@ def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
     def strip(value: Any, rest: list[int | str]) -> Any:
         if not isinstance(value, dict) or rest[0] not in value:
             return value
-        if len(rest) == 1 and detail["type"] == IN_THE_CLEAR:
+        if len(rest) == 1 and detail["type"] == PLAIN_TEXT:
             return value | {rest[0]: SecretStr("")}
         if len(rest) == 1:
             return {key: item for key, item in value.items() if key != rest[0]}
@@ -208,7 +208,7 @@ def _problem(detail: ErrorDetails, file: str | None) -> Problem:
     if isinstance(detail["input"], pulumi.Output):
         way_out = "give the value itself, a secret as a SecretStr: settings are checked before anything runs"
         return Problem(subject=key, limit="is an Output, which has no value yet", way_out=way_out)
-    if detail["type"] == IN_THE_CLEAR or isinstance(detail["input"], SecretStr):
+    if detail["type"] == PLAIN_TEXT or isinstance(detail["input"], SecretStr):
         return _secret_problem(detail, steps, file, is_section=holds_secrets)
     hidden = holds_secrets or isinstance(detail["input"], dict)
     subject = key if "[key]" in detail["loc"] else f"{key} = {'(not shown)' if hidden else _shown(detail['input'])}"
@@ -224,11 +224,11 @@ def _secret_problem(detail: ErrorDetails, steps: list[int | str], file: str | No
     `is_section` says that there is a place for secrets below. `file` is the stack's file; None for settings from code.
     """
     option = shlex.quote(stack_file.key_path([f"{NAMESPACE}:{steps[0]}", *steps[1:]]))
-    if detail["type"] == IN_THE_CLEAR:
+    if detail["type"] == PLAIN_TEXT:
         way_out = f"set it with: pulumi config set --secret --path {option}" if file else "give it as a SecretStr"
-        limit, way_out = "is in the clear", f"change it, since it has been seen, and {way_out}"
+        limit, way_out = "is in plain text", f"change it, since it has been seen, and {way_out}"
         return Problem(subject=_key(steps), limit=limit, way_out=way_out)
-    limit = "is a secret, and no secrets are kept here"
+    limit = "is a secret, but this key takes no secrets"
     if isinstance(detail["input"], Unstated):
         limit = f"counts as a secret: {NAMESPACE}:{steps[0]} holds one, and {file} does not show this value"
     if is_section:

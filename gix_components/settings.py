@@ -18,7 +18,7 @@ from gix_components.catalog import ServiceName
 MINIMUM_MEMORY_MIB = 6
 """Docker refuses a smaller limit on a container's memory."""
 
-IN_THE_CLEAR = "gix_in_the_clear"
+PLAIN_TEXT = "gix_plain_text"
 """The type of the error about a value that must be a secret and is none."""
 
 
@@ -102,7 +102,7 @@ def _tidy_cpus(value: object) -> object:
 
 def _sealed(value: object) -> object:
     if not isinstance(value, SecretStr):
-        raise PydanticCustomError(IN_THE_CLEAR, "stands in the clear")
+        raise PydanticCustomError(PLAIN_TEXT, "is in plain text")
     return value
 
 

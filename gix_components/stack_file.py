@@ -43,7 +43,7 @@ def read(directory: Path, stack: str) -> dict[str, Any]:
     projects = (each for each in (directory, *directory.parents) if (each / "Pulumi.yaml").exists())
     try:
         content = yaml.load((next(projects, directory) / name(stack)).read_text(), _Texts)  # noqa: S506 - it is a SafeLoader
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     config = content.get("config") if isinstance(content, dict) else None
     return config if isinstance(config, dict) else {}
@@ -61,7 +61,7 @@ def key_path(steps: Iterable[str | int]) -> str:
 def with_secrets(value: Any, stated: Any) -> Any:
     """`value`, of a key that holds a secret, with a SecretStr in place of each value that may be one.
 
-    A value is none where the file, which has `stated` for the key, shows the same one in the clear. An object that is
+    A value is none where the file, which has `stated` for the key, shows the same one in plain text. An object that is
     sealed as a whole becomes one SecretStr: its keys are secret, too.
     """
     if isinstance(value, dict | list) and (_is_sealed(stated) or not isinstance(stated, Mapping | list)):
@@ -93,5 +93,5 @@ def _is_same(value: Any, stated: Any) -> bool:
         return False
     try:
         return value == stated or (not isinstance(value, str) and bool(yaml.safe_load(stated) == value))
-    except yaml.YAMLError:
+    except (ValueError, yaml.YAMLError):
         return False

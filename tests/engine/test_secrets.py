@@ -226,9 +226,9 @@ SECRET = "hunter2-in-the-wrong-place"  # noqa: S105 - what must show nowhere
 def test_given_a_secret_in_another_place_it_is_refused_and_kept_nowhere(fresh: StackUnderTest, path: str) -> None:
     fresh.secrets[path] = SECRET
     told = failure(fresh)
-    assert f"{path}: is a secret, and no secrets are kept here" in told
+    assert f"{path}: is a secret, but this key takes no secrets" in told
     diagnosed = gixctl(fresh, "doctor", "--json").stdout
-    assert f"{path}: is a secret, and no secrets are kept here" in diagnosed
+    assert f"{path}: is a secret, but this key takes no secrets" in diagnosed
     planned = gixctl(fresh, "plan")
     assert SECRET not in told + diagnosed + planned.stdout + planned.stderr + fresh.recorded()
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}
@@ -239,7 +239,7 @@ def test_given_a_section_that_is_a_secret_as_a_whole_not_even_its_keys_are_shown
     with pytest.raises(CommandError) as caught:
         fresh.up()
     told = gixctl(fresh, "doctor").stdout
-    assert "gix:router: is a secret, and no secrets are kept here" in " ".join(told.split())
+    assert "gix:router: is a secret, but this key takes no secrets" in " ".join(told.split())
     assert SECRET not in str(caught.value) + told + fresh.recorded()
 
 
@@ -254,6 +254,6 @@ def test_given_a_plain_value_beside_a_sealed_one_it_is_refused(fresh: StackUnder
     fresh.secrets[beside] = "sealed"
     fresh.write()
     fresh.stack.set_config(plain, auto.ConfigValue(SECRET), path=True)
-    with pytest.raises(CommandError, match=f"{plain}: is in the clear") as caught:
+    with pytest.raises(CommandError, match=f"{plain}: is in plain text") as caught:
         fresh.stack.preview(color="never")
     assert SECRET not in str(caught.value)

@@ -129,7 +129,7 @@ def test_a_secret_in_the_clear_is_refused_whatever_stands_beside_it(
     below = section if len(path) == 2 else section["secretEnvironment"]
     below |= {"OTHER" if len(path) == 3 else "username": others}
     limit = told(configured(config))[key(path)]
-    assert limit.startswith("is in the clear; change it, since it has been seen")
+    assert limit.startswith("is in plain text; change it, since it has been seen")
     assert f"pulumi config set --secret --path {key(path)}" in limit
 
 
@@ -159,7 +159,7 @@ def test_code_keeps_to_the_same_places(path: tuple[Step, ...], monkeypatch: pyte
         configuration.of(**beside(path, SecretStr(SECRET)))
     assert SECRET not in str(caught.value)
     [problem] = [each for each in caught.value.problems if each.subject == key(path)]
-    assert problem.limit == "is a secret, and no secrets are kept here"
+    assert problem.limit == "is a secret, but this key takes no secrets"
     assert "pulumi config" not in problem.way_out
 
 
@@ -196,6 +196,13 @@ def test_given_another_value_in_the_file_it_counts_as_a_secret() -> None:
     arguments = configured({"router": ROUTER})
     arguments["stated"] = configured({"router": ROUTER | {"hostPort": 50052, "dropCapabilities": []}})["stated"]
     assert set(told(arguments)) == {"gix:router.hostPort", "gix:router.dropCapabilities[0]"}
+
+
+@pytest.mark.parametrize("stated", ["2024-99-99", "@", "[", "!!int x"])
+def test_given_a_text_in_the_file_that_is_no_value_the_program_s_counts_as_a_secret(stated: str) -> None:
+    arguments = configured({"router": ROUTER})
+    arguments["stated"]["gix:router"]["hostPort"] = stated
+    assert set(told(arguments)) == {"gix:router.hostPort"}
 
 
 def test_given_a_secret_that_only_the_program_has_it_is_kept() -> None:
@@ -237,7 +244,9 @@ def test_a_program_below_its_project_finds_the_file_beside_the_project(tmp_path:
     assert stack_file.read(tmp_path / "program", "dev") == {"gix:prefix": "a"}
 
 
-@pytest.mark.parametrize("content", [b"", b"a: [", b"\xff", b"- 1", b"config: 1", b"config: {gix:router: 1}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"a: [", b"\xff", b"- 1", b"config: 1", b"config: {gix:router: 1}", b"[" * 2_000, b"a: !!int b"]
+)
 def test_a_file_that_says_nothing_leaves_every_value_a_secret(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "Pulumi.dev.yaml").write_bytes(content)
     arguments = configured({"router": ROUTER})
