@@ -7,27 +7,29 @@ import difflib
 import itertools
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Unpack, get_args, get_origin
 
 import pulumi
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from gix_components import rules
+from gix_components import rules, stack_file
 from gix_components.arguments import StackArgs
 from gix_components.catalog import ServiceName
 from gix_components.environment import Environment
 from gix_components.merging import merged
 from gix_components.problems import ConfigurationError, Problem
-from gix_components.settings import ServiceSettings, StackSettings
+from gix_components.settings import PLAIN_TEXT, ServiceSettings, StackSettings
+from gix_components.stack_file import Unstated, with_secrets
 
 NAMESPACE = "gix"
 
 _MACHINE_DEFAULTS = {"GIX_BUILDER_BASE": "builderBase", "GIX_RUNTIME_BASE": "runtimeBase"}
-_SECRETS = ("password", "secretEnvironment")
+_SEALABLE = "gix:registry.password and secretEnvironment of a service or of gix:defaults"
 _LONGEST_VALUE = 60
 
 
@@ -38,12 +40,14 @@ def load() -> Environment:
     """
     config = {str(key): value for key, value in pulumi.runtime.config.CONFIG.get().items()}
     secret = {str(key) for key in pulumi.runtime.config._SECRET_KEYS.get()}  # noqa: SLF001 - has no public reader
+    stack = pulumi.get_stack()
     return parse(
         config,
         project=pulumi.get_project(),
-        stack=pulumi.get_stack(),
+        stack=stack,
         directory=Path.cwd(),
         secret_keys=secret,
+        stated=stack_file.read(Path.cwd(), stack),
         machine=os.environ,
     )
 
@@ -52,14 +56,15 @@ def of(**settings: Unpack[StackArgs]) -> Environment:
     """The environment of the running program's stack with settings from its code, under the rules that a file has.
 
     `source` and other relative paths start at the program's directory. GIX_BUILDER_BASE and GIX_RUNTIME_BASE are the
-    machine's own defaults here, too. A secret is a SecretStr; a pulumi.Output is refused, as it has no value yet.
+    machine's own defaults here, too. A secret is a SecretStr, and only what must be a secret is one. A pulumi.Output is
+    refused, as it has no value yet.
 
     Raises ConfigurationError with every problem at once; its keys are spelled as in a file: gix:router.hostPort.
     """
     project, stack = pulumi.get_project(), pulumi.get_stack()
     raw = _with_machine_defaults(_as_in_a_file(settings, StackSettings), os.environ)
     return _environment(
-        *_validated(raw), where=f"{project}/{stack}", project=project, stack=stack, directory=Path.cwd()
+        *_validated(raw, None), where=f"{project}/{stack}", project=project, stack=stack, directory=Path.cwd()
     )
 
 
@@ -70,26 +75,27 @@ def parse(
     stack: str,
     directory: Path,
     secret_keys: AbstractSet[str] = frozenset(),
+    stated: Mapping[str, Any] | None = None,
     machine: Mapping[str, str] | None = None,
 ) -> Environment:
     """Make an environment of `config`: Pulumi's keys (`gix:source`) with their values as text, objects as JSON.
 
-    `secret_keys` are those of the keys that hold a secret somewhere. `machine` gives the machine's own defaults,
+    `secret_keys` are those of the keys that hold a secret somewhere; `stated` is what stack_file.read gives, which
+    says where. Without it, every value of such a key counts as a secret. `machine` gives the machine's own defaults,
     GIX_BUILDER_BASE and GIX_RUNTIME_BASE, which a key of the stack overrides.
 
     Raises ConfigurationError with every problem at once.
     """
-    raw = {
-        key.removeprefix(f"{NAMESPACE}:"): _decode(key.removeprefix(f"{NAMESPACE}:"), value)
-        for key, value in config.items()
-        if key.startswith(f"{NAMESPACE}:")
-    }
-    settings, problems = _validated(_with_machine_defaults(raw, machine or {}))
+    raw = {}
+    for key, value in config.items():
+        namespace, _, field = key.partition(":")
+        if namespace == NAMESPACE:
+            decoded = _decode(field, value)
+            raw[field] = with_secrets(decoded, (stated or {}).get(key)) if key in secret_keys else decoded
+    file = stack_file.name(stack)
+    settings, problems = _validated(_with_machine_defaults(raw, machine or {}), file)
     problems += rules.foreign_keys(config)
-    problems += rules.plain_secrets(settings, secret_keys)
-    return _environment(
-        settings, problems, where=f"Pulumi.{stack}.yaml", project=project, stack=stack, directory=directory
-    )
+    return _environment(settings, problems, where=file, project=project, stack=stack, directory=directory)
 
 
 def _with_machine_defaults(raw: Mapping[str, Any], machine: Mapping[str, str]) -> dict[str, Any]:
@@ -153,20 +159,23 @@ def _given(settings: BaseModel) -> dict[str, Any]:
     return settings.model_dump(by_alias=True, exclude_unset=True)
 
 
-def _validated(raw: dict[str, Any]) -> tuple[StackSettings, list[Problem]]:
-    """The settings, wrong values left out, and a problem for each of these: so one pass finds them all."""
+def _validated(raw: dict[str, Any], file: str | None) -> tuple[StackSettings, list[Problem]]:
+    """The settings, wrong values left out, and a problem for each of these: so one pass finds them all.
+
+    `file` is the stack's file; None for settings from code.
+    """
     problems: list[Problem] = []
     while True:
         try:
             return StackSettings.model_validate(raw), problems
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                problems.append(_problem(detail))
+                problems.append(_problem(detail, file))
                 raw = _without(raw, detail)
 
 
 def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
-    """`raw` less the value that `detail` complains of; of a list, all goes."""
+    """`raw` less the value that `detail` complains of; of a list, all goes. A secret in plain text becomes one."""
     path = [step for step in detail["loc"] if step != "[key]"]
     if detail["type"] == "missing":
         path = path[:-1]
@@ -175,6 +184,8 @@ def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
     def strip(value: Any, rest: list[int | str]) -> Any:
         if not isinstance(value, dict) or rest[0] not in value:
             return value
+        if len(rest) == 1 and detail["type"] == PLAIN_TEXT:
+            return value | {rest[0]: SecretStr("")}
         if len(rest) == 1:
             return {key: item for key, item in value.items() if key != rest[0]}
         return value | {rest[0]: strip(value[rest[0]], rest[1:])}
@@ -183,10 +194,10 @@ def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
     return stripped
 
 
-def _problem(detail: ErrorDetails) -> Problem:
+def _problem(detail: ErrorDetails, file: str | None) -> Problem:
     steps = [step for step in detail["loc"] if step != "[key]"]
-    key = NAMESPACE + ":" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)[1:]
-    field, siblings = _declared(steps)
+    key = _key(steps)
+    field, siblings, holds_secrets = _declared(steps)
     context = detail.get("ctx") or {}
     if detail["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(steps[-1]), siblings, n=1)
@@ -197,17 +208,46 @@ def _problem(detail: ErrorDetails) -> Problem:
     if isinstance(detail["input"], pulumi.Output):
         way_out = "give the value itself, a secret as a SecretStr: settings are checked before anything runs"
         return Problem(subject=key, limit="is an Output, which has no value yet", way_out=way_out)
-    subject = key if "[key]" in detail["loc"] else f"{key} = {_shown(steps, detail['input'])}"
+    if detail["type"] == PLAIN_TEXT or isinstance(detail["input"], SecretStr):
+        return _secret_problem(detail, steps, file, is_section=holds_secrets)
+    hidden = holds_secrets or isinstance(detail["input"], dict)
+    subject = key if "[key]" in detail["loc"] else f"{key} = {'(not shown)' if hidden else _shown(detail['input'])}"
     if detail["type"] == "gix":
         return Problem(subject=subject, limit=context["limit"], way_out=context["way_out"])
     limit = detail["msg"][0].lower() + detail["msg"][1:]
     return Problem(subject=subject, limit=limit, way_out=f"give {field}" if field else "see docs/configuration.md")
 
 
-def _declared(steps: list[int | str]) -> tuple[str, list[str]]:
-    """The description of the field that `steps` lead to, and the keys that its model has."""
+def _secret_problem(detail: ErrorDetails, steps: list[int | str], file: str | None, *, is_section: bool) -> Problem:
+    """What is said of a secret where none may be, or of what must be a secret and is none; never the value.
+
+    `is_section` says that there is a place for secrets below. `file` is the stack's file; None for settings from code.
+    """
+    option = shlex.quote(stack_file.key_path([f"{NAMESPACE}:{steps[0]}", *steps[1:]]))
+    if detail["type"] == PLAIN_TEXT:
+        way_out = f"set it with: pulumi config set --secret --path {option}" if file else "give it as a SecretStr"
+        limit, way_out = "is in plain text", f"change it, since it has been seen, and {way_out}"
+        return Problem(subject=_key(steps), limit=limit, way_out=way_out)
+    limit = "is a secret, but this key takes no secrets"
+    if isinstance(detail["input"], Unstated):
+        limit = f"counts as a secret: {NAMESPACE}:{steps[0]} holds one, and {file} does not show this value"
+    if is_section:
+        way_out = "set its values one by one, secret or not as each is"
+    elif file is None:
+        way_out = "give the plain value"
+    else:
+        way_out = f"set it in {file}: pulumi config set --plaintext --path {option} VALUE"
+    return Problem(subject=_key(steps), limit=limit, way_out=f"{way_out}; secrets are for {_SEALABLE} alone")
+
+
+def _key(steps: list[int | str]) -> str:
+    return NAMESPACE + ":" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)[1:]
+
+
+def _declared(steps: list[int | str]) -> tuple[str, list[str], bool]:
+    """Of the field that `steps` lead to: its description, the keys of its model, and whether it may hold secrets."""
     model: type[BaseModel] | None = StackSettings
-    description, siblings = "", list(_fields(StackSettings))
+    description, siblings, annotation = "", list(_fields(StackSettings)), None
     for step in steps:
         if model is None or isinstance(step, int):
             continue
@@ -217,14 +257,17 @@ def _declared(steps: list[int | str]) -> tuple[str, list[str]]:
             continue
         description = field.description or ""
         annotation = field.annotation
-        if get_origin(annotation) is dict:
-            annotation = get_args(annotation)[1]
-        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-    return description, siblings
+        below = get_args(annotation)[1] if get_origin(annotation) is dict else annotation
+        model = below if isinstance(below, type) and issubclass(below, BaseModel) else None
+    return description, siblings, _holds_secrets(annotation)
 
 
-def _shown(steps: list[int | str], value: object) -> str:
-    if any(key in steps for key in _SECRETS) or isinstance(value, dict):
-        return "(not shown)"
+def _holds_secrets(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return any(_holds_secrets(field.annotation) for field in annotation.model_fields.values())
+    return annotation is SecretStr or any(map(_holds_secrets, get_args(annotation)))
+
+
+def _shown(value: object) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

@@ -27,6 +27,12 @@ Every key of a stack's file, `Pulumi.<stack>.yaml`. Made from the models in `gix
 one with `--secret` besides. All problems of a file are reported at once, each with key, value, limit and way out,
 before anything is touched.
 
+Only `gix:registry.password` and the variables in `secretEnvironment` take secrets, and they take nothing else. A
+plain value there is refused, and so is a secret in any other key, `gix:registry.username` included.
+`Pulumi.<stack>.yaml`, beside `Pulumi.yaml`, tells the program which values are secret. If a key has a secret in it,
+its other values must be in that file in plain text. With `--config-file`, `stackConfigDir` or Pulumi ESC they count
+as secrets and are refused. From code, a secret is a `SecretStr`.
+
 A service runs with what `gix:defaults` says, over which goes, key by key, what its own key says.
 
 The defaults of `gix:images.builderBase` and `gix:images.runtimeBase` can be set for a machine: by the environment

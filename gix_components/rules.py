@@ -3,14 +3,12 @@
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from gix_components import units
-from gix_components.catalog import CATALOG, DATA_DIRECTORY
+from gix_components.catalog import DATA_DIRECTORY
 from gix_components.environment import Environment
 from gix_components.problems import Problem
-from gix_components.settings import StackSettings
 
 RESERVED_LABELS = "io.gix."
 _RESERVED_VARIABLES = {
@@ -27,26 +25,6 @@ def foreign_keys(config: Mapping[str, str]) -> list[Problem]:
         Problem(subject=key, limit="has no effect here", way_out="use gix:engine and gix:registry instead")
         for key in config
         if key.startswith("docker:")
-    ]
-
-
-def plain_secrets(settings: StackSettings, secret_keys: AbstractSet[str]) -> list[Problem]:
-    """Secrets that stand in the file in the clear; Pulumi would keep them so in its history, too."""
-    found = []
-    if settings.registry.password is not None and "gix:registry" not in secret_keys:
-        found.append("gix:registry.password")
-    found += [
-        f"gix:{name}.secretEnvironment"
-        for name in ("defaults", *CATALOG)
-        if getattr(settings, name).secret_environment and f"gix:{name}" not in secret_keys
-    ]
-    return [
-        Problem(
-            subject=key,
-            limit="stands in the file in the clear",
-            way_out=f"change it, since it has been seen, and set it with: pulumi config set --secret --path '{key}'",
-        )
-        for key in found
     ]
 
 

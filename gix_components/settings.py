@@ -18,6 +18,9 @@ from gix_components.catalog import ServiceName
 MINIMUM_MEMORY_MIB = 6
 """Docker refuses a smaller limit on a container's memory."""
 
+PLAIN_TEXT = "gix_plain_text"
+"""The type of the error about a value that must be a secret and is none."""
+
 
 def refuse(limit: str, way_out: str) -> NoReturn:
     """Reject the value under validation, saying what it breaks and what to write instead."""
@@ -112,6 +115,12 @@ def _recordable_cpus(value: float) -> float:
     return value
 
 
+def _sealed(value: object) -> object:
+    if not isinstance(value, SecretStr):
+        raise PydanticCustomError(PLAIN_TEXT, "is in plain text")
+    return value
+
+
 def _text(value: object) -> object:
     """YAML reads `1` and `true` as no text; in a variable or label they are meant as written."""
     if isinstance(value, bool):
@@ -125,6 +134,8 @@ _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _REPOSITORY = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REGISTRY = r"(?:[A-Za-z0-9-]+)(?:\.[A-Za-z0-9-]+)*(?::\d{1,5})?"
 
+Secret = Annotated[SecretStr, BeforeValidator(_sealed)]
+"""A value that must be a secret: sealed in the stack's file, a SecretStr in code. All other values must not be one."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 Memory = Annotated[str, BeforeValidator(_text), AfterValidator(_memory)]
 Duration = Annotated[str, AfterValidator(_duration)]
@@ -198,7 +209,7 @@ class RegistrySettings(Settings):
     username: str | None = Field(
         None, description="name to log in with; without it the registry is used without log-in"
     )
-    password: SecretStr | None = Field(None, description="password or token to log in with; always a secret")
+    password: Secret | None = Field(None, description="password or token to log in with; always a secret")
 
 
 class NetworkSettings(Settings):
@@ -280,7 +291,7 @@ class ServiceDefaults(Settings):
         "0", description="RUST_BACKTRACE"
     )
     environment: dict[VariableName, Text] = Field({}, description="further environment variables")
-    secret_environment: dict[VariableName, SecretStr] = Field(
+    secret_environment: dict[VariableName, Secret] = Field(
         {}, description="environment variables whose values are secrets of the stack"
     )
     user: Annotated[

@@ -80,6 +80,17 @@ def is_sealed(value: Any) -> bool:
     return _has_sealed(opened(value))
 
 
+def secrets(value: Any) -> Iterator[str]:
+    """The texts that are secret in what `opened` gives."""
+    match value:
+        case Sealed(value=str(text)):
+            yield text
+        case dict():
+            yield from (text for item in value.values() for text in secrets(item))
+        case list():
+            yield from (text for item in value for text in secrets(item))
+
+
 def short(text: str) -> str:
     """`text` for a person: digests and ids cut to what one compares by, and what only an update can tell said so."""
     return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1", text).replace(UNKNOWN, "(known after the update)")

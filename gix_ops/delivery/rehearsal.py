@@ -5,9 +5,7 @@ when the run ends, and nothing that the engine held before is touched.
 """
 
 import hashlib
-import json
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +20,7 @@ from docker.errors import ImageNotFound
 from gix_components.catalog import CATALOG
 from gix_components.environment import STACK_LABEL
 from gix_components.settings import EngineSettings
+from gix_components.stack_file import key_path
 from gix_ops import pulumi_command, resources
 from gix_ops.delivery import git, touched
 from gix_ops.delivery.release import read_config
@@ -72,12 +71,12 @@ def plain(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """
     secrets: dict[str, str] = {}
 
-    def without(value: Any, path: str) -> Any:
+    def without(value: Any, *path: str) -> Any:
         if isinstance(value, Mapping):
             if isinstance(value.get("secure"), str):
-                secrets[path] = f"placeholder-{hashlib.sha256(value['secure'].encode()).hexdigest()[:12]}"
+                secrets[key_path(path)] = f"placeholder-{hashlib.sha256(value['secure'].encode()).hexdigest()[:12]}"
                 return None
-            kept = {key: without(item, path + _step(key)) for key, item in value.items()}
+            kept = {key: without(item, *path, key) for key, item in value.items()}
             return {key: item for key, item in kept.items() if item is not None or value[key] is None}
         return value
 
@@ -87,11 +86,6 @@ def plain(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         if isinstance(opened.get(section), dict):
             opened[section].pop(key, None)
     return opened, secrets
-
-
-def _step(key: str) -> str:
-    """A key as a step of a path, as Pulumi writes it."""
-    return f".{key}" if re.fullmatch(r"\w+", key) else f"[{json.dumps(key)}]"
 
 
 @dataclass(kw_only=True)

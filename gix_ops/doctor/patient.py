@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import docker
 import yaml
 
-from gix_components import configuration
+from gix_components import configuration, stack_file
 from gix_components.environment import Environment
 from gix_components.problems import ConfigurationError
 from gix_components.settings import EngineSettings
@@ -113,6 +113,7 @@ class Patient:
                 stack=self.name,
                 directory=self.directory,
                 secret_keys={key for key, each in answer.items() if each["secret"]},
+                stated=stack_file.read(self.directory, self.name),
                 machine=os.environ,
             )
         except ConfigurationError as error:

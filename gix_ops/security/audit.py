@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -25,10 +25,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from gix_components.environment import STACK_LABEL
+from gix_ops import fields, resources
 from gix_ops.errors import StackError
 from gix_ops.security import cis
 from gix_ops.security.cis import Container, Image, Item
 from gix_ops.stack import Stack
+
+_SHORTEST_SECRET = 6
 
 
 class Verdict(StrEnum):
@@ -69,7 +72,7 @@ class Scorecard:
 
 
 def audit(stack: Stack) -> Scorecard:
-    """Look at the stack's containers and images; raises StackError where the engine can't be read."""
+    """Look at the stack's containers and images; raises StackError where the engine or the state can't be read."""
     client = stack.engine()
     try:
         containers, missing = _containers(stack, client)
@@ -184,13 +187,24 @@ def _processes(client: docker.DockerClient, record: cis.Record) -> tuple[str, ..
 
 
 def _images(stack: Stack, client: docker.DockerClient) -> Iterator[Image]:
+    secrets = secrets_in(each.inputs for each in resources.export(stack).resources)
     for service, each in stack.outputs["services"].items():
         try:
             image = client.images.get(each["digest"])
         except ImageNotFound:
             continue
         history = tuple(str(step["CreatedBy"]) for step in image.history())
-        yield Image(name=each["image"], service=service, record=image.attrs, history=history)
+        yield Image(name=each["image"], service=service, record=image.attrs, history=history, secrets=secrets)
+
+
+def secrets_in(inputs: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """The secrets in resources' inputs as a state has them, of a variable the value.
+
+    Those shorter than six characters are left out: they are found by chance.
+    """
+    sealed = (text for each in inputs for text in fields.secrets(fields.opened(each)))
+    values = (value for text in sealed for value in (text, text.partition("=")[2]))
+    return frozenset(value for value in values if len(value) >= _SHORTEST_SECRET)
 
 
 def _image_id(client: docker.DockerClient, reference: str) -> str | None:

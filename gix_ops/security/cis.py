@@ -6,7 +6,7 @@ where its look finds nothing. Items about the host and the engine are not here: 
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Generic, TypeVar, cast
 
@@ -56,12 +56,16 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """An image: `record` is its inspection, `history` the steps that made it, the newest first."""
+    """An image: `record` is its inspection, `history` the steps that made it, the newest first.
+
+    `secrets` are those of the stack, which must not be in it.
+    """
 
     name: str
     service: str
     record: Record
     history: tuple[str, ...] = ()
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def config(self) -> Record:
@@ -128,6 +132,18 @@ def _secrets_of_image(image: Image) -> Iterator[str]:
         if found := _BUILD_ARGUMENTS.match(step):
             names |= set(re.findall(r"(?:^| )([A-Za-z_]\w*)=", found["arguments"]))
     yield from (f"the variable {name} is in it" for name in sorted(names) if _SECRET_NAME.search(name))
+    texts = (*image.history, *_texts(image.record))
+    if any(secret in text for secret in image.secrets for text in texts):
+        yield "a secret of the stack is in it"
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for pair in value.items() for each in pair for text in _texts(each))
+    elif isinstance(value, list):
+        yield from (text for each in value for text in _texts(each))
 
 
 def _user(container: Container) -> Iterator[str]:

@@ -1,16 +1,20 @@
 """Runs components under Pulumi's mocks and keeps what they declare."""
 
+import json
+import tempfile
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import pulumi
+import yaml
 from pulumi.runtime import mocks, rpc, settings, stack
+from pydantic import SecretStr
 
-from gix_components import configuration
+from gix_components import configuration, stack_file
 from gix_components.environment import Environment
 
 PROGRAM = Path(__file__).parents[2]
@@ -21,12 +25,54 @@ def environment(
     *,
     directory: Path = PROGRAM,
     secret_keys: AbstractSet[str] = frozenset(),
+    stated: Mapping[str, Any] | None = None,
     machine: Mapping[str, str] | None = None,
 ) -> Environment:
     """The environment of a stack `dev` with `config`, of which no key need be given."""
     return configuration.parse(
-        config or {}, project="gix", stack="dev", directory=directory, secret_keys=secret_keys, machine=machine
+        config or {},
+        project="gix",
+        stack="dev",
+        directory=directory,
+        secret_keys=secret_keys,
+        stated=stated,
+        machine=machine,
     )
+
+
+class Configured(TypedDict):
+    """What Pulumi and the stack's file say of a configuration: arguments of `environment`."""
+
+    config: dict[str, str]
+    secret_keys: set[str]
+    stated: dict[str, Any]
+
+
+def configured(config: Mapping[str, Any]) -> Configured:
+    """`config` as `pulumi config set` writes it to the stack's file, and as Pulumi hands it to a program.
+
+    Each SecretStr in it is sealed in the file.
+    """
+    config = {key if ":" in key else f"gix:{key}": value for key, value in config.items()}
+    file = {"config": {key: _each(value, lambda _: {"secure": "v1:abc="}) for key, value in config.items()}}
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, stack_file.name("dev")).write_text(yaml.safe_dump(file))
+        stated = stack_file.read(Path(directory), "dev")
+    opened = {key: _each(value, SecretStr.get_secret_value) for key, value in config.items()}
+    return {
+        "config": {key: value if isinstance(value, str) else json.dumps(value) for key, value in opened.items()},
+        "secret_keys": {key for key, value in opened.items() if value != config[key]},
+        "stated": stated,
+    }
+
+
+def _each(value: Any, secret: Callable[[SecretStr], Any]) -> Any:
+    """`value` with what `secret` makes of each SecretStr in it."""
+    if isinstance(value, SecretStr):
+        return secret(value)
+    if isinstance(value, Mapping):
+        return {key: _each(item, secret) for key, item in value.items()}
+    return [_each(item, secret) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, kw_only=True)

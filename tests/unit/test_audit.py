@@ -1,6 +1,8 @@
 """Inspections as they really are, cut short, held against the benchmark: each made worse in one place."""
 
 import copy
+import dataclasses
+import json
 from typing import Any
 
 import pytest
@@ -66,6 +68,9 @@ HISTORY = (
     "RUN |1 EXTRA=x /bin/sh -c apt-get update && apt-get install -y libssl3 # buildkit",
     "/bin/sh -c #(nop) ADD file:0123 in / ",
 )
+
+SEAL = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+"""Pulumi's mark of a secret in a state."""
 
 ALL_GUARDS = frozenset({"apparmor", "seccomp"})
 
@@ -206,6 +211,28 @@ def test_given_a_worse_image_that_item_fails_and_no_value_is_shown(made: Image, 
     [failed] = fails(made)
     assert (failed.item, failed.subject) == (item, "router's image")
     assert "=x" not in failed.found
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        image("RUN |1 EXTRA=hunter2 /bin/sh -c make # buildkit", *HISTORY),
+        image(Labels={"note": "it is hunter2"}),
+        image(Env=["EXTRA=hunter2"]),
+        image(Cmd=["serve", "--key", "hunter2"]),
+    ],
+)
+def test_given_an_image_with_a_secret_of_the_stack_it_fails_and_the_secret_is_not_shown(made: Image) -> None:
+    sealed = [
+        {**SEAL, "plaintext": json.dumps("A_NAME=hunter2")},
+        {**SEAL, "plaintext": json.dumps("SHORT=x")},
+        {**SEAL, "plaintext": json.dumps("EMPTY=")},
+    ]
+    secrets = audit.secrets_in([{"name": "gix-router", "envs": ["RUST_LOG=info", *sealed]}])
+    [failed] = fails(dataclasses.replace(made, secrets=secrets))
+    assert (failed.item, failed.found) == ("4.10", "a secret of the stack is in it")
+    assert fails(dataclasses.replace(image(), secrets=secrets)) == []
+    assert "hunter2" not in repr(dataclasses.replace(image(), secrets=secrets))
 
 
 def test_a_waiver_gives_its_reason_and_holds_for_those_alone_that_it_is_meant_for() -> None:

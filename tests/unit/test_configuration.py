@@ -22,7 +22,7 @@ def problems(config: Mapping[str, Any], directory: Path = PROGRAM) -> dict[str, 
         for key, value in config.items()
     }
     with pytest.raises(ConfigurationError) as caught:
-        environment(texts, directory=directory, secret_keys=set(texts))
+        environment(texts, directory=directory)
     return {problem.subject.split(" = ")[0]: problem for problem in caught.value.problems}
 
 
@@ -142,19 +142,6 @@ def test_ports_on_different_addresses_of_the_host_do_not_collide() -> None:
 
 def test_keys_of_the_provider_itself_are_refused_since_they_would_do_nothing() -> None:
     only(problems({"docker:host": "unix:///x"}), "docker:host")
-
-
-def test_a_secret_in_the_clear_is_refused_and_not_shown() -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        environment({"gix:registry": '{"address": "ghcr.io", "username": "me", "password": "hunter2"}'})
-    assert [problem.subject for problem in caught.value.problems] == ["gix:registry.password"]
-    assert "hunter2" not in str(caught.value)
-
-
-def test_a_secret_of_the_wrong_type_is_not_shown() -> None:
-    found = problems({"router": {"secretEnvironment": {"TOKEN": ["hunter2"]}}})
-    assert "hunter2" not in "".join(map(str, found.values()))
-    assert set(found) == {"gix:router.secretEnvironment.TOKEN"}
 
 
 def test_a_source_directory_that_is_no_workspace_is_refused(tmp_path: Path) -> None:

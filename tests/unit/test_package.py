@@ -1,8 +1,7 @@
 """The components as a package: settings from code, what an installation brings along, and where it is found."""
 
-import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from gix_components import (
     configuration,
     dockerfiles,
 )
-from tests.unit.declared import PROGRAM, declare, environment
+from tests.unit.declared import PROGRAM, configured, declare, environment
 
 DIGEST = "sha256:" + 64 * "0"
 SECRET = "hunter2-of-package"  # noqa: S105 - what must show nowhere
@@ -41,13 +40,9 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     pulumi.runtime.settings._set_stack(stack)
 
 
-def from_a_file(settings: str) -> Environment:
-    """The environment of a file with these settings, written as JSON."""
-    texts = {
-        f"gix:{key}": value if isinstance(value, str) else json.dumps(value)
-        for key, value in json.loads(settings).items()
-    }
-    return environment(texts, secret_keys=set(texts))
+def from_a_file(settings: Mapping[str, Any]) -> Environment:
+    """The environment of a file with these settings."""
+    return environment(**configured(settings))
 
 
 def told(settings: StackArgs) -> dict[str, tuple[str, str]]:
@@ -58,7 +53,7 @@ def told(settings: StackArgs) -> dict[str, tuple[str, str]]:
 
 
 def test_nothing_given_in_code_is_an_empty_file() -> None:
-    assert configuration.of() == from_a_file("{}")
+    assert configuration.of() == from_a_file({})
 
 
 def test_code_and_a_file_with_the_same_settings_make_the_same_environment() -> None:
@@ -83,27 +78,27 @@ def test_code_and_a_file_with_the_same_settings_make_the_same_environment() -> N
             secret_environment={"SOME_TOKEN": SecretStr(SECRET)},
         ),
     )
-    file = f"""{{
+    file = {
         "prefix": "shop",
-        "takeOver": true,
+        "takeOver": True,
         "services": ["router", "auction"],
-        "images": {{"runtimeBase": "debian:12", "buildArgs": {{"some_key": "1"}}}},
-        "registry": {{"address": "registry.test", "username": "me", "password": "{SECRET}"}},
-        "network": {{"subnet": "10.1.0.0/16", "labels": {{"some_key": "1"}}}},
-        "ledger": {{"protect": false}},
-        "defaults": {{
+        "images": {"runtimeBase": "debian:12", "buildArgs": {"some_key": "1"}},
+        "registry": {"address": "registry.test", "username": "me", "password": SecretStr(SECRET)},
+        "network": {"subnet": "10.1.0.0/16", "labels": {"some_key": "1"}},
+        "ledger": {"protect": False},
+        "defaults": {
             "rustLog": "warn",
-            "environment": {{"SOME_KEY": "1"}},
-            "healthCheck": {{"interval": "1s", "startPeriod": "2s"}},
-            "ulimits": {{"nofile": {{"soft": 1, "hard": 2}}}}
-        }},
-        "router": {{
+            "environment": {"SOME_KEY": "1"},
+            "healthCheck": {"interval": "1s", "startPeriod": "2s"},
+            "ulimits": {"nofile": {"soft": 1, "hard": 2}},
+        },
+        "router": {
             "rustLog": "debug",
             "hostPort": 6001,
-            "healthCheck": {{"startPeriod": "3s"}},
-            "secretEnvironment": {{"SOME_TOKEN": "{SECRET}"}}
-        }}
-    }}"""
+            "healthCheck": {"startPeriod": "3s"},
+            "secretEnvironment": {"SOME_TOKEN": SecretStr(SECRET)},
+        },
+    }
     assert code == from_a_file(file)
     router, auction = code.services["router"], code.services["auction"]
     assert (router.rust_log, router.health_check.interval, router.health_check.start_period) == ("debug", "1s", "3s")
@@ -154,7 +149,7 @@ def test_an_output_is_no_setting() -> None:
 
 def test_a_file_keeps_to_its_own_spelling() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        from_a_file('{"take_over": true, "router": {"rust_log": "debug"}}')
+        from_a_file({"take_over": True, "router": {"rust_log": "debug"}})
     found = {problem.subject: problem.way_out for problem in caught.value.problems}
     assert found == {"gix:take_over": "did you mean takeOver?", "gix:router.rust_log": "did you mean rustLog?"}
 

@@ -1,18 +1,16 @@
 """What the whole platform declares, with nothing configured and with the keys that change it."""
 
-import json
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from gix_components.platform import GixPlatform
-from tests.unit.declared import Declared, Resource, declare, environment
+from tests.unit.declared import Declared, Resource, configured, declare, environment
 
 
 def platform(**config: Any) -> Declared:
-    texts = {f"gix:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    secret = {key for key in texts if "ecret" in texts[key] or "password" in texts[key]}
-    read = environment(texts, secret_keys=secret)
+    read = environment(**configured(config))
     return declare(lambda options: GixPlatform("gix", read, options))
 
 
@@ -246,7 +244,7 @@ def test_given_an_unpublished_service_no_port_of_the_host_is_taken() -> None:
 
 
 def test_given_secret_variables_they_reach_the_container_as_secrets() -> None:
-    declared = platform(router={"secretEnvironment": {"TOKEN": "hunter2"}})
+    declared = platform(router={"secretEnvironment": {"TOKEN": SecretStr("hunter2")}})
     assert {"TOKEN=hunter2", "RUST_LOG=info"} <= set(container(declared, "router").inputs["envs"])
     assert container(declared, "router").secrets == {"envs"}
     assert container(declared, "auction").secrets == set()

@@ -1,17 +1,17 @@
 """What a stack declares beside what the engine shows: inputs and inspections as they really are, cut short."""
 
 import copy
-import json
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from gix_components.platform import GixPlatform
 from gix_ops import fields, inspection, resources, verify
 from gix_ops.fields import Value
 from gix_ops.resources import Resource
 from gix_ops.verify import Difference, Report
-from tests.unit.declared import declare, environment
+from tests.unit.declared import configured, declare, environment
 
 ID = "1" * 64
 IMAGE_ID = "sha256:" + "a" * 64
@@ -325,7 +325,7 @@ def test_a_network_and_who_is_on_it(change: dict[str, Any], field: str | None, f
 def test_every_input_that_a_fully_configured_service_has_can_be_read_back() -> None:
     settings: dict[str, Any] = {
         "environment": {"A": "1"},
-        "secretEnvironment": {"B": "2"},
+        "secretEnvironment": {"B": SecretStr("2")},
         "cpus": 1,
         "memory": "1G",
         "readOnlyRoot": True,
@@ -336,7 +336,7 @@ def test_every_input_that_a_fully_configured_service_has_can_be_read_back() -> N
         "extraHosts": {"a.test": "192.0.2.1"},
         "healthCheck": {"startInterval": "1s"},
     }
-    told = environment({"gix:defaults": json.dumps(settings)}, secret_keys={"gix:defaults"})
+    told = environment(**configured({"defaults": settings}))
     declared = declare(lambda opts: GixPlatform("gix", told, opts))
     containers = declared.of_type(resources.CONTAINER)
     readable = inspection.SHOWN | resources.TOLD_TO_PROVIDER

@@ -1,0 +1,259 @@
+"""A stack that has a secret at every place where a key can hold one: nothing shows any of them, and nothing keeps them.
+
+What Docker itself keeps is the environment of a container: whoever may inspect it reads the variables, secret ones too.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import pytest
+import yaml
+from pulumi import automation as auto
+from pulumi.automation.errors import CommandError
+
+from tests.engine.gixctl import gixctl
+from tests.engine.stack_under_test import SERVICES, StackUnderTest, new_stack
+from tests.engine.test_failures import failure
+from tests.engine.test_registry import log_in, remove_pulled
+from tests.plugin.registry import PASSWORD, running_registry
+from tests.secret_places import SECRET_PLACES, VARIABLE
+
+SECRETS = {path: f"hunter2-of-{path[0]}" for path in SECRET_PLACES} | {("registry", "password"): PASSWORD}
+"""The secret at each place."""
+
+
+def key(path: tuple[str, ...]) -> str:
+    return f"gix:{'.'.join(path)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The stack, and what its updates said."""
+
+    stack: StackUnderTest
+    said: str
+
+
+@pytest.fixture(scope="module")
+def run(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """The stack, up twice, with images of its own that it pushes, in a git repository whose HEAD changes the router."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
+        stack = new_stack(client, tmp_path_factory.mktemp("secrets") / "gix")
+        log_in(stack, registry)
+        stack.change(images={"push": True, "tag": "v1"})
+        # The service's own variable has another name than the one of all services, so that each is in a container.
+        stack.secrets |= {key(path).replace(VARIABLE, name(path)): secret for path, secret in SECRETS.items()}
+        try:
+            said = stack.up().output
+            stack.config = yaml.safe_load((stack.directory / f"Pulumi.{stack.name}.yaml").read_text())["config"]
+            stack.secrets.clear()
+            stack.change(router={"rustLog": "warn"})
+            said += stack.up(diff=True).output
+            git(stack, "init", "--quiet")
+            git(stack, "add", "--all")
+            git(stack, "commit", "--quiet", "--message", "before")
+            stack.change(router={"rustLog": "debug"})
+            git(stack, "commit", "--quiet", "--all", "--message", "after")
+            yield Run(stack=stack, said=said)
+        finally:
+            stack.remove()
+            remove_pulled(client, registry)
+
+
+@pytest.fixture(scope="module")
+def stack(run: Run) -> StackUnderTest:
+    return run.stack
+
+
+def name(path: tuple[str, ...]) -> str:
+    return f"{VARIABLE}_OF_{path[0].upper()}"
+
+
+def git(stack: StackUnderTest, *words: str) -> None:
+    (stack.directory / ".gitignore").write_text("state\n.venv\n")
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *words], cwd=stack.directory, check=True, capture_output=True)
+
+
+def pulumi(stack: StackUnderTest, *words: str) -> str:
+    """What `pulumi WORDS` says of the stack."""
+    done = subprocess.run(
+        ["pulumi", *words, "--stack", stack.name, "--non-interactive"],
+        cwd=stack.directory,
+        env=os.environ | stack.variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def secrets_in(text: str) -> list[str]:
+    """The keys whose secrets are in a text."""
+    return [key(path) for path, secret in SECRETS.items() if secret in text]
+
+
+def test_an_update_shows_none(run: Run) -> None:
+    assert "RUST_LOG=warn" in run.said or "[secret]" in run.said
+    assert secrets_in(run.said) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("preview", "--diff"),
+        ("preview", "--json", "--show-sames"),
+        ("refresh", "--preview-only", "--diff"),
+        ("config",),
+        ("config", "--json"),
+        ("stack",),
+        ("stack", "output", "--json"),
+        ("stack", "export"),
+        ("stack", "history", "--json"),
+    ],
+    ids=" ".join,
+)
+def test_pulumi_shows_none(stack: StackUnderTest, words: tuple[str, ...]) -> None:
+    assert secrets_in(pulumi(stack, *words)) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("doctor",),
+        ("doctor", "--json"),
+        ("plan",),
+        ("plan", "--json"),
+        ("plan", "--markdown"),
+        ("verify",),
+        ("verify", "--json"),
+        ("audit",),
+        ("audit", "--json"),
+        ("status",),
+        ("status", "--json"),
+        ("health",),
+        ("logs",),
+        ("graph",),
+        ("backup",),
+    ],
+    ids=" ".join,
+)
+def test_gixctl_shows_none(stack: StackUnderTest, words: tuple[str, ...]) -> None:
+    done = gixctl(stack, *words)
+    told = done.stdout + done.stderr
+    assert told
+    assert done.returncode != 2, told
+    assert secrets_in(told) == []
+
+
+def test_the_comment_of_a_pull_request_shows_none(stack: StackUnderTest) -> None:
+    done = gixctl(stack, "pull-request", "comment", "--base", "HEAD^1", select=False)
+    assert done.returncode == 0, done.stderr
+    assert f"### {stack.name}" in done.stdout
+    assert "Pulumi's own diff" in done.stdout
+    assert secrets_in(done.stdout + done.stderr) == []
+
+
+def test_what_is_told_of_drift_shows_none(stack: StackUnderTest) -> None:
+    done = gixctl(stack, "drift", stack.name, select=False)
+    # HEAD has another RUST_LOG than what was deployed.
+    assert done.returncode == 1, done.stderr
+    assert "gix-router-container" in done.stdout
+    assert secrets_in(done.stdout + done.stderr) == []
+
+
+def test_the_audit_finds_none_in_an_image(stack: StackUnderTest) -> None:
+    results = json.loads(gixctl(stack, "audit", "--json").stdout)["results"]
+    assert {each["result"] for each in results if each["item"] == "4.10"} == {"pass"}
+
+
+def test_state_history_and_every_file_of_the_program_hold_none(stack: StackUnderTest) -> None:
+    recorded = stack.recorded()
+    assert "gix-router-container" in recorded
+    assert '"kind":"update"' in recorded.replace(" ", "")
+    assert (stack.directory / "state/.pulumi/backups").exists()
+    assert secrets_in(recorded) == []
+    for file in stack.directory.rglob("*"):
+        if file.is_file() and ".venv" not in file.parts:
+            assert secrets_in(file.read_text(errors="replace")) == [], file
+
+
+def test_images_hold_none(stack: StackUnderTest) -> None:
+    for each in stack.outputs()["services"].values():
+        image = stack.client.images.get(each["digest"])
+        history = json.dumps(image.history())
+        assert "CMD" in history
+        assert secrets_in(json.dumps(image.attrs) + history) == []
+
+
+def test_of_the_engine_s_objects_only_a_container_s_own_environment_holds_them(stack: StackUnderTest) -> None:
+    for service in SERVICES:
+        inspected: dict[str, Any] = stack.container(service)
+        variables = inspected["Config"].pop("Env")
+        assert secrets_in(json.dumps(inspected)) == []
+        # By design of Docker, and of that container's services alone.
+        assert secrets_in(json.dumps(variables)) == [
+            key(path) for path in SECRET_PLACES if path[0] in ("defaults", service)
+        ]
+        assert secrets_in(stack.client.containers.get(inspected["Id"]).logs().decode()) == []
+    [network] = stack.client.networks.list(filters={"label": f"io.gix.stack=gix/{stack.name}"})
+    [volume] = stack.client.volumes.list(filters={"label": f"io.gix.stack=gix/{stack.name}"})
+    assert secrets_in(json.dumps(network.attrs) + json.dumps(volume.attrs)) == []
+
+
+SECRET = "hunter2-in-the-wrong-place"  # noqa: S105 - what must show nowhere
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "gix:router.environment.TOKEN",
+        "gix:images.buildArgs.TOKEN",
+        "gix:auction.logging.options.tag",
+        "gix:network.labels.token",
+        "gix:registry.username",
+        "gix:engine.host",
+        "gix:enclave.rustLog",
+        "gix:prefix",
+    ],
+)
+def test_given_a_secret_in_another_place_it_is_refused_and_kept_nowhere(fresh: StackUnderTest, path: str) -> None:
+    fresh.secrets[path] = SECRET
+    told = failure(fresh)
+    assert f"{path}: is a secret, but this key takes no secrets" in told
+    diagnosed = gixctl(fresh, "doctor", "--json").stdout
+    assert f"{path}: is a secret, but this key takes no secrets" in diagnosed
+    planned = gixctl(fresh, "plan")
+    assert SECRET not in told + diagnosed + planned.stdout + planned.stderr + fresh.recorded()
+    assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}
+
+
+def test_given_a_section_that_is_a_secret_as_a_whole_not_even_its_keys_are_shown(fresh: StackUnderTest) -> None:
+    fresh.secrets["gix:router"] = json.dumps({SECRET: SECRET})
+    with pytest.raises(CommandError) as caught:
+        fresh.up()
+    told = gixctl(fresh, "doctor").stdout
+    assert "gix:router: is a secret, but this key takes no secrets" in " ".join(told.split())
+    assert SECRET not in str(caught.value) + told + fresh.recorded()
+
+
+@pytest.mark.parametrize(
+    ("plain", "beside"),
+    [
+        ("gix:router.secretEnvironment.PLAIN", "gix:router.secretEnvironment.SEALED"),
+        ("gix:registry.password", "gix:registry.username"),
+    ],
+)
+def test_given_a_plain_value_beside_a_sealed_one_it_is_refused(fresh: StackUnderTest, plain: str, beside: str) -> None:
+    fresh.secrets[beside] = "sealed"
+    fresh.write()
+    fresh.stack.set_config(plain, auto.ConfigValue(SECRET), path=True)
+    with pytest.raises(CommandError, match=f"{plain}: is in plain text") as caught:
+        fresh.stack.preview(color="never")
+    assert SECRET not in str(caught.value)

@@ -1,0 +1,254 @@
+"""Secrets in a configuration: where one may stand, where one must, and that none shows in what is said of it.
+
+The places are those of the settings' models: a new key is tried with the others.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from gix_components import configuration, stack_file
+from gix_components.problems import ConfigurationError
+from gix_components.settings import StackSettings
+from tests.secret_places import SECRET_PLACES, VARIABLE
+from tests.unit.declared import Configured, configured, environment
+
+SECRET = "hunter2-of-secrets"  # noqa: S105 - what must show nowhere
+
+Step = str | int
+BESIDE: Mapping[str, dict[str, Any]] = {"registry": {"address": "registry.test", "username": "me"}}
+"""What else is set, for a configuration to be whole."""
+
+
+def places(annotation: Any = StackSettings, *path: Step) -> Iterator[tuple[Step, ...]]:
+    """Every place of the model at which a value can be: sections, keys, and one item of each list and mapping."""
+    if path:
+        yield path
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for name, field in annotation.model_fields.items():
+            yield from places(field.annotation, *path, field.alias or name)
+    elif get_origin(annotation) is dict:
+        yield from places(get_args(annotation)[1], *path, _name(get_args(annotation)[0]))
+    elif get_origin(annotation) is list:
+        yield from places(get_args(annotation)[0], *path, 0)
+    elif get_origin(annotation) is Annotated:
+        yield from places(get_args(annotation)[0], *path)
+    else:
+        for each in get_args(annotation):
+            if get_origin(each) in (dict, list, Annotated) or isinstance(each, type):
+                yield from (place for place in places(each, *path) if place != path)
+
+
+def _name(annotation: Any) -> str:
+    """A name that a mapping takes as a key."""
+    return str(get_args(annotation)[0]) if get_origin(annotation) is Literal else VARIABLE
+
+
+def at(path: tuple[Step, ...], value: Any) -> Any:
+    """A configuration with `value` at `path`."""
+    for step in reversed(path):
+        value = [value] if isinstance(step, int) else {step: value}
+    return value
+
+
+def beside(path: tuple[Step, ...], value: Any) -> dict[str, Any]:
+    """A configuration with `value` at `path`, and what belongs to it."""
+    [(section, own)] = at(path, value).items()
+    return {section: BESIDE.get(section, {}) | own if isinstance(own, dict) else own}
+
+
+def key(path: tuple[Step, ...]) -> str:
+    return "gix:" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)[1:]
+
+
+def told(arguments: Configured) -> dict[str, str]:
+    """What is said of a configuration: limit and way out by subject. Nothing of it is a secret."""
+    with pytest.raises(ConfigurationError) as caught:
+        environment(**arguments)
+    assert SECRET not in str(caught.value) + repr(caught.value) + repr(caught.value.problems)
+    # The first of a subject's problems: the others can follow from it.
+    return {each.subject: f"{each.limit}; {each.way_out}" for each in reversed(caught.value.problems)}
+
+
+PLACES = tuple(dict.fromkeys(places()))
+OTHERS = tuple(path for path in PLACES if path not in SECRET_PLACES)
+
+
+def shown(path: tuple[Step, ...]) -> str:
+    return key(path)
+
+
+def test_the_places_are_found() -> None:
+    assert set(PLACES) >= set(SECRET_PLACES)
+    assert set(PLACES) >= {
+        ("source",),
+        ("services", 0),
+        ("images", "buildArgs", VARIABLE),
+        ("images", "digests", "router"),
+        ("registry", "username"),
+        ("router",),
+        ("router", "hostPort"),
+        ("router", "environment", VARIABLE),
+        ("router", "dropCapabilities", 0),
+        ("auction", "logging", "options", VARIABLE),
+        ("enclave", "ulimits", VARIABLE, "soft"),
+        ("defaults", "healthCheck", "retries"),
+    }
+
+
+@pytest.mark.parametrize("path", SECRET_PLACES, ids=shown)
+def test_a_secret_is_kept_where_secrets_are(path: tuple[Step, ...]) -> None:
+    read = environment(**configured(beside(path, SecretStr(SECRET))))
+    assert SECRET not in repr(read)
+    value: Any = read.settings.model_dump(by_alias=True)
+    for step in path:
+        value = value[step]
+    assert value == SecretStr(SECRET)
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=shown)
+@pytest.mark.parametrize("text", [SECRET, "50051", "true", json.dumps({SECRET: SECRET}), json.dumps([SECRET])])
+def test_a_secret_is_refused_anywhere_else_by_its_key(path: tuple[Step, ...], text: str) -> None:
+    found = told(configured(beside(path, SecretStr(text))))
+    assert "secrets are for gix:registry.password and secretEnvironment of a service" in found[key(path)]
+    assert text not in found[key(path)]
+
+
+@pytest.mark.parametrize("path", SECRET_PLACES, ids=shown)
+@pytest.mark.parametrize("value", [SECRET, [SECRET], {SECRET: SECRET}, 1, True])
+@pytest.mark.parametrize("others", [SecretStr("sealed"), "plain"])
+def test_a_secret_in_the_clear_is_refused_whatever_stands_beside_it(
+    path: tuple[Step, ...], value: object, others: object
+) -> None:
+    config = beside(path, value)
+    section = config[str(path[0])]
+    below = section if len(path) == 2 else section["secretEnvironment"]
+    below |= {"OTHER" if len(path) == 3 else "username": others}
+    limit = told(configured(config))[key(path)]
+    assert limit.startswith("is in plain text; change it, since it has been seen")
+    assert f"pulumi config set --secret --path {key(path)}" in limit
+
+
+@pytest.mark.parametrize("section", ["registry", "defaults", "router"])
+def test_a_value_of_the_wrong_type_where_secrets_are_is_not_shown(section: str) -> None:
+    assert set(told(configured({section: [SECRET]}))) == {f"gix:{section} = (not shown)"}
+    if section != "registry":
+        found = told(configured({section: {"secretEnvironment": SECRET}}))
+        assert set(found) == {f"gix:{section}.secretEnvironment = (not shown)"}
+
+
+def test_a_secret_for_a_key_that_is_none_is_told_by_the_key_alone() -> None:
+    found = told(configured({"registry": {"passwort": SecretStr(SECRET)}, "token": SecretStr(SECRET)}))
+    assert found["gix:registry.passwort"] == "there is no such key; did you mean password?"
+    assert "gix:token" in found
+
+
+def test_a_path_that_a_shell_would_read_otherwise_is_quoted() -> None:
+    found = told(configured({"router": {"labels": {"a.b c": SecretStr(SECRET)}}}))
+    assert """--path 'gix:router.labels["a.b c"]' VALUE""" in found["gix:router.labels.a.b c"]
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=shown)
+def test_code_keeps_to_the_same_places(path: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configuration, "_as_in_a_file", lambda given, _: given)
+    with pytest.raises(ConfigurationError) as caught:
+        configuration.of(**beside(path, SecretStr(SECRET)))
+    assert SECRET not in str(caught.value)
+    [problem] = [each for each in caught.value.problems if each.subject == key(path)]
+    assert problem.limit == "is a secret, but this key takes no secrets"
+    assert "pulumi config" not in problem.way_out
+
+
+@pytest.mark.parametrize("path", SECRET_PLACES, ids=shown)
+def test_code_gives_a_secret_as_one(path: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configuration, "_as_in_a_file", lambda given, _: given)
+    with pytest.raises(ConfigurationError) as caught:
+        configuration.of(**beside(path, SECRET))
+    assert SECRET not in str(caught.value)
+    assert [each.subject for each in caught.value.problems] == [key(path)]
+    assert caught.value.problems[0].way_out.endswith("give it as a SecretStr")
+
+
+ROUTER: dict[str, Any] = {
+    "hostPort": 50051,
+    "cpus": 1.5,
+    "memory": "512M",
+    "publish": True,
+    "memorySwap": None,
+    "dropCapabilities": ["ALL"],
+    "secretEnvironment": {VARIABLE: SecretStr(SECRET)},
+}
+
+
+def test_given_a_file_elsewhere_no_value_beside_a_secret_is_taken_or_shown() -> None:
+    arguments = configured({"router": ROUTER, "prefix": "a"})
+    arguments["stated"] = {}
+    [(subject, text)] = told(arguments).items()
+    assert subject == "gix:router"
+    assert "gix:router holds one, and Pulumi.dev.yaml does not show this value" in text
+
+
+def test_given_another_value_in_the_file_it_counts_as_a_secret() -> None:
+    arguments = configured({"router": ROUTER})
+    arguments["stated"] = configured({"router": ROUTER | {"hostPort": 50052, "dropCapabilities": []}})["stated"]
+    assert set(told(arguments)) == {"gix:router.hostPort", "gix:router.dropCapabilities[0]"}
+
+
+@pytest.mark.parametrize("stated", ["2024-99-99", "@", "[", "!!int x"])
+def test_given_a_text_in_the_file_that_is_no_value_the_program_s_counts_as_a_secret(stated: str) -> None:
+    arguments = configured({"router": ROUTER})
+    arguments["stated"]["gix:router"]["hostPort"] = stated
+    assert set(told(arguments)) == {"gix:router.hostPort"}
+
+
+def test_given_a_secret_that_only_the_program_has_it_is_kept() -> None:
+    arguments = configured({"router": ROUTER})
+    arguments["stated"] = configured({"router": ROUTER | {"secretEnvironment": {}}})["stated"]
+    kept = environment(**arguments).services["router"].secret_environment
+    assert {name: value.get_secret_value() for name, value in kept.items()} == {VARIABLE: SECRET}
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("cpus: 2.0", {"cpus": 2}),
+        ("user: 1000:50", {"user": "1000:50"}),
+        ("restart: no", {"restart": "no"}),
+        ("restart: no", {"restart": False}),
+        ("publish: True", {"publish": True}),
+        ("rustLog: 'info'", {"rustLog": "info"}),
+        ("memory: >-\n      512M", {"memory": "512M"}),
+        ("labels: {a: 2024-01-01, b: 012}", {"labels": {"a": "2024-01-01", "b": "012"}}),
+        ("<<: {hostPort: 1}", {"hostPort": 1}),
+        ("memory: null", {"memory": None}),
+    ],
+)
+def test_a_plain_value_is_known_however_it_is_written(written: str, value: dict[str, Any], tmp_path: Path) -> None:
+    file = f"config:\n  gix:router:\n    secretEnvironment: {{{VARIABLE}: {{secure: 'v1:a'}}}}\n    {written}\n"
+    (tmp_path / "Pulumi.dev.yaml").write_text(file)
+    environment(
+        {"gix:router": json.dumps({"secretEnvironment": {VARIABLE: SECRET}} | value)},
+        secret_keys={"gix:router"},
+        stated=stack_file.read(tmp_path, "dev"),
+    )
+
+
+def test_a_program_below_its_project_finds_the_file_beside_the_project(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {gix:prefix: a}")
+    (tmp_path / "program").mkdir()
+    assert stack_file.read(tmp_path / "program", "dev") == {"gix:prefix": "a"}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a: [", b"\xff", b"- 1", b"config: 1", b"config: {gix:router: 1}", b"[" * 2_000, b"a: !!int b"]
+)
+def test_a_file_that_says_nothing_leaves_every_value_a_secret(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.dev.yaml").write_bytes(content)
+    arguments = configured({"router": ROUTER})
+    arguments["stated"] = stack_file.read(tmp_path, "dev")
+    assert set(told(arguments)) == {"gix:router"}
