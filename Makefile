@@ -68,10 +68,10 @@ demo: setup ## Send jobs to the running stack (JOBS=5) and show the ledger
 	python sample/demo.py --jobs "$(JOBS)" --router "$$router" $${auction:+--auction "$$auction"}
 
 .PHONY: comment
-comment: setup ## Say what HEAD does to every environment, against BASE=HEAD^1, in COMMENT=comment.md; FORK=true for a fork's
+comment: setup ## Say what HEAD does to every environment, or to ENVIRONMENT=, against BASE=HEAD^1, in COMMENT=comment.md; FORK=true for a fork's
 	@$(TOOLS)
 	gixctl pull-request comment --base "$(or $(BASE),HEAD^1)" --file "$(or $(COMMENT),comment.md)" \
-		$(if $(filter true,$(FORK)),--fork)
+		$(if $(filter true,$(FORK)),--fork) $(if $(ENVIRONMENT),--stack "$(ENVIRONMENT)")
 
 .PHONY: post
 post: .venv/.complete ## Put COMMENT=comment.md on the pull request in the file NUMBER, which must be at the commit HEAD
@@ -97,7 +97,7 @@ deploy: setup ## Run the digests of RELEASE=release.json in STACK=, held to the 
 	gixctl verify --stack "$(STACK)"
 
 .PHONY: drift
-drift: setup ## Look whether STACKS="staging prod" are as they were deployed; ISSUE=true tells it on GitHub
+drift: setup ## Look whether STACKS="staging prod" are as they were deployed; ISSUE=true opens an issue for each that is not
 	@$(TOOLS)
 	gixctl drift $(or $(STACKS),$(STACK)) $(if $(filter true,$(ISSUE)),--issue)
 
@@ -124,6 +124,8 @@ check: .venv/.complete ## Lint and types, of workflows, too
 		PATH="$$GIX_ACTIONLINT:$$PATH"
 	fi
 	actionlint
+	# Everything that zizmor can see without a network, its strictest findings included.
+	zizmor --offline --quiet --persona auditor .github
 
 .PHONY: test-unit
 test-unit: .venv/.complete ## Tests that need no engine: seconds

@@ -12,6 +12,7 @@ official=(debian:bookworm-slim rust:1.75-bookworm)
 shopt -s nullglob
 recipe=("$OFFLINE"/bases/debian.sh "$OFFLINE"/bases/rust.Dockerfile /usr/local/share/ca-certificates/*.crt)
 key=$(fingerprint "${recipe[@]}")-$(uname -m)
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 runtime=gix-offline/debian:bookworm-slim-$key
 builder=gix-offline/rust:bookworm-$key
 
@@ -26,13 +27,14 @@ registry_answers() {
 }
 
 make_bases() {
-    local root=$1.root
-    command -v debootstrap >/dev/null || apt_install debootstrap
+    local root=$1.root made=yes
+    { command -v debootstrap && command -v gpgv && [[ -e $keyring ]]; } >/dev/null || apt_install debootstrap debian-archive-keyring gpgv
     rm -rf --one-file-system "$root"
     bash "$OFFLINE/bases/debian.sh" "$root" >&2 &&
         tar -C "$root" --numeric-owner -c . | "$docker" import --change 'CMD ["bash"]' \
-            --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$runtime" >&2 &&
-        rm -rf --one-file-system "$root" &&
+            --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$runtime" >&2 || made=
+    rm -rf --one-file-system "$root"
+    [[ $made ]] &&
         DOCKER_BUILDKIT=1 "$docker" build --progress=plain --build-arg "BASE=$runtime" -t "$builder" - <"$OFFLINE/bases/rust.Dockerfile" >&2 &&
         "$docker" save -o "$1" "$runtime" "$builder"
 }

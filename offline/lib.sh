@@ -76,6 +76,23 @@ cached() {
     exec {lock}>&-
 }
 
+# download URL FILE: a server that does not answer within 5 s, or that stalls, is taken for none.
+download() { curl -fsSL --proto-redir =https --connect-timeout 5 --speed-limit 1000 --speed-time 10 -o "$2" "$1" >&2; }
+
+# is_archive FILE: whether it is gzipped; the page of a network that asks for a log-in is not.
+is_archive() { [[ $(head -c 2 "$1" | od -An -tx1) == ' 1f 8b' ]]; }
+
+# has_digest FILE DIGEST: whether the file has that SHA-256, or SHA-1 where the vendor publishes nothing better.
+has_digest() {
+    local tool
+    case ${#2} in
+        64) tool=sha256sum ;;
+        40) tool=sha1sum ;;
+        *) return 1 ;;
+    esac
+    "$tool" --check --status <<<"$2  $1"
+}
+
 need_root() { (($(id -u) == 0)) || die "$1, and that takes root" "run it once as root, or $2"; }
 
 # apt_install PACKAGE...: Debian's packages, with newer lists only where those at hand do not do.

@@ -9,6 +9,7 @@ readonly VERSION=5.2.0
 readonly PLUGIN=plugins/resource-docker-v$VERSION/pulumi-resource-docker
 readonly LANGUAGE=python-module
 downloads=${GIX_PULUMI_PLUGINS:-https://get.pulumi.com/releases/plugins}
+sums=${GIX_PULUMI_PLUGINS:-https://github.com/pulumi/pulumi-docker/releases/download/v$VERSION}
 home=${PULUMI_HOME:-$HOME/.pulumi}
 case $(uname -m) in
     x86_64) architecture=amd64 ;;
@@ -16,13 +17,23 @@ case $(uname -m) in
     *) architecture=$(uname -m) ;;
 esac
 
-# The CLI's own installer tries for ten seconds before it gives up, so ask first.
-downloads_answer() {
-    curl -fsSL --connect-timeout 5 --max-time 10 --head -o /dev/null \
-        "$downloads/pulumi-resource-docker-v$VERSION-linux-$architecture.tar.gz" >&2
-}
+readonly ARCHIVE=pulumi-resource-docker-v$VERSION-linux-$architecture.tar.gz
+readonly SUMS=pulumi-docker_${VERSION}_checksums.txt
+
+# The archive and its checksum come from two servers of the vendor, over TLS: who takes over one of them cannot change
+# the plugin. The vendor publishes SHA-1 alone, for which nobody can make a second archive to a given checksum so far.
+# Fails where one of the servers does not answer, or what it has is no plugin.
 install_official() {
-    PATH=$GIX_TOOLS:$PATH PULUMI_SKIP_UPDATE_CHECK=true timeout 300 pulumi plugin install resource docker "$VERSION" --server "$downloads" >&2
+    local work digest file
+    work=$(mktemp -d)
+    # shellcheck disable=SC2064  # the folder of now
+    trap "rm -rf '$work'" EXIT
+    file=$work/$ARCHIVE
+    download "$downloads/$ARCHIVE" "$file" && is_archive "$file" && download "$sums/$SUMS" "$work/$SUMS" || return 1
+    digest=$(sed -n "s|  \(\./\)\?$ARCHIVE\$||p" "$work/$SUMS")
+    has_digest "$file" "$digest" ||
+        die "$ARCHIVE does not have the checksum of the vendor's release" 'try again; with GIX_PULUMI_PLUGINS=none the offline plugin is used instead'
+    PATH=$GIX_TOOLS:$PATH PULUMI_SKIP_UPDATE_CHECK=true timeout 300 pulumi plugin install resource docker "$VERSION" --file "$file" >&2
 }
 
 write_offline() {
@@ -72,7 +83,7 @@ elif [[ -e $STATE/pulumi/$PLUGIN ]]; then
     found 'the offline docker plugin in .offline/pulumi'
     write_offline
     if [[ $wrote ]]; then did 'pointed it at this clone'; else did 'nothing'; fi
-elif downloads_answer && install_official; then
+elif [[ $downloads != none ]] && install_official; then
     found "no docker plugin; the vendor's downloads answer"
     did "installed the official docker plugin $VERSION into $home"
     publish_official

@@ -59,7 +59,7 @@ def down_command(stack: StackNameOption = "release") -> None:
 def drift_command(
     stacks: Annotated[list[str], typer.Argument(help="The environments to look at.")],
     issue: Annotated[
-        bool, typer.Option("--issue", help="Tell it in one issue on GitHub, and close that where there is none.")
+        bool, typer.Option("--issue", help="Keep an issue on GitHub for each environment that differs.")
     ] = False,
 ) -> None:
     """Look whether environments are as they were deployed: by a refresh, and field by field as verify does.
@@ -73,6 +73,7 @@ def drift_command(
     found = [drift.look(directory, stack) for stack in stacks]
     typer.echo(drift.report(found))
     if issue:
-        typer.echo(drift.tell(found))
+        for each in found:
+            typer.echo(drift.tell(each))
     if any(each.is_there for each in found):
         raise typer.Exit(1)

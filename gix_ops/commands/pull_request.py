@@ -18,6 +18,7 @@ def comment_command(
     base: Annotated[str, typer.Option("--base", help="The revision that HEAD is held against.")] = "HEAD^1",
     file: Annotated[Path | None, typer.Option("--file", help="Where to write it; else standard output.")] = None,
     fork: ForkOption = False,
+    stack: Annotated[str | None, typer.Option("--stack", "-s", help="Look at this environment alone.")] = None,
 ) -> None:
     """Say in Markdown what HEAD does to every environment that it touches.
 
@@ -29,7 +30,7 @@ def comment_command(
 
     Example: gixctl pull-request comment --base origin/main
     """
-    made = pull_request.comment(program_directory(Path.cwd()), base, fork=fork)
+    made = pull_request.comment(program_directory(Path.cwd()), base, fork=fork, only=stack)
     if file is None:
         typer.echo(made.text)
     else:

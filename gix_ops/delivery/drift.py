@@ -11,11 +11,7 @@ from gix_ops.planning import plan_text
 from gix_ops.stack import Stack
 from gix_ops.verify import Difference
 
-MARKER = "<!-- gixctl: drift -->"
-"""The first line of the issue, by which it is found again."""
-TITLE = "Drift: an environment is not as it was deployed"
-
-_AS_DEPLOYED = "Every environment is as it was deployed again."
+_AS_DEPLOYED = "The environment is as it was deployed again."
 _LONGEST_OUTPUT = 12_000
 
 
@@ -55,14 +51,24 @@ def report(drifts: Iterable[Drift]) -> str:
     return "\n".join(line for drift in drifts for line in _lines(drift)) + "\n"
 
 
-def tell(drifts: Iterable[Drift]) -> str:
-    """Open the issue on GitHub, bring it up to date, or close it where there is no drift any more; what was done."""
-    found = list(drifts)
-    if any(each.is_there for each in found):
-        body = f"{MARKER}\n{report(found)}"[: plan_text.LONGEST_COMMENT]
-        return f"issue {github.report(MARKER, TITLE, body)} tells of it"
-    closed = github.close(MARKER, _AS_DEPLOYED)
-    return "no drift" if closed is None else f"no drift any more: issue {closed} closed"
+def marker(stack: str) -> str:
+    """The first line of an environment's issue, by which it is found again."""
+    return f"<!-- gixctl: drift of {stack} -->"
+
+
+def title(stack: str) -> str:
+    """The title of an environment's issue."""
+    return f"Drift: {stack} is not as it was deployed"
+
+
+def tell(drift: Drift) -> str:
+    """Open the environment's issue on GitHub, update it, or close it if there is no drift any more; what was done."""
+    mark = marker(drift.stack)
+    if drift.is_there:
+        body = f"{mark}\n{report([drift])}"[: plan_text.LONGEST_COMMENT]
+        return f"{drift.stack}: reported in issue {github.report(mark, title(drift.stack), body)}"
+    closed = github.close(mark, _AS_DEPLOYED)
+    return f"{drift.stack}: no drift" if closed is None else f"{drift.stack}: no drift any more, issue {closed} closed"
 
 
 def _lines(drift: Drift) -> Iterator[str]:

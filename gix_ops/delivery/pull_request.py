@@ -55,15 +55,17 @@ class Comment:
     is_good: bool
 
 
-def comment(directory: Path, base: str, *, fork: bool) -> Comment:
+def comment(directory: Path, base: str, *, fork: bool, only: str | None = None) -> Comment:
     """Say what the change from `base` to HEAD does. `fork` says that it comes from one, and so without secrets.
+
+    `only` names the one environment to look at; None means each that the change touches.
 
     Raises StackError where git or the engine can't be asked. A preview that fails is in the text.
     """
     parted = git.parted(directory, base)
     tracked = [path.split(".")[1] for path in git.tracked(directory, "HEAD", "Pulumi.*.yaml")]
     files = {name: _config(directory, name) for name in tracked}
-    names = touched.environments(git.changed(directory, parted), files)
+    names = [each for each in touched.environments(git.changed(directory, parted), files) if only in (None, each)]
     known = _deployed(directory)
     sections = [_read(directory, name, parted, deployed=name in known) for name in names]
     return Comment(text=compose(sections, fork=fork), is_good=all(each.is_good for each in sections))

@@ -3,6 +3,7 @@
 set -euo pipefail
 root=$1
 suite=bookworm
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # Where this machine's own apt gets the archive with that label; nothing if it has none.
 # shellcheck disable=SC2016  # apt-get fills in $(...)
@@ -11,13 +12,14 @@ mirror() { apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Pac
 debian=$(mirror Debian)
 security=$(mirror Debian-Security)
 
+# Without --force-check-gpg debootstrap only warns where the keyring is missing, and installs what it can't verify.
 # The mounts that debootstrap makes end with it, however it ends.
-unshare --mount debootstrap --variant=minbase "$suite" "$root" ${debian:+"$debian"}
+unshare --mount debootstrap --force-check-gpg --keyring="$keyring" --variant=minbase "$suite" "$root" ${debian:+"$debian"}
 
 if [[ -n $debian ]]; then
     rm "$root/etc/apt/sources.list"
     {
-        source_of() { printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n\n' "$@" /usr/share/keyrings/debian-archive-keyring.gpg; }
+        source_of() { printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n\n' "$@" "$keyring"; }
         source_of "$debian" "$suite $suite-updates"
         [[ -z $security ]] || source_of "$security" "$suite-security"
     } >"$root/etc/apt/sources.list.d/debian.sources"
@@ -48,7 +50,8 @@ APT
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"
 
-chroot "$root" sh -euc 'apt-get update; DEBIAN_FRONTEND=noninteractive apt-get -y dist-upgrade'
+# By default apt-get goes on after a list that it could not verify or download.
+chroot "$root" sh -euc 'apt-get update --error-on=any; DEBIAN_FRONTEND=noninteractive apt-get -y dist-upgrade'
 
 install -d "$root/usr/local/share/ca-certificates"
 find /usr/local/share/ca-certificates -name '*.crt' -exec install -m 644 -t "$root/usr/local/share/ca-certificates" {} +

@@ -5,7 +5,7 @@ FROM ${BASE}
 ENV CARGO_HOME=/usr/local/cargo \
     PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
-RUN apt-get update \
+RUN apt-get update --error-on=any \
     && apt-get install -y --no-install-recommends \
         autoconf automake bzip2 ca-certificates cargo-web clang cmake curl file g++ gcc git libbz2-dev libc6-dev \
         libclang-dev libcurl4-openssl-dev libffi-dev libgmp-dev liblzma-dev libprotobuf-dev libsqlite3-dev libssl-dev \

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import re
+import shutil
+from pathlib import Path
+
 import pytest
 
-from .machine import Machine
+from .machine import OFFLINE, Machine
 
 
 @pytest.fixture
@@ -106,3 +110,45 @@ def test_only_root_can_make_them(base_machine: Machine) -> None:
 
     assert done.returncode == 1
     assert "bases     to do " in done.stdout
+
+
+@pytest.mark.parametrize("mirror", ["signed by somebody else", "not signed", "not to be checked"])
+def test_a_mirror_that_debian_has_not_signed_is_refused(
+    base_machine: Machine, vendor: tuple[str, Path], mirror: str
+) -> None:
+    address, folder = vendor
+    suite = folder / "dists/bookworm"
+    suite.mkdir(parents=True)
+    signed = (Path(__file__).parent / "mirror/InRelease").read_text()
+    if mirror == "not signed":
+        (suite / "Release").write_text(signed.partition("\n\n")[2].partition("-----BEGIN")[0])
+    else:
+        (suite / "InRelease").write_text(signed)
+    use_real_debootstrap(base_machine, address, keyring=mirror != "not to be checked")
+
+    done = base_machine.run("bases.sh")
+
+    assert done.returncode == 1
+    assert "the base images could not be made" in done.stdout
+    assert re.search("E: (Release signed by unknown|Failed getting release signature|.*keyring)", done.stdout)
+    assert "Retrieving Packages" not in done.stdout
+    assert not images(base_machine)
+    assert not [entry for entry in base_machine.cache.iterdir() if entry.suffix != ".lock"]
+
+
+def use_real_debootstrap(machine: Machine, mirror: str, *, keyring: bool) -> None:
+    """Have the real recipe make a Debian from a mirror, up to where that takes the rights of root."""
+    command = shutil.which("debootstrap")
+    assert command, "this test needs debootstrap: make setup SETUP=--tests"
+    unpacked, installed = Path(command).parent / "debootstrap.d", Path("/usr/share/debootstrap")
+    scripts = shutil.copytree(unpacked if unpacked.is_dir() else installed, machine.root / "scripts", symlinks=True)
+    shutil.copy(OFFLINE / "bases/debian.sh", machine.clone / "offline/bases/debian.sh")
+    if not keyring:
+        for file in (scripts / "scripts/bookworm", machine.clone / "offline/bases/debian.sh"):
+            file.write_text(file.read_text().replace("/usr/share/keyrings/", "/nowhere/"))
+    (machine.own_bin / "debootstrap").unlink()
+    machine.command("debootstrap", f'DEBOOTSTRAP_DIR={scripts} exec {command} "$@"')
+    machine.command("apt-get", f"echo Debian {mirror}")
+    machine.command("unshare", 'shift; exec "$@"')
+    machine.command("mknod", 'touch "$1"')
+    machine.command("wget", 'for url; do :; done; while [ "$1" != -O ]; do shift; done; exec curl -fsS -o "$2" "$url"')

@@ -9,10 +9,14 @@ APT = """
     echo "$*" >>"$ENGINE/apt"
     case $* in
         *python3-venv*) touch "$ENGINE/python-works" ;;
-        "download docker-registry busybox-static") touch docker-registry_2.8.2_all.deb ;;
+        "download docker-registry busybox-static debootstrap") touch docker-registry_2.8.2_all.deb ;;
     esac
 """
-DPKG = 'mkdir -p "$3/usr/bin"; touch "$3/usr/bin/docker-registry"; chmod +x "$3/usr/bin/docker-registry"'
+DPKG = """
+    mkdir -p "$3/usr/bin" "$3/usr/share/debootstrap"
+    touch "$3/usr/bin/docker-registry"
+    chmod +x "$3/usr/bin/docker-registry"
+"""
 
 
 def test_a_python_without_venv_gets_it(machine: Machine) -> None:

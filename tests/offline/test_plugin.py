@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +11,17 @@ from .machine import OFFLINE, Machine
 
 PLUGIN = "plugins/resource-docker-v5.2.0/pulumi-resource-docker"
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+ARCHIVE = f"pulumi-resource-docker-v5.2.0-linux-{ARCHITECTURE}.tar.gz"
+
+
+def release(folder: Path, *, spoiled: bool = False) -> None:
+    """Lay out the vendor's release of the plugin in a folder, with checksums as the vendor publishes them."""
+    archive = folder / ARCHIVE
+    archive.write_bytes(b"\x1f\x8b the plugin")
+    digest = hashlib.sha1(archive.read_bytes(), usedforsecurity=False).hexdigest()
+    (folder / "pulumi-docker_5.2.0_checksums.txt").write_text(f"{'0' * 40}  ./other.tar.gz\n{digest}  ./{ARCHIVE}\n")
+    if spoiled:
+        archive.write_bytes(archive.read_bytes() + b"!")
 
 
 @pytest.fixture
@@ -63,30 +75,51 @@ def test_a_pulumi_that_was_built_here_gets_a_policy_pack_that_it_can_start(machi
     assert [path for path in (machine.home / ".pulumi").rglob("*") if path.is_file()] == [official]
 
 
-def test_where_the_vendor_answers_pulumi_itself_installs_it(pulumi_machine: Machine, vendor: tuple[str, Path]) -> None:
+def test_where_the_vendor_answers_pulumi_itself_installs_what_was_checked(
+    pulumi_machine: Machine, vendor: tuple[str, Path]
+) -> None:
     address, folder = vendor
-    (folder / f"pulumi-resource-docker-v5.2.0-linux-{ARCHITECTURE}.tar.gz").touch()
-    pulumi_machine.command("pulumi", 'echo "$*" >"$ENGINE/pulumi"')
+    release(folder)
+    pulumi_machine.command("pulumi", 'echo "$1 $2 $3 $4 $5 $6"; cmp "$7" "$RELEASED" >&2')
 
-    done = pulumi_machine.run("plugin.sh", GIX_PULUMI_PLUGINS=address)
+    done = pulumi_machine.run("plugin.sh", GIX_PULUMI_PLUGINS=address, RELEASED=str(folder / ARCHIVE))
 
     assert done.returncode == 0, done.stdout
-    assert (
-        pulumi_machine.engine / "pulumi"
-    ).read_text() == f"plugin install resource docker 5.2.0 --server {address}\n"
+    assert "plugin install resource docker 5.2.0 --file" in done.stdout
+    assert "installed the official docker plugin" in done.stdout
     assert "GIX" not in pulumi_machine.published("plugin")
 
 
-@pytest.mark.parametrize("there", [True, False], ids=["its install fails", "nobody answers"])
-def test_else_the_offline_plugin_is_used(pulumi_machine: Machine, vendor: tuple[str, Path], there: bool) -> None:  # noqa: FBT001 - a parameter of the scenario
+def test_a_plugin_with_a_wrong_checksum_is_refused(pulumi_machine: Machine, vendor: tuple[str, Path]) -> None:
     address, folder = vendor
-    if there:
-        (folder / f"pulumi-resource-docker-v5.2.0-linux-{ARCHITECTURE}.tar.gz").touch()
-        pulumi_machine.command("pulumi", "exit 1")
+    release(folder, spoiled=True)
+    pulumi_machine.command("pulumi", 'echo "$*" >"$ENGINE/pulumi"')
+
+    done = pulumi_machine.run("plugin.sh", GIX_PULUMI_PLUGINS=address, TMPDIR=str(pulumi_machine.run_dir))
+
+    assert done.returncode == 1
+    assert "does not have the checksum of the vendor's release" in done.stdout
+    assert "plugin    to do " in done.stdout
+    assert not (pulumi_machine.engine / "pulumi").exists()
+    assert not list(pulumi_machine.run_dir.iterdir())
+    assert not (pulumi_machine.home / ".pulumi").exists()
+
+
+@pytest.mark.parametrize("vendor_has", ["nothing", "no checksums", "a page", "what does not install"])
+def test_else_the_offline_plugin_is_used(pulumi_machine: Machine, vendor: tuple[str, Path], vendor_has: str) -> None:
+    address, folder = vendor
+    pulumi_machine.command("pulumi", 'echo "$*" >"$ENGINE/pulumi"; exit 1')
+    if vendor_has != "nothing":
+        release(folder)
+    if vendor_has == "no checksums":
+        (folder / "pulumi-docker_5.2.0_checksums.txt").unlink()
+    if vendor_has == "a page":
+        (folder / ARCHIVE).write_text("<html>log in to this network</html>\n")
 
     done = pulumi_machine.run("plugin.sh", GIX_PULUMI_PLUGINS=address)
 
     assert done.returncode == 0, done.stdout
+    assert (pulumi_machine.engine / "pulumi").exists() == (vendor_has == "what does not install")
     assert os.access(pulumi_machine.clone / ".offline/pulumi" / PLUGIN, os.X_OK)
     assert pulumi_machine.published("plugin").startswith("GIX_PLUGIN_HOME=")
     assert not (pulumi_machine.home / ".pulumi").exists()

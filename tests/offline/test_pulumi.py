@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import stat
 import tarfile
 from pathlib import Path
 
@@ -35,19 +37,24 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def release(folder: Path, *, spoiled: bool = False) -> None:
-    """Lay out the vendor's release in a folder."""
+def release(machine: Machine, folder: Path, *, spoiled: bool = False) -> None:
+    """Lay out the vendor's release in a folder, and have the clone expect its checksum.
+
+    Its files belong to somebody else, who lets everybody write to them and run them as their owner.
+    """
     home = folder / "v3.250.0"
     home.mkdir(parents=True)
     tool = folder / "pulumi"
     tool.write_text("#!/bin/sh\necho v3.250.0\n")
-    tool.chmod(0o755)
     archive = home / f"pulumi-v3.250.0-{PLATFORM}.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
         for name in ("pulumi", "pulumi-language-python"):
-            tar.add(tool, f"pulumi/{name}")
+            member = tar.gettarinfo(tool, f"pulumi/{name}")
+            member.uid, member.gid, member.uname, member.gname, member.mode = 1234, 1234, "", "", 0o6777
+            with tool.open("rb") as content:
+                tar.addfile(member, content)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    (home / "pulumi-3.250.0-checksums.txt").write_text(f"{digest}  {archive.name}\n")
+    (machine.clone / "offline/pulumi.sha256").write_text(f"{digest}  {archive.name}\n")
     if spoiled:
         archive.write_bytes(archive.read_bytes() + b"!")
 
@@ -83,7 +90,7 @@ def test_an_installed_pulumi_without_its_language_host_is_not(go_machine: Machin
 
 def test_where_the_vendor_answers_the_official_one_is_taken(machine: Machine, vendor: tuple[str, Path]) -> None:
     address, folder = vendor
-    release(folder)
+    release(machine, folder)
 
     done = machine.run("pulumi.sh", GIX_PULUMI_RELEASES=address)
 
@@ -97,21 +104,46 @@ def test_where_the_vendor_answers_the_official_one_is_taken(machine: Machine, ve
 
 def test_an_archive_with_a_wrong_checksum_is_refused(go_machine: Machine, vendor: tuple[str, Path]) -> None:
     address, folder = vendor
-    release(folder, spoiled=True)
+    release(go_machine, folder, spoiled=True)
 
     done = go_machine.run("pulumi.sh", GIX_PULUMI_RELEASES=address)
 
     assert done.returncode == 1
-    assert "not what the vendor's checksum says" in done.stdout
+    assert "does not have the checksum of the vendor's release" in done.stdout
     assert "pulumi    to do " in done.stdout
-    assert not [entry for entry in go_machine.cache.iterdir() if entry.suffix not in (".lock", ".part")]
+    assert not [entry for entry in go_machine.cache.iterdir() if entry.suffix != ".lock"]
     assert not (go_machine.engine / "go").exists()
+
+
+def test_an_archive_is_unpacked_as_the_users_own(machine: Machine, vendor: tuple[str, Path]) -> None:
+    address, folder = vendor
+    release(machine, folder)
+
+    assert machine.run("pulumi.sh", GIX_PULUMI_RELEASES=address).returncode == 0
+
+    unpacked = [path.stat() for path in Path(tools(machine)).iterdir()]
+    assert len(unpacked) == 2
+    assert {(status.st_uid, status.st_gid) for status in unpacked} == {(os.getuid(), os.getgid())}
+    assert {stat.S_IMODE(status.st_mode) for status in unpacked} == {0o777 & ~umask()}
+
+
+def umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def test_every_platform_of_the_vendor_has_its_checksum_in_the_clone(machine: Machine) -> None:
+    listed = (machine.clone / "offline/pulumi.sha256").read_text().splitlines()
+
+    assert all(re.fullmatch(r"[0-9a-f]{64}  pulumi-v3\.250\.0-linux-(x64|arm64)\.tar\.gz", line) for line in listed)
+    assert len(listed) == 2
 
 
 def test_a_page_that_is_no_release_is_taken_for_no_vendor(go_machine: Machine, vendor: tuple[str, Path]) -> None:
     address, folder = vendor
     (folder / "v3.250.0").mkdir()
-    (folder / "v3.250.0/pulumi-3.250.0-checksums.txt").write_text("<html>log in to this network</html>\n")
+    (folder / f"v3.250.0/pulumi-v3.250.0-{PLATFORM}.tar.gz").write_text("<html>log in to this network</html>\n")
 
     done = go_machine.run("pulumi.sh", GIX_PULUMI_RELEASES=address)
 

@@ -199,6 +199,15 @@ def test_what_cannot_be_previewed_is_a_comment_too(repository: Path, file: str, 
     assert made.is_good is (file == "docs.md")
 
 
+def test_given_one_environment_the_others_are_not_looked_at(repository: Path) -> None:
+    (repository / "Pulumi.prod.yaml").write_text("config: {}\n")
+    (repository / "Pulumi.dev.yaml").write_text("config: {'gix:router': {rustLog: warn}}\n")
+    commit(repository)
+    text = pull_request.comment(repository, "HEAD^1", fork=False, only="prod").text
+    assert "### prod" in text
+    assert "### dev" not in text
+
+
 @pytest.mark.parametrize("content", ["config: [\n", "just a word\n", "- a list\n", "config: 7\n"])
 def test_given_a_stack_file_that_is_none_its_reader_says_so(tmp_path: Path, content: str) -> None:
     (tmp_path / "Pulumi.dev.yaml").write_text(content)
@@ -333,31 +342,32 @@ def test_a_comment_calls_nobody_and_a_forks_says_that_it_is_one() -> None:
 ISSUES = "GET repos/gix/gix/issues?state=open&per_page=100"
 
 
-def test_drift_opens_one_issue_keeps_it_up_to_date_and_closes_it(hub: GitHub) -> None:
+def test_drift_opens_an_issue_of_the_environment_keeps_it_up_to_date_and_closes_it(hub: GitHub) -> None:
     drifted, clean = Drift(stack="prod", changes="~ memory"), Drift(stack="prod")
 
     hub.answers(**{ISSUES: [], "POST repos/gix/gix/issues": {"number": 3}})
-    assert drift.tell([drifted]) == "issue 3 tells of it"
+    assert drift.tell(drifted) == "prod: reported in issue 3"
     [(method, _, body)] = hub.sent
-    assert (method, body["title"]) == ("POST", drift.TITLE)
+    assert (method, body["title"]) == ("POST", drift.title("prod"))
     assert "    ~ memory" in body["body"]
 
-    hub.answers(**{ISSUES: [said(3, drift.MARKER)], "PATCH repos/gix/gix/issues/3": {}})
-    assert drift.tell([drifted, clean]) == "issue 3 tells of it"
+    others = [said(1, drift.marker("staging")), said(2, drift.marker("prod2"))]
+    hub.answers(**{ISSUES: [*others, said(3, drift.marker("prod"))], "PATCH repos/gix/gix/issues/3": {}})
+    assert drift.tell(drifted) == "prod: reported in issue 3"
     assert hub.sent[1][:2] == ("PATCH", "repos/gix/gix/issues/3")
 
     hub.answers(
         **{
-            ISSUES: [said(3, drift.MARKER)],
+            ISSUES: [*others, said(3, drift.marker("prod"))],
             "POST repos/gix/gix/issues/3/comments": {},
             "PATCH repos/gix/gix/issues/3": {},
         }
     )
-    assert drift.tell([clean]) == "no drift any more: issue 3 closed"
+    assert drift.tell(clean) == "prod: no drift any more, issue 3 closed"
     assert hub.sent[3] == ("PATCH", "repos/gix/gix/issues/3", {"state": "closed"})
 
-    hub.answers(**{ISSUES: []})
-    assert drift.tell([clean]) == "no drift"
+    hub.answers(**{ISSUES: others})
+    assert drift.tell(clean) == "prod: no drift"
     assert len(hub.sent) == 4
 
 

@@ -11,12 +11,20 @@ from tests.unit.declared import PROGRAM
 
 FILES = sorted((PROGRAM / ".github/workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (PROGRAM / "Makefile").read_text(), re.MULTILINE))
-TRIVIAL = {'mkdir comment && echo "$PULL_REQUEST" >comment/number'}
+TRIVIAL = {
+    'mkdir comment && echo "$PULL_REQUEST" >comment/number',
+    'cat plan.md >>"$GITHUB_STEP_SUMMARY"',
+}
 WITH_RIGHTS = {
     ("comment.yml", "comment"): {"actions": "read", "contents": "read", "pull-requests": "write"},
     ("deploy.yml", "release"): {"contents": "read", "packages": "write"},
     ("drift.yml", "drift"): {"contents": "read", "issues": "write"},
 }
+STEP = re.compile(
+    r"(?:\.github/engine\.sh (?:--stand-in )?(?P<stack>[a-z]+|\"\$STACK\") )?"
+    r"make (?P<target>[a-z-]+)(?P<variables>(?: [A-Z]+=(?:\"[^\"]*\"|[^\s\"]+))*)"
+)
+SECRET = re.compile(r"\$\{\{\s*secrets\.(?!GITHUB_TOKEN\b)")
 
 each_workflow = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 
@@ -39,8 +47,8 @@ def scripts(file: Path) -> list[str]:
     return [step["run"] for step in steps(file) if "run" in step]
 
 
-def test_there_are_the_six() -> None:
-    assert [file.stem for file in FILES] == ["check", "comment", "deploy", "drift", "preview", "review"]
+def test_there_are_the_seven() -> None:
+    assert [file.stem for file in FILES] == ["check", "comment", "deploy", "drift", "plan", "preview", "review"]
 
 
 @each_workflow
@@ -48,9 +56,10 @@ def test_every_step_is_a_make_target_that_there_is(file: Path) -> None:
     assert scripts(file)
     for script in scripts(file):
         if script not in TRIVIAL:
-            words = re.fullmatch(r"make ([a-z-]+)(?: [A-Z]+=(?:\"[^\"]*\"|[^\s\"]+))*", script)
+            words = STEP.fullmatch(script)
             assert words, script
-            assert words[1] in TARGETS
+            assert words["target"] in TARGETS
+            assert words["stack"] is None or f"={words['stack']}" in words["variables"], script
 
 
 @each_workflow
@@ -62,7 +71,9 @@ def test_no_script_has_anything_of_the_event_put_into_it(file: Path) -> None:
 def test_every_action_is_pinned_by_its_whole_commit_and_says_its_version(file: Path) -> None:
     used = [line for line in file.read_text().splitlines() if re.search(r"^\s*(?:- )?uses:", line)]
     for line in used:
-        assert re.search(r"uses: actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+        assert re.search(r"uses: (?:actions/[a-z-]+|aquasecurity/setup-trivy)@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), (
+            line
+        )
     assert len(used) == sum("uses" in step for step in steps(file))
 
 
@@ -101,8 +112,52 @@ def test_what_may_write_the_comment_runs_the_default_branchs_code_alone() -> Non
     assert checkout["with"]["ref"] == "${{ github.event.repository.default_branch }}"
 
 
-def test_no_secret_is_given_where_a_review_stack_runs() -> None:
-    assert "secrets." not in (PROGRAM / ".github/workflows/review.yml").read_text()
+@each_workflow
+def test_a_job_with_a_secret_has_an_environment_and_gives_it_to_the_one_step_that_needs_it(file: Path) -> None:
+    for name, job in jobs(file).items():
+        with_secrets = [step for step in job["steps"] if SECRET.search(str(step))]
+        for step in with_secrets:
+            assert re.fullmatch(r"(?:plan-|drift-)?(?:staging|prod|\$\{\{ matrix\.stack \}\})", job["environment"]), (
+                name
+            )
+            assert "uses" not in step
+            assert step["run"].startswith(".github/engine.sh ")
+        assert len(with_secrets) <= 1
+        assert not SECRET.search(str({key: value for key, value in job.items() if key != "steps"})), name
+    assert not SECRET.search(str(workflow(file).get("env")))
+
+
+@pytest.mark.parametrize("name", ["check", "comment", "preview", "review"])
+def test_what_runs_without_an_approval_and_with_anybodys_code_has_no_secret(name: str) -> None:
+    assert "secrets." not in (PROGRAM / f".github/workflows/{name}.yml").read_text()
+
+
+def test_the_plan_of_a_pull_request_waits_for_an_approval_and_gets_no_engine() -> None:
+    plan = jobs(PROGRAM / ".github/workflows/plan.yml")["plan"]
+    assert plan["environment"] == "plan-${{ matrix.stack }}"
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in plan["if"]
+    [step] = [step for step in plan["steps"] if SECRET.search(str(step))]
+    assert step["run"].startswith(".github/engine.sh --stand-in ")
+    assert not [name for name in step["env"] if name.startswith("ENGINE_")]
+
+
+@pytest.mark.parametrize(("file", "name"), [("deploy", "staging"), ("deploy", "prod"), ("drift", "drift")])
+def test_what_touches_an_engine_has_what_opens_it(file: str, name: str) -> None:
+    job = jobs(PROGRAM / f".github/workflows/{file}.yml")[name]
+    [step] = [step for step in job["steps"] if SECRET.search(str(step))]
+    needed = set(re.findall(r"^\s*need ([A-Z_]+)", (PROGRAM / ".github/engine.sh").read_text(), re.MULTILINE))
+    assert {"ENGINE_SSH_KEY", "ENGINE_KNOWN_HOSTS", "ENGINE_CA", "PULUMI_BACKEND_URL"} <= needed <= set(step["env"])
+    assert "--stand-in" not in step["run"]
+    assert job["concurrency"]["group"]
+
+
+def test_a_release_is_scanned_before_it_is_pushed_and_not_without_a_scanner() -> None:
+    steps = jobs(PROGRAM / ".github/workflows/deploy.yml")["release"]["steps"]
+    [scanner] = [number for number, step in enumerate(steps) if "setup-trivy" in step.get("uses", "")]
+    [release] = [number for number, step in enumerate(steps) if step.get("run", "").startswith("make release")]
+    assert scanner < release
+    assert "SCANNER=true" in steps[release]["run"]
+    assert re.fullmatch(r"v\d+\.\d+\.\d+", steps[scanner]["with"]["version"])
 
 
 def test_production_waits_for_an_approval_and_for_staging_and_runs_the_same_release() -> None:
