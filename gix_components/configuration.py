@@ -16,15 +16,14 @@ import pulumi
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gix_components import rules
+from gix_components import raw_values, rules
 from gix_components.arguments import StackArgs
 from gix_components.catalog import ServiceName
 from gix_components.environment import Environment
 from gix_components.merging import merged
 from gix_components.problems import ConfigurationError, Problem
+from gix_components.raw_values import NAMESPACE
 from gix_components.settings import ServiceSettings, StackSettings
-
-NAMESPACE = "gix"
 
 _MACHINE_DEFAULTS = {"GIX_BUILDER_BASE": "builderBase", "GIX_RUNTIME_BASE": "runtimeBase"}
 _SECRETS = ("password", "secretEnvironment")
@@ -79,12 +78,16 @@ def parse(
 
     Raises ConfigurationError with every problem at once.
     """
-    raw = {
-        key.removeprefix(f"{NAMESPACE}:"): _decode(key.removeprefix(f"{NAMESPACE}:"), value)
-        for key, value in config.items()
-        if key.startswith(f"{NAMESPACE}:")
-    }
+    raw, too_deep = {}, []
+    for key, value in config.items():
+        namespace, _, name = key.partition(":")
+        if namespace == NAMESPACE:
+            try:
+                raw[name] = _decode(name, value)
+            except RecursionError:
+                too_deep.append(raw_values.too_deep((name,)))
     settings, problems = _validated(_with_machine_defaults(raw, machine or {}))
+    problems += too_deep
     problems += rules.foreign_keys(config)
     problems += rules.plain_secrets(settings, secret_keys)
     return _environment(
@@ -122,7 +125,7 @@ def _decode(key: str, value: str) -> Any:
     if field is None or field.annotation is str:
         return value
     try:
-        return json.loads(value)
+        return raw_values.decode(value)
     except json.JSONDecodeError:
         return value
 
@@ -155,7 +158,7 @@ def _given(settings: BaseModel) -> dict[str, Any]:
 
 def _validated(raw: dict[str, Any]) -> tuple[StackSettings, list[Problem]]:
     """The settings, wrong values left out, and a problem for each of these: so one pass finds them all."""
-    problems: list[Problem] = []
+    raw, problems = raw_values.fit(raw)
     while True:
         try:
             return StackSettings.model_validate(raw), problems
@@ -185,7 +188,7 @@ def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
 
 def _problem(detail: ErrorDetails) -> Problem:
     steps = [step for step in detail["loc"] if step != "[key]"]
-    key = NAMESPACE + ":" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)[1:]
+    key = raw_values.key_of(tuple(steps))
     field, siblings = _declared(steps)
     context = detail.get("ctx") or {}
     if detail["type"] == "extra_forbidden":
@@ -226,5 +229,8 @@ def _declared(steps: list[int | str]) -> tuple[str, list[str]]:
 def _shown(steps: list[int | str], value: object) -> str:
     if any(key in steps for key in _SECRETS) or isinstance(value, dict):
         return "(not shown)"
-    text = json.dumps(value, default=str)
+    try:
+        text = json.dumps(value, default=str)
+    except (ValueError, RecursionError):
+        return f"({type(value).__name__})"
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
