@@ -7,6 +7,7 @@ from typing import Any
 import docker
 from docker.tls import TLSConfig
 
+from gix_components import ssh_transport
 from gix_components.settings import EngineSettings
 
 _ANSWER_WITHIN_SECONDS = 20
@@ -39,6 +40,7 @@ def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:
 
     Relative paths start at `directory`. Raises docker.errors.DockerException where the engine does not answer.
     """
+    ssh_transport.mend()
     if settings.host is None:
         return docker.from_env(timeout=_ANSWER_WITHIN_SECONDS, use_ssh_client=True)
     tls = None
