@@ -17,16 +17,15 @@ import pulumi
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from gix_components import rules, stack_file
+from gix_components import raw_values, rules, stack_file
 from gix_components.arguments import StackArgs
 from gix_components.catalog import ServiceName
 from gix_components.environment import Environment
 from gix_components.merging import merged
 from gix_components.problems import ConfigurationError, Problem
+from gix_components.raw_values import NAMESPACE
 from gix_components.settings import PLAIN_TEXT, ServiceSettings, StackSettings
 from gix_components.stack_file import Unstated, with_secrets
-
-NAMESPACE = "gix"
 
 _MACHINE_DEFAULTS = {"GIX_BUILDER_BASE": "builderBase", "GIX_RUNTIME_BASE": "runtimeBase"}
 _SEALABLE = "gix:registry.password and secretEnvironment of a service or of gix:defaults"
@@ -86,14 +85,19 @@ def parse(
 
     Raises ConfigurationError with every problem at once.
     """
-    raw = {}
+    raw: dict[str, Any] = {}
+    too_deep = []
     for key, value in config.items():
-        namespace, _, field = key.partition(":")
+        namespace, _, name = key.partition(":")
         if namespace == NAMESPACE:
-            decoded = _decode(field, value)
-            raw[field] = with_secrets(decoded, (stated or {}).get(key)) if key in secret_keys else decoded
+            try:
+                decoded = _decode(name, value)
+                raw[name] = with_secrets(decoded, (stated or {}).get(key)) if key in secret_keys else decoded
+            except RecursionError:
+                too_deep.append(raw_values.too_deep((name,)))
     file = stack_file.name(stack)
     settings, problems = _validated(_with_machine_defaults(raw, machine or {}), file)
+    problems += too_deep
     problems += rules.foreign_keys(config)
     return _environment(settings, problems, where=file, project=project, stack=stack, directory=directory)
 
@@ -128,7 +132,7 @@ def _decode(key: str, value: str) -> Any:
     if field is None or field.annotation is str:
         return value
     try:
-        return json.loads(value)
+        return raw_values.decode(value)
     except json.JSONDecodeError:
         return value
 
@@ -164,7 +168,7 @@ def _validated(raw: dict[str, Any], file: str | None) -> tuple[StackSettings, li
 
     `file` is the stack's file; None for settings from code.
     """
-    problems: list[Problem] = []
+    raw, problems = raw_values.fit(raw)
     while True:
         try:
             return StackSettings.model_validate(raw), problems
@@ -196,7 +200,7 @@ def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
 
 def _problem(detail: ErrorDetails, file: str | None) -> Problem:
     steps = [step for step in detail["loc"] if step != "[key]"]
-    key = _key(steps)
+    key = raw_values.key_of(tuple(steps))
     field, siblings, holds_secrets = _declared(steps)
     context = detail.get("ctx") or {}
     if detail["type"] == "extra_forbidden":
@@ -227,7 +231,7 @@ def _secret_problem(detail: ErrorDetails, steps: list[int | str], file: str | No
     if detail["type"] == PLAIN_TEXT:
         way_out = f"set it with: pulumi config set --secret --path {option}" if file else "give it as a SecretStr"
         limit, way_out = "is in plain text", f"change it, since it has been seen, and {way_out}"
-        return Problem(subject=_key(steps), limit=limit, way_out=way_out)
+        return Problem(subject=raw_values.key_of(tuple(steps)), limit=limit, way_out=way_out)
     limit = "is a secret, but this key takes no secrets"
     if isinstance(detail["input"], Unstated):
         limit = f"counts as a secret: {NAMESPACE}:{steps[0]} holds one, and {file} does not show this value"
@@ -237,11 +241,7 @@ def _secret_problem(detail: ErrorDetails, steps: list[int | str], file: str | No
         way_out = "give the plain value"
     else:
         way_out = f"set it in {file}: pulumi config set --plaintext --path {option} VALUE"
-    return Problem(subject=_key(steps), limit=limit, way_out=f"{way_out}; secrets are for {_SEALABLE} alone")
-
-
-def _key(steps: list[int | str]) -> str:
-    return NAMESPACE + ":" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)[1:]
+    return Problem(subject=raw_values.key_of(tuple(steps)), limit=limit, way_out=f"{way_out}; secrets are for {_SEALABLE} alone")
 
 
 def _declared(steps: list[int | str]) -> tuple[str, list[str], bool]:
@@ -269,5 +269,8 @@ def _holds_secrets(annotation: Any) -> bool:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, default=str)
+    try:
+        text = json.dumps(value, default=str)
+    except (ValueError, RecursionError):
+        return f"({type(value).__name__})"
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

@@ -1,26 +1,20 @@
 """Looks at the engine before anything is declared: what it already holds that the stack would collide with.
 
-What carries the stack's own label is never in the way. A check that needs this machine (its processes, routes, disk) is
-left out, and said to be, where the engine is another machine's.
+What carries the stack's own label is never in the way. A check that needs this machine (its processes, addresses,
+routes, disk) is left out, and said to be, where the engine is another machine's.
 """
 
-import errno
 import ipaddress
-import re
-import shutil
-import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import docker
 import pulumi
-from docker.errors import DockerException, NotFound
+from docker.errors import DockerException
 
-from gix_components import engine
+from gix_components import engine, machine, units
 from gix_components.catalog import CATALOG
 from gix_components.environment import STACK_LABEL, Environment
+from gix_components.holdings import HeldContainer, Holdings, Labels
 from gix_components.problems import PreflightError, Problem
 from gix_components.takeover import Occupants
 
@@ -28,57 +22,50 @@ OLDEST_ENGINE = (20, 10)
 """The oldest engine on which all of this has been seen to work."""
 ENGINE_WITH_START_INTERVAL = (25, 0)
 """The first engine that knows a health check's start interval."""
+ENGINE_WITH_NEW_CAPABILITIES = (23, 0)
+"""The first engine that knows the capabilities of Linux 5.8 and 5.9."""
 LEAST_FREE_DISK_BYTES = 2 * 2**30
 """Free space on the engine's disk, below which a build of the services' images is not begun."""
 
-_Record = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Holdings:
-    """What the engine holds, as its API lists it. `local` says that it is this machine's."""
-
-    client: docker.DockerClient
-    local: bool
-    info: _Record
-    containers: list[_Record]
-    networks: list[_Record]
-
-    @classmethod
-    def of(cls, client: docker.DockerClient) -> "Holdings":
-        """Ask the engine; raises docker.errors.DockerException where it does not answer."""
-        return cls(
-            client=client,
-            local=client.api.base_url.startswith("http+docker://"),
-            info=client.info(),
-            containers=client.api.containers(all=True),
-            networks=client.api.networks(),
-        )
+_NEW_CAPABILITIES = frozenset({"CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE"})
+_ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
 
 
 def check(environment: Environment) -> None:
     """Raise PreflightError with everything that stands in the way of the stack on its engine; touch nothing."""
     try:
-        holdings = Holdings.of(engine.connect(environment.settings.engine, environment.directory))
-    except (DockerException, OSError) as error:
+        client = engine.connect(environment.settings.engine, environment.directory)
+        holdings = ask(client, environment)
+        occupants = Occupants.of(client, environment).names if environment.settings.take_over else []
+    except (DockerException, OSError, ValueError) as error:
         raise PreflightError("Docker engine", [_unreachable(environment, error)]) from None
     if not holdings.local:
-        pulumi.log.info("the engine is not this machine's: its processes, routes and free disk are not checked")
+        pulumi.log.info(
+            "the engine is not this machine's: its processes, addresses, routes and free disk are not checked"
+        )
     problems = collisions(environment, holdings)
-    if not problems and environment.settings.take_over:
-        for name in Occupants.of(holdings.client, environment).names:
-            pulumi.log.warn(f"{name} is stopped and removed in this update: gix:takeOver is set")
     if problems:
-        raise PreflightError(f"Docker engine {holdings.info['Name']}", problems)
+        raise PreflightError(f"Docker engine {holdings.info.name}".rstrip(), problems)
+    for name in occupants:
+        pulumi.log.warn(f"{name} is stopped and removed in this update: gix:takeOver is set")
+
+
+def ask(client: docker.DockerClient, environment: Environment) -> Holdings:
+    """What the engine of a stack holds; raises DockerException or OSError where it does not answer."""
+    return Holdings.of(
+        client,
+        local=engine.is_local(environment.settings.engine),
+        volume=environment.name(environment.settings.ledger.volume),
+    )
 
 
 def collisions(environment: Environment, holdings: Holdings) -> list[Problem]:
-    """Everything on the engine that stands in the way of the stack; raises DockerException where it stops answering."""
+    """Everything on the engine that stands in the way of the stack."""
     return [problem for look in _LOOKS for problem in look(environment, holdings)]
 
 
 def _unreachable(environment: Environment, error: Exception) -> Problem:
-    host = environment.settings.engine.host or "DOCKER_HOST or /var/run/docker.sock"
+    host = engine.address(environment.settings.engine) or "/var/run/docker.sock"
     return Problem(
         subject=f"gix:engine.host = {environment.settings.engine.host or '(not set)'}",
         limit=f"no engine answers at {host}: {_one_line(error)}",
@@ -90,18 +77,17 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _is_ours(environment: Environment, labels: dict[str, str] | None) -> bool:
-    return (labels or {}).get(STACK_LABEL) == environment.label
+def _is_ours(environment: Environment, labels: Labels) -> bool:
+    return labels.get(STACK_LABEL) == environment.label
 
 
-def _in_the_way(environment: Environment, labels: dict[str, str] | None) -> bool:
+def _in_the_way(environment: Environment, labels: Labels) -> bool:
     """Whether a thing that bears one of the stack's names keeps the stack from having it."""
     return not (environment.settings.take_over or _is_ours(environment, labels))
 
 
-def _held_by(labels: dict[str, str] | None) -> str:
+def _held_by(labels: Labels) -> str:
     """Who made a thing, as far as its labels tell."""
-    labels = labels or {}
     if STACK_LABEL in labels:
         return f"the stack {labels[STACK_LABEL]}"
     if "com.docker.compose.project" in labels:
@@ -110,27 +96,35 @@ def _held_by(labels: dict[str, str] | None) -> str:
 
 
 def _version(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
-    text = holdings.info["ServerVersion"]
-    version = tuple(int(part) for part in re.findall(r"\d+", text)[:2])
-    if version < OLDEST_ENGINE:
+    text, release = holdings.info.version, holdings.info.release
+    if release is None:
+        return
+    if release < OLDEST_ENGINE:
         oldest = ".".join(map(str, OLDEST_ENGINE))
         yield Problem(subject=f"engine {text}", limit=f"is older than {oldest}", way_out="bring it up to date")
     for name, service in environment.services.items():
         # An engine that ignores it shows none of it either, so that every refresh would find a difference.
-        if service.health_check.start_interval is not None and version < ENGINE_WITH_START_INTERVAL:
+        if service.health_check.start_interval is not None and release < ENGINE_WITH_START_INTERVAL:
             yield Problem(
                 subject=f"gix:{name}.healthCheck.startInterval = {service.health_check.start_interval}",
                 limit=f"the engine, {text}, is older than 25 and ignores it",
                 way_out="leave it out, and set a short interval instead",
             )
+        new = _NEW_CAPABILITIES.intersection(service.drop_capabilities)
+        if new and release < ENGINE_WITH_NEW_CAPABILITIES:
+            yield Problem(
+                subject=f"gix:{name}.dropCapabilities = {', '.join(sorted(new))}",
+                limit=f"the engine, {text}, is older than 23 and refuses it",
+                way_out="leave it out: a container does not have it by default",
+            )
 
 
 def _disk(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
-    root = Path(holdings.info["DockerRootDir"])
-    if not (environment.builds and holdings.local and root.exists()):
+    root = holdings.info.directory
+    if not (environment.builds and holdings.local and root):
         return
-    free = shutil.disk_usage(root).free
-    if free < LEAST_FREE_DISK_BYTES:
+    free = machine.free_bytes(root)
+    if free is not None and free < LEAST_FREE_DISK_BYTES:
         yield Problem(
             subject=f"{root}: {free // 2**20} MiB free",
             limit=f"a build needs {LEAST_FREE_DISK_BYTES // 2**20} MiB: there is no space left on the engine's disk",
@@ -138,78 +132,72 @@ def _disk(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
         )
 
 
-def _cpus(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+def _limits(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+    cpus, memory = holdings.info.cpus, holdings.info.memory
     for name, service in environment.services.items():
-        if service.cpus is not None and service.cpus > holdings.info["NCPU"]:
+        if service.cpus is not None and cpus is not None and service.cpus > cpus:
             yield Problem(
                 subject=f"gix:{name}.cpus = {service.cpus:g}",
-                limit=f"the engine has {holdings.info['NCPU']}",
-                way_out=f"write {holdings.info['NCPU']} or less",
+                limit=f"the engine has {cpus}",
+                way_out=f"write {cpus} or less",
+            )
+        if service.memory is not None and memory is not None and units.mebibytes(service.memory) > memory // 2**20:
+            yield Problem(
+                subject=f"gix:{name}.memory = {service.memory}",
+                limit=f"the engine's machine has {memory // 2**20}MiB, so that this limits nothing",
+                way_out=f"write {memory // 2**20}MiB or less, or leave it out for no limit",
             )
 
 
 def _container_names(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
-    wanted = {environment.name(spec.container): spec for spec in environment.specs}
+    wanted = {environment.name(spec.container) for spec in environment.specs}
     for container in holdings.containers:
-        for name in (name.removeprefix("/") for name in container["Names"] or []):
-            if name in wanted and _in_the_way(environment, container["Labels"]):
+        for name in container.names:
+            if name in wanted and _in_the_way(environment, container.labels):
                 yield Problem(
-                    subject=f"container {name} ({container['State']})",
-                    limit=f"is there already, made by {_held_by(container['Labels'])}",
+                    subject=f"container {name} ({container.state or 'in an unknown state'})",
+                    limit=f"is there already, made by {_held_by(container.labels)}",
                     way_out="set gix:takeOver to true to remove it (volumes stay), or gix:prefix to run beside it",
                 )
 
 
 def _network(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
     settings = environment.settings.network
-    name, wanted = environment.name(settings.name), ipaddress.ip_network(settings.subnet)
+    name, wanted = environment.name(settings.name), ipaddress.IPv4Network(settings.subnet)
     for network in holdings.networks:
-        same_name = network["Name"] == name
+        same_name = network.name == name
         # The stack's own of another name, or with another range, makes way.
-        if _is_ours(environment, network["Labels"]) or (same_name and environment.settings.take_over):
+        if _is_ours(environment, network.labels) or (same_name and environment.settings.take_over):
             continue
         if same_name:
             yield Problem(
                 subject=f"network {name}",
-                limit=f"is there already, made by {_held_by(network['Labels'])}",
+                limit=f"is there already, made by {_held_by(network.labels)}",
                 way_out="set gix:takeOver to true to remove it, or gix:network.name or gix:prefix to run beside it",
             )
             continue
-        for pool in (network["IPAM"] or {}).get("Config") or []:
-            if pool.get("Subnet") and wanted.overlaps(ipaddress.ip_network(pool["Subnet"])):
+        for subnet in network.subnets:
+            if wanted.overlaps(subnet):
                 yield Problem(
                     subject=f"gix:network.subnet = {settings.subnet}",
-                    limit=f"overlaps {pool['Subnet']} of {network['Name']}, made by {_held_by(network['Labels'])}",
+                    limit=f"overlaps {subnet} of {network.name or 'a network'}, made by {_held_by(network.labels)}",
                     way_out="set it to a range that is free, e.g. 172.29.0.0/16",
                 )
 
 
 def _routes(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
-    wanted = ipaddress.IPv4Network(environment.settings.network.subnet)
-    table = Path("/proc/net/route")
-    if not (holdings.local and table.exists()):
+    if not holdings.local:
         return
-    bridges = {_bridge(network) for network in holdings.networks}
-    for line in table.read_text().splitlines()[1:]:
-        device, destination, _gateway, _flags, _refs, _use, _metric, mask, *_ = line.split()
-        route = ipaddress.IPv4Network((_from_kernel(destination), str(_from_kernel(mask))))
-        # A default route covers everything, and the engine's own networks have been looked at by name.
-        if route.prefixlen and device not in bridges and wanted.overlaps(route):
+    wanted = ipaddress.IPv4Network(environment.settings.network.subnet)
+    # The engine's own networks are looked at by name.
+    bridges = {network.device for network in holdings.networks}
+    for route in machine.routes():
+        if route.device not in bridges and route.collides(wanted):
             yield Problem(
                 subject=f"gix:network.subnet = {wanted}",
-                limit=f"overlaps this machine's route to {route} by {device}",
+                limit=f"overlaps this machine's route to {route.network} by {route.device}",
                 way_out="set it to a range that is free, e.g. 172.29.0.0/16",
             )
-
-
-def _bridge(network: _Record) -> str:
-    named: str | None = (network["Options"] or {}).get("com.docker.network.bridge.name")
-    return named or f"br-{network['Id'][:12]}"
-
-
-def _from_kernel(word: str) -> ipaddress.IPv4Address:
-    """An address as /proc/net/route has it: hexadecimal, in the machine's own order of bytes."""
-    return ipaddress.IPv4Address(socket.ntohl(int(word, 16)))
 
 
 def _volume(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
@@ -217,22 +205,32 @@ def _volume(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
         return
     settings = environment.settings.ledger
     name = environment.name(settings.volume)
-    try:
-        volume = holdings.client.api.inspect_volume(name)
-    except NotFound:
+    if holdings.volume_labels is None:
         if settings.adopt:
             yield Problem(
                 subject="gix:ledger.adopt = true",
                 limit=f"there is no volume {name} to take over",
                 way_out="set gix:ledger.volume to the one that is meant, or leave adopt out to begin a new ledger",
             )
-        return
-    if not settings.adopt and not _is_ours(environment, volume["Labels"]):
+    elif not settings.adopt and not _is_ours(environment, holdings.volume_labels):
         yield Problem(
             subject=f"volume {name}",
-            limit=f"is there already, made by {_held_by(volume['Labels'])}",
+            limit=f"is there already, made by {_held_by(holdings.volume_labels)}",
             way_out="set gix:ledger.adopt to true to take it over with its data, or gix:ledger.volume to another name",
         )
+
+
+def _addresses(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+    if not holdings.local:
+        return
+    published = {key.partition(".")[0]: address for key, address, _ in _published(environment)}
+    for service, address in published.items():
+        if not machine.has_address(address):
+            yield Problem(
+                subject=f"{service}.bindAddress = {address}",
+                limit="this machine has no such address",
+                way_out="write 0.0.0.0 for all, 127.0.0.1 for this machine alone, or an address that `ip addr` shows",
+            )
 
 
 def _ports(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
@@ -242,11 +240,11 @@ def _ports(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
         way_out = f"stop the holder, or set {key} to another port"
         holder = _container_on(holdings, address, port)
         if holder is not None:
-            name = holder["Names"][0].removeprefix("/")
             # A holder that bears one of the stack's own names has been told of already, or is taken over.
-            if name not in wanted and not _is_ours(environment, holder["Labels"]):
+            if not (wanted.intersection(holder.names) or _is_ours(environment, holder.labels)):
+                name = next(iter(holder.names), "without a name")
                 yield Problem(subject=subject, limit=f"is held by the container {name}", way_out=way_out)
-        elif holdings.local and _taken(address, port):
+        elif holdings.local and machine.is_taken(address, port):
             yield Problem(
                 subject=subject, limit="is held by a process of this machine", way_out=f"find it: ss -ltnp; {way_out}"
             )
@@ -261,34 +259,23 @@ def _published(environment: Environment) -> Iterator[tuple[str, str, int]]:
             yield f"gix:{name}.metricsPort", service.bind_address, service.metrics_port
 
 
-def _container_on(holdings: Holdings, address: str, port: int) -> _Record | None:
-    anywhere = {"0.0.0.0", "::", ""}  # noqa: S104 - compared, not bound
+def _container_on(holdings: Holdings, address: str, port: int) -> HeldContainer | None:
     for container in holdings.containers:
-        for binding in container["Ports"] or []:
-            ip = binding.get("IP", "")
-            if binding.get("PublicPort") == port and (ip == address or ip in anywhere or address in anywhere):
+        for each in container.published:
+            same_address = each.address == address or not _ANYWHERE.isdisjoint((each.address, address))
+            if each.protocol == "tcp" and each.port == port and same_address:
                 return container
     return None
-
-
-def _taken(address: str, port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As the engine's own proxy does: a connection that is still closing is nobody's hold.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            return error.errno == errno.EADDRINUSE
-    return False
 
 
 _LOOKS: tuple[Callable[[Environment, Holdings], Iterator[Problem]], ...] = (
     _version,
     _disk,
-    _cpus,
+    _limits,
     _container_names,
     _network,
     _routes,
     _volume,
+    _addresses,
     _ports,
 )

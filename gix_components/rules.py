@@ -1,16 +1,22 @@
 """What must hold between the keys of a configuration, and between them and the files that they name."""
 
+import ipaddress
 import itertools
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from gix_components import units
-from gix_components.catalog import DATA_DIRECTORY
+from gix_components import log_options, units
+from gix_components.catalog import CATALOG, DATA_DIRECTORY
 from gix_components.environment import Environment
 from gix_components.problems import Problem
 
 RESERVED_LABELS = "io.gix."
+UNLIMITED = -1
+"""A limit of a process that is none."""
+
 _RESERVED_VARIABLES = {
     "RUST_LOG": "set rustLog instead",
     "RUST_BACKTRACE": "set rustBacktrace instead",
@@ -112,13 +118,35 @@ def _labels(environment: Environment) -> Iterator[Problem]:
 
 def _logging(environment: Environment) -> Iterator[Problem]:
     for name, service in environment.services.items():
-        rotating = {"max-size", "max-file"} & set(service.logging.options or {})
-        if rotating and service.logging.driver not in ("json-file", "local"):
-            yield Problem(
-                subject=f"gix:{name}.logging.options.{min(rotating)}",
-                limit=f"the log driver {service.logging.driver} does not know it",
-                way_out="leave it out, or set the driver to json-file or local",
-            )
+        for option, limit, way_out in log_options.wrong(service.logging.driver, service.logging.options or {}):
+            yield Problem(subject=f"gix:{name}.logging.options.{option}", limit=limit, way_out=way_out)
+
+
+def _ulimits(environment: Environment) -> Iterator[Problem]:
+    for name, service in environment.services.items():
+        for limit, value in service.ulimits.items():
+            unlimited_over_limited = value.soft == UNLIMITED != value.hard
+            if unlimited_over_limited or value.soft > value.hard != UNLIMITED:
+                yield Problem(
+                    subject=f"gix:{name}.ulimits.{limit}.soft = {value.soft}",
+                    limit=f"is over hard, {value.hard}",
+                    way_out="write the hard limit or less; -1 means no limit",
+                )
+
+
+def _tmpfs(environment: Environment) -> Iterator[Problem]:
+    """What would hide the ledger, or be hidden by its volume."""
+    for name, service in environment.services.items():
+        if not CATALOG[name].keeps_ledger:
+            continue
+        for path in service.tmpfs:
+            normal = "/" + posixpath.normpath(path).strip("/")
+            if f"{normal}/".startswith(f"{DATA_DIRECTORY}/") or DATA_DIRECTORY.startswith(f"{normal}/"):
+                yield Problem(
+                    subject=f"gix:{name}.tmpfs.{path}",
+                    limit=f"lies over the ledger's volume at {DATA_DIRECTORY}, or under it",
+                    way_out="take another path",
+                )
 
 
 def _source(environment: Environment) -> Iterator[Problem]:
@@ -138,6 +166,8 @@ def _source(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             subject=subject, limit="may not be read", way_out=f"let this user read it: chmod -R u+rX {directory}"
         )
+    except OSError as error:
+        yield Problem(subject=subject, limit=f"can't be read: {error.strerror}", way_out=way_out)
     else:
         if not found:
             yield Problem(subject=subject, limit="has no Cargo.toml", way_out=way_out)
@@ -182,24 +212,35 @@ def _engine(environment: Environment) -> Iterator[Problem]:
             way_out="leave it out, or set gix:engine.host to tcp://HOST:2376",
         )
     if engine.cert_path is not None:
-        missing = [
-            name
-            for name in ("ca.pem", "cert.pem", "key.pem")
-            if not (environment.directory / Path(engine.cert_path).expanduser() / name).is_file()
-        ]
+        names = ("ca.pem", "cert.pem", "key.pem")
+        missing = [name for name in names if not _has_file(environment.directory, engine.cert_path, name)]
         if missing:
             yield Problem(
                 subject=f"gix:engine.certPath = {engine.cert_path}",
                 limit=f"there is no {', '.join(missing)} in it",
                 way_out="name the directory that has ca.pem, cert.pem and key.pem",
             )
-    loopback = re.match(r"tcp://(?:127\.|localhost:)", engine.host or "")
-    if over_tcp and engine.cert_path is None and not loopback:
+    if over_tcp and engine.cert_path is None and not _is_loopback(urlsplit(engine.host or "").hostname or ""):
         yield Problem(
             subject=f"gix:engine.host = {engine.host}",
             limit="without TLS everybody on the way is root on that machine",
             way_out="set gix:engine.certPath, or use ssh://",
         )
+
+
+def _has_file(program: Path, directory: str, name: str) -> bool:
+    try:
+        return (program / Path(directory).expanduser() / name).is_file()
+    except (OSError, RuntimeError):
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether `host` is this machine by its very form: any other name may lead elsewhere."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _production(environment: Environment) -> Iterator[Problem]:
@@ -244,5 +285,7 @@ _RULES: tuple[Callable[[Environment], Iterator[Problem]], ...] = (
     _variables,
     _labels,
     _logging,
+    _ulimits,
+    _tmpfs,
     _production,
 )

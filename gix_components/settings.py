@@ -4,19 +4,31 @@ Keys are camelCase in the file. A default stands beside its field; it is the des
 description has one. Every value is checked alone here; what must hold between keys stands in `environment`.
 """
 
+import difflib
 import ipaddress
+import posixpath
 import re
+from collections.abc import Collection
 from typing import Annotated, Literal, NoReturn, get_args
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from gix_components import units
+from gix_components import kernel, units
 from gix_components.catalog import ServiceName
 
 MINIMUM_MEMORY_MIB = 6
 """Docker refuses a smaller limit on a container's memory."""
+MAXIMUM_MEMORY_MIB = 2**30
+"""One PiB: more than any machine has, and well within the engine's 64 bits."""
+MINIMUM_TIME_SECONDS = 0.001
+"""Docker refuses shorter times of a health check."""
+MAXIMUM_TIME_SECONDS = 1000 * 3600
+"""Longer times are a slip, and far longer ones do not fit into the engine's nanoseconds."""
+MAXIMUM_LIMIT = 2**63 - 1
+"""The engine keeps a process's limits in 64 bits."""
 
 PLAIN_TEXT = "gix_plain_text"
 """The type of the error about a value that must be a secret and is none."""
@@ -29,8 +41,18 @@ def refuse(limit: str, way_out: str) -> NoReturn:
 
 def _matching(pattern: str, limit: str, way_out: str) -> AfterValidator:
     def check(value: str) -> str:
-        if re.fullmatch(pattern, value) is None:
+        if re.fullmatch(pattern, value, re.ASCII) is None:
             refuse(limit, way_out)
+        return value
+
+    return AfterValidator(check)
+
+
+def _one_of(names: Collection[str], limit: str, way_out: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in names:
+            close = difflib.get_close_matches(value, names, n=1)
+            refuse(limit, f"did you mean {close[0]}?" if close else way_out)
         return value
 
     return AfterValidator(check)
@@ -43,14 +65,20 @@ def _memory(value: str) -> str:
         refuse(str(error), "write a number with a unit: 512MiB, 2G")
     if size < MINIMUM_MEMORY_MIB:
         refuse(f"is under the engine's minimum of {MINIMUM_MEMORY_MIB}MiB", "write more, e.g. 64MiB")
+    if size > MAXIMUM_MEMORY_MIB:
+        refuse("is more than any machine has", "write less, e.g. 2G")
     return value
 
 
 def _duration(value: str) -> str:
     try:
-        units.seconds(value)
+        time = units.seconds(value)
     except ValueError as error:
         refuse(str(error), "write a number with a unit: 10s, 1m30s, 500ms")
+    if 0 < time < MINIMUM_TIME_SECONDS:
+        refuse("is under the engine's minimum of 1ms", "write more, e.g. 500ms")
+    if time > MAXIMUM_TIME_SECONDS:
+        refuse(f"is over {MAXIMUM_TIME_SECONDS // 3600}h", "write less, e.g. 10s")
     return value
 
 
@@ -90,7 +118,8 @@ def _bind_address(value: str) -> str:
 def _host_address(value: str) -> str:
     if value != "host-gateway":
         try:
-            address = ipaddress.ip_address(value)
+            # The engine takes no zone (fe80::1%eth0).
+            address = ipaddress.ip_address(value.replace("%", "/"))
         except ValueError:
             refuse("is no IP address", "write the address that the name stands for, or host-gateway")
         # The provider cuts it at its first colon when it reads it back, and would replace the container at each update.
@@ -99,8 +128,35 @@ def _host_address(value: str) -> str:
     return value
 
 
+def _engine_host(value: str) -> str:
+    port = re.fullmatch(r"unix:///.+|ssh://[^/\s]+(?:/.*)?|tcp://(?:\[[0-9A-Fa-f:.]+\]|[^/\s:@[\]]+):(\d{1,5})", value)
+    if port is None:
+        refuse("is no engine address", "write unix:///var/run/docker.sock, ssh://USER@HOST or tcp://HOST:2376")
+    if port[1] is not None and not 1 <= int(port[1]) <= _LARGEST_PORT:
+        refuse(f"has no port from 1 to {_LARGEST_PORT}", "write tcp://HOST:2376")
+    try:
+        urlsplit(value)
+    except ValueError as error:
+        refuse(f"is no engine address ({error})", "write tcp://HOST:2376")
+    return value
+
+
+def _tmpfs_path(value: str) -> str:
+    path = posixpath.normpath(value)
+    if not value.startswith("/") or ":" in value or path.strip("/") in ("", "proc") or path.startswith("/proc/"):
+        refuse("is no path for a tmpfs", "write an absolute path without ':', not / itself and nothing in /proc")
+    return value
+
+
+def _tmpfs_options(value: str) -> str:
+    for option in filter(None, value.split(",")):
+        if not kernel.is_tmpfs_option(option):
+            refuse(f"has an option that a tmpfs does not know: {option}", "write e.g. rw,noexec,nosuid,size=64m")
+    return value
+
+
 def _tidy_cpus(value: object) -> object:
-    return float(value) if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value) else value
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) else value
 
 
 def _recordable_cpus(value: float) -> float:
@@ -128,6 +184,7 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
+_LARGEST_PORT = 65535
 _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
 _DIGEST = r"sha256:[0-9a-f]{64}"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
@@ -136,7 +193,7 @@ _REGISTRY = r"(?:[A-Za-z0-9-]+)(?:\.[A-Za-z0-9-]+)*(?::\d{1,5})?"
 
 Secret = Annotated[SecretStr, BeforeValidator(_sealed)]
 """A value that must be a secret: sealed in the stack's file, a SecretStr in code. All other values must not be one."""
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=_LARGEST_PORT)]
 Memory = Annotated[str, BeforeValidator(_text), AfterValidator(_memory)]
 Duration = Annotated[str, AfterValidator(_duration)]
 SomeTime = Annotated[str, AfterValidator(_some_time)]
@@ -148,6 +205,20 @@ ObjectName = Annotated[
 VariableName = Annotated[
     str, _matching(r"[A-Za-z_][A-Za-z0-9_]*", "is no name of a variable", "use letters, digits and '_'")
 ]
+UlimitName = Annotated[
+    str,
+    _one_of(kernel.ULIMITS, "is no limit that the engine knows", "write one of " + ", ".join(sorted(kernel.ULIMITS))),
+]
+Limit = Annotated[int, Field(ge=-1, le=MAXIMUM_LIMIT)]
+HostName = Annotated[
+    str,
+    _matching(
+        r"(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*",
+        "is no host name",
+        "use letters, digits, '-' and '.'",
+    ),
+]
+LabelName = Annotated[str, _matching(r"[^\s=]+", "is no name of a label", "write one without spaces and '='")]
 Digest = Annotated[str, _matching(_DIGEST, "is no image digest", "write sha256: and 64 hexadecimal digits")]
 ImageTag = Annotated[
     str,
@@ -220,7 +291,7 @@ class NetworkSettings(Settings):
         "172.28.0.0/16", description="private IPv4 range, /29 or larger"
     )
     driver: Literal["bridge"] = Field("bridge", description="network driver")
-    labels: dict[str, Text] = Field({}, description="further labels")
+    labels: dict[LabelName, Text] = Field({}, description="further labels")
 
 
 class LedgerSettings(Settings):
@@ -234,17 +305,9 @@ class LedgerSettings(Settings):
 class EngineSettings(Settings):
     """The Docker engine that everything runs on."""
 
-    host: (
-        Annotated[
-            str,
-            _matching(
-                r"unix:///.+|ssh://[^/\s]+(?:/.*)?|tcp://[^/\s:]+:\d{1,5}",
-                "is no engine address",
-                "write unix:///var/run/docker.sock, ssh://USER@HOST or tcp://HOST:2376",
-            ),
-        ]
-        | None
-    ) = Field(None, description="address of the engine; none means DOCKER_HOST, else this machine's socket")
+    host: Annotated[str, AfterValidator(_engine_host)] | None = Field(
+        None, description="address of the engine; none means DOCKER_HOST, else this machine's socket"
+    )
     cert_path: str | None = Field(
         None, description="directory with ca.pem, cert.pem and key.pem for tcp:// with TLS; none means no TLS"
     )
@@ -274,8 +337,8 @@ class LoggingSettings(Settings):
 class UlimitSettings(Settings):
     """One limit of the kernel on a container's processes."""
 
-    soft: Annotated[int, Field(ge=-1)] = Field(description="limit in force; -1 means none")
-    hard: Annotated[int, Field(ge=-1)] = Field(description="limit up to which the process may raise it; -1 means none")
+    soft: Limit = Field(description="limit in force; -1 means none")
+    hard: Limit = Field(description="limit up to which the process may raise it; -1 means none")
 
 
 class ServiceDefaults(Settings):
@@ -297,10 +360,18 @@ class ServiceDefaults(Settings):
     user: Annotated[
         str,
         BeforeValidator(_text),
-        _matching(r"[1-9]\d*(?::[1-9]\d*)?", "is root, or not numeric", "write UID:GID, e.g. 1000:1000"),
+        _matching(r"[1-9]\d{0,9}(?::[1-9]\d{0,9})?", "is root, or not numeric", "write UID:GID, e.g. 1000:1000"),
     ] = Field("1000:1000", description="user and group that the process runs as; never root")
-    cpus: Annotated[float, BeforeValidator(_tidy_cpus), Field(ge=0.01), AfterValidator(_recordable_cpus)] | None = (
-        Field(None, description="processors that it may use, e.g. 1.5; none means all")
+    cpus: (
+        Annotated[
+            float,
+            BeforeValidator(_tidy_cpus),
+            Field(ge=0.01, allow_inf_nan=False),
+            AfterValidator(_recordable_cpus),
+        ]
+        | None
+    ) = Field(
+        None, description="processors that it may use, e.g. 1.5; none means all"
     )
     memory: Memory | None = Field(None, description="memory that it may use, e.g. 512MiB; none means all")
     memory_swap: Memory | None = Field(
@@ -310,27 +381,29 @@ class ServiceDefaults(Settings):
         str,
         BeforeValidator(lambda value: "no" if value is False else value),
         _matching(
-            r"no|always|unless-stopped|on-failure(?::[1-9]\d*)?",
+            r"no|always|unless-stopped|on-failure(?::[1-9]\d{0,8})?",
             "is no restart policy",
             "write no, always, unless-stopped, on-failure or on-failure:3",
         ),
     ] = Field("unless-stopped", description="what the engine does when the process ends")
     read_only_root: bool = Field(False, description="no writes but to volumes and tmpfs; brings a tmpfs on /tmp")
-    tmpfs: dict[str, str] = Field({}, description="file systems in memory: options by path")
+    tmpfs: dict[Annotated[str, AfterValidator(_tmpfs_path)], Annotated[str, AfterValidator(_tmpfs_options)]] = Field(
+        {}, description="file systems in memory: options by path"
+    )
     drop_capabilities: list[
-        Annotated[str, _matching(r"ALL|CAP_[A-Z_]+", "is no capability", "write ALL or CAP_NAME")]
+        Annotated[str, _one_of({"ALL", *kernel.CAPABILITIES}, "is no capability", "write ALL or e.g. CAP_NET_RAW")]
     ] = Field([], description="kernel capabilities taken away")
     no_new_privileges: bool = Field(False, description="no process may gain privileges")
     health_check: HealthCheckSettings = Field(HealthCheckSettings(), description="times of the health check")
     init: bool = Field(True, description="run a small init as process 1, which passes signals on")
-    stop_signal: Annotated[str, _matching(r"SIG[A-Z0-9]+", "is no signal", "write SIGINT or SIGTERM")] = Field(
+    stop_signal: Annotated[str, _one_of(kernel.SIGNALS, "is no signal", "write SIGINT or SIGTERM")] = Field(
         "SIGINT", description="signal that asks the service to stop; the real services ignore SIGTERM"
     )
     stop_grace: WholeSeconds = Field("10s", description="time to stop before it is killed")
     logging: LoggingSettings = Field(LoggingSettings(), description="where its output goes")
-    labels: dict[str, Text] = Field({}, description="further labels")
-    ulimits: dict[str, UlimitSettings] = Field({}, description="kernel limits by name, e.g. nofile")
-    extra_hosts: dict[str, Annotated[str, AfterValidator(_host_address)]] = Field(
+    labels: dict[LabelName, Text] = Field({}, description="further labels")
+    ulimits: dict[UlimitName, UlimitSettings] = Field({}, description="kernel limits by name, e.g. nofile")
+    extra_hosts: dict[HostName, Annotated[str, AfterValidator(_host_address)]] = Field(
         {}, description="further host names: address by name"
     )
 

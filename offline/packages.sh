@@ -3,7 +3,7 @@
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
-test_packages=(docker-registry busybox-static debootstrap)
+test_packages=(docker-registry busybox-static debootstrap openssh-server libwrap0)
 tools=$CACHE/test-tools-$(printf %s "${test_packages[*]}" | sha256sum | cut -c1-8)-$(uname -m)
 missing=()
 python_does() { python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
@@ -11,7 +11,7 @@ python_does || missing+=(python3-venv)
 command -v curl >/dev/null || missing+=(curl ca-certificates)
 [[ ${1-} != --tests ]] || command -v ssh >/dev/null || missing+=(openssh-client)
 
-# Out of their packages without installing them: an installed registry would start a service.
+# Out of their packages without installing them: an installed registry or SSH server would start a service.
 unpack_tools() {
     local work=$1.work package
     rm -rf "$work"
@@ -20,6 +20,7 @@ unpack_tools() {
         for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/root" || return; done &&
         find "$work/root" -path '*bin/*' -type f -perm -u+x -exec mv -t "$work/bin" {} + &&
         mv "$work/root/usr/share/debootstrap" "$work/bin/debootstrap.d" &&
+        find "$work/root" -name 'lib*.so.*' -exec mv -t "$work/bin" {} + &&
         mv "$work/bin" "$1" &&
         rm -rf "$work"
 }

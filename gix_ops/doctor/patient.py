@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import docker
 import yaml
 
-from gix_components import configuration, stack_file
+from gix_components import configuration, engine, stack_file
 from gix_components.environment import Environment
 from gix_components.problems import ConfigurationError
 from gix_components.settings import EngineSettings
@@ -155,7 +155,7 @@ class Patient:
     @_Fact
     def is_local(self) -> bool:
         """Whether the engine is this machine's."""
-        return bool(self.client.api.base_url.startswith("http+docker://"))
+        return engine.is_local(self.engine_settings)
 
     @_Fact
     def traces(self) -> Stack:

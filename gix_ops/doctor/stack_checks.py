@@ -8,7 +8,6 @@ from docker.errors import NotFound
 from gix_components import preflight
 from gix_components.backups.helper import HELPER_LABEL
 from gix_components.environment import STACK_LABEL
-from gix_components.preflight import Holdings
 from gix_components.problems import ConfigurationError
 from gix_ops import fields
 from gix_ops.doctor.finding import Finding, fault, ok, one_line, skipped, warning
@@ -74,13 +73,15 @@ def locks(patient: Patient) -> Iterator[Finding]:
 def collisions(patient: Patient) -> Iterator[Finding]:
     """Everything on the engine that stands in the way of the stack's next update."""
     environment = patient.environment
-    problems = preflight.collisions(environment, Holdings.of(patient.client))
+    problems = preflight.collisions(environment, preflight.ask(patient.client, environment))
     for problem in problems:
         yield fault(f"{problem.subject}: {problem.limit}", problem.way_out)
     if not problems:
         yield ok("nothing on the engine is in the stack's way")
     if not patient.is_local:
-        yield skipped("the engine is not this machine's: its processes, routes and free disk can't be seen from here")
+        yield skipped(
+            "the engine is not this machine's: its processes, addresses, routes and free disk can't be seen from here"
+        )
 
 
 def helpers(patient: Patient) -> dict[str, str]:

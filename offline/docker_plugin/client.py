@@ -4,6 +4,10 @@ from typing import Any
 
 import docker
 
+from offline.docker_plugin import ssh_transport
+
+ssh_transport.mend()
+
 
 class Client(docker.APIClient):
     """A client that checks an engine's certificate against the authority that the engine's settings name."""

@@ -2,10 +2,11 @@
 
 import contextlib
 import ipaddress
+import itertools
 import secrets
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from pulumi import automation as auto
 
 from gix_components.environment import STACK_LABEL
 from gix_components.merging import merged
+from tests.engine.reservations import of_this_user
 
 PROGRAM = Path(__file__).parents[2]
 SERVICES = ("router", "auction", "enclave")
@@ -175,14 +177,17 @@ def program_copy(directory: Path) -> Path:
     return directory
 
 
+_PORTS = range(12_000, 32_000)
+"""Below those that the kernel gives to clients."""
+_SUBNETS = range(200 * 256, 250 * 256)
+"""The /24 networks from 10.200.0.0 to 10.249.255.0, by their second and third byte."""
+_reserved_ports = of_this_user("ports")
+_reserved_subnets = of_this_user("subnets")
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface on which nothing listens now, below those that the kernel gives to clients."""
-    found: list[int] = []
-    while len(found) < count:
-        port = 12_000 + secrets.randbelow(20_000)
-        if port not in found and is_free(port):
-            found.append(port)
-    return found
+    """Ports of the loopback interface on which nothing listens now, and which no other test is given."""
+    return [_reserved_ports.first_free(_from_anywhere(_PORTS), usable=is_free) for _ in range(count)]
 
 
 def is_free(port: int) -> bool:
@@ -192,17 +197,28 @@ def is_free(port: int) -> bool:
 
 
 def free_subnet(client: docker.DockerClient) -> str:
-    """A /24 that no network of the engine has."""
+    """A /24 that no network of the engine has, and which no other test is given."""
     taken = [
         ipaddress.ip_network(pool["Subnet"])
         for network in client.networks.list()
         for pool in (network.attrs["IPAM"]["Config"] or [])
         if "Subnet" in pool
     ]
-    while True:
-        candidate = ipaddress.ip_network(f"10.{200 + secrets.randbelow(50)}.{secrets.randbelow(256)}.0/24")
-        if not any(candidate.overlaps(other) for other in taken):
-            return str(candidate)
+
+    def usable(number: int) -> bool:
+        return not any(_subnet(number).overlaps(other) for other in taken)
+
+    return str(_subnet(_reserved_subnets.first_free(_from_anywhere(_SUBNETS), usable=usable)))
+
+
+def _subnet(number: int) -> ipaddress.IPv4Network:
+    return ipaddress.IPv4Network(f"10.{number // 256}.{number % 256}.0/24")
+
+
+def _from_anywhere(numbers: range) -> Iterator[int]:
+    """All of `numbers`, from anywhere on: processes that do not share reservations seldom meet, either."""
+    start = secrets.randbelow(len(numbers))
+    return itertools.chain(numbers[start:], numbers[:start])
 
 
 def new_stack(client: docker.DockerClient, directory: Path) -> StackUnderTest:

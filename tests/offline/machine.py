@@ -17,6 +17,7 @@ REAL = (
     "pulumi",
     "pulumi-language-python",
     "actionlint",
+    "ssh",
     "go",
     "apt-get",
     "debootstrap",

@@ -9,7 +9,7 @@ APT = """
     echo "$*" >>"$ENGINE/apt"
     case $* in
         *python3-venv*) touch "$ENGINE/python-works" ;;
-        "download docker-registry busybox-static debootstrap") touch docker-registry_2.8.2_all.deb ;;
+        "download docker-registry busybox-static debootstrap openssh-server libwrap0") touch docker-registry_2.8.2_all.deb ;;
     esac
 """
 DPKG = """
@@ -47,6 +47,7 @@ def test_the_tools_of_the_tests_come_only_when_asked_for(
     unpacked: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     machine.command("apt-get", APT)
+    machine.command("ssh", "exit 1")
     machine.command("dpkg-deb", DPKG)
 
     done = machine.run("packages.sh", *arguments)
@@ -56,8 +57,19 @@ def test_the_tools_of_the_tests_come_only_when_asked_for(
     assert "install" not in ((machine.engine / "apt").read_text() if unpacked else "")
 
 
+def test_the_tests_get_an_ssh_client_where_there_is_none(machine: Machine) -> None:
+    machine.command("apt-get", APT)
+    machine.command("dpkg-deb", DPKG)
+
+    done = machine.run("packages.sh", "--tests")
+
+    assert done.returncode == 0, done.stdout
+    assert "openssh-client" in (machine.engine / "apt").read_text()
+
+
 def test_once_there_the_tools_stay_and_are_not_fetched_again(machine: Machine) -> None:
     machine.command("apt-get", APT)
+    machine.command("ssh", "exit 1")
     machine.command("dpkg-deb", DPKG)
     machine.run("packages.sh", "--tests")
     asked = (machine.engine / "apt").read_text()

@@ -2,8 +2,6 @@
 
 import contextlib
 import io
-import ipaddress
-import random
 import socket
 import tarfile
 import uuid
@@ -16,9 +14,9 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.types import IPAMConfig, IPAMPool
 
+from tests.engine.stack_under_test import free_ports, free_subnet
+
 _APPLETS: Final = ("cat", "false", "httpd", "ls", "sh", "sleep", "touch", "true", "wget")
-_FIRST_SUBNET: Final = int(ipaddress.IPv4Address("10.201.0.0"))
-_SUBNETS: Final = 50 * 256
 
 
 class Sandbox:
@@ -50,19 +48,8 @@ class Sandbox:
         return attributes
 
     def subnet(self) -> str:
-        """A /24 that no network of the engine overlaps."""
-        taken = [
-            ipaddress.ip_network(config["Subnet"])
-            for network in self.client.api.networks()
-            for config in network["IPAM"]["Config"] or []
-            if config.get("Subnet")
-        ]
-        for _ in range(_SUBNETS):
-            address = _FIRST_SUBNET + 256 * random.randrange(_SUBNETS)  # noqa: S311 - to be free, not secret
-            subnet = ipaddress.ip_network((address, 24))
-            if not any(subnet.version == other.version and subnet.overlaps(other) for other in taken):
-                return str(subnet)
-        raise AssertionError("no free subnet")
+        """A /24 that no network of the engine has, and which no other test is given."""
+        return free_subnet(self.client)
 
     def write_image(self, directory: Path, *, content: str = "one", extra: str = "") -> Path:
         """A build context of one file, whose image runs until it is stopped."""
@@ -124,9 +111,8 @@ def ipam(subnet: str) -> IPAMConfig:
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with listening_port() as port:
-        return port
+    """A loopback port that is free, and which no other test is given."""
+    return free_ports(1)[0]
 
 
 def _quietly(action: Callable[..., Any], *arguments: Any, **options: Any) -> None:

@@ -1,13 +1,23 @@
-"""Two hundred stack files with mistakes, made up: each is refused with its problems, and nothing else happens."""
+"""Stack files with mistakes, and hostile ones: each is refused with its problems, and nothing else happens."""
 
+import contextlib
 import json
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast, get_args, get_origin
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from gix_components import configuration
+from gix_components.arguments import StackArgs
+from gix_components.holdings import EngineInfo, Holdings
+from gix_components.preflight import collisions
 from gix_components.problems import ConfigurationError
+from gix_components.service import health_check, wait_seconds
+from gix_components.settings import StackSettings
 from tests.unit.declared import environment
 
 NOTHING_VALID = st.one_of(
@@ -51,3 +61,185 @@ def test_each_made_up_file_is_refused_with_a_problem_for_every_mistake(made_up: 
         for key in values:
             assert f"gix:{section}.{key}" in told
     assert all(problem.limit and problem.way_out for problem in caught.value.problems)
+
+
+LEAST_TRIED = 200
+"""Hostile configurations that each run must have tried."""
+LONGEST_LINE = 3 * 1000 + 20
+DEEP = 100_000
+
+HOSTILE_VALUES = [
+    '"\\u0000"',
+    '"a\\u0000b"',
+    '"\\ud800"',
+    '"' + "x" * 200_000 + '"',
+    '"\\u001b[2J\\r\\n"',
+    "[" * DEEP + "]" * DEEP,
+    '{"a":' * DEEP + "1" + "}" * DEEP,
+    "[" * 40 + "]" * 40,
+    '{"\\u0000": 1}',
+    '{"\\ud800": 1}',
+    '{"\\u001b[2J": "x"}',
+    '{"' + "k" * 100_000 + '": 1}',
+    '{"": {"": {"": null}}}',
+    "1" * 5000,
+    "-" + "9" * 5000,
+    "1e400",
+    "-1e400",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "9223372036854775808",
+    "0.1e-400",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    '""',
+    "{",
+    "\0",
+    "\ud800",
+    "",
+    "[null, {}, [[]]]",
+    '"\\u0661\\u0662"',
+    '"99999999999999999999h"',
+    f'"{"9" * 400}h"',
+    '"0.0000001s"',
+    f'"{"9" * 400}T"',
+    '"../../../../../../../dev/zero"',
+    '"~nobody-of-this-name/x"',
+]
+"""JSON, and text that is none, which no key can take or few can."""
+JSON = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(min_value=-(2**70), max_value=2**70),
+        st.floats(),
+        st.text(alphabet=st.characters(exclude_categories=[])),
+        st.sampled_from(["0", "1s", "64MiB", "172.28.0.0/16", "latest", "SIGINT", "/data", "unix:///x", "\0", "\x1b["]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.text(alphabet=st.characters(exclude_categories=[]), max_size=6), inner, max_size=3),
+    ),
+    max_leaves=8,
+)
+
+
+def keys(model: type[BaseModel] = StackSettings, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every key that a file can have, and the sections that they are in; NAME stands for any name."""
+    for name, field in model.model_fields.items():
+        step = (*path, field.alias or name)
+        yield step
+        kind = field.annotation
+        if get_origin(kind) is dict:
+            step, kind = (*step, "NAME"), get_args(kind)[1]
+            yield step
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys(kind, step)
+
+
+KEYS = sorted(keys())
+
+
+def at(path: tuple[str, ...], value: str) -> dict[str, str]:
+    """A file that has JSON, or text that is none, at a key."""
+    section, *inner = path
+    for step in reversed(inner):
+        value = f"{{{json.dumps(step)}: {value}}}"
+    return {f"gix:{section}": value}
+
+
+def accept_or_refuse(config: Mapping[str, str]) -> None:
+    """A file makes an environment that can be declared, or problems that a terminal can show. Else this raises."""
+    refused, read = None, None
+    try:
+        read = environment(config, secret_keys=set(config))
+    except ConfigurationError as error:
+        refused = error
+    if refused is not None:
+        assert refused.problems
+        assert all(problem.subject and problem.limit and problem.way_out for problem in refused.problems)
+        assert all(line.isprintable() and len(line) < LONGEST_LINE for line in str(refused).splitlines())
+        return
+    assert read
+    for spec in read.specs:
+        service = read.services[spec.name]
+        assert health_check(spec, service.health_check)
+        assert wait_seconds(service.health_check) > 0
+        assert read.image_name(spec)
+    collisions(read, Holdings(local=False, info=EngineInfo()))
+
+
+@pytest.mark.parametrize("value", HOSTILE_VALUES, ids=range(len(HOSTILE_VALUES)))
+def test_a_hostile_value_at_any_key_is_taken_or_refused_and_never_a_traceback(
+    value: str, record_property: Callable[[str, object], None]
+) -> None:
+    for path in KEYS:
+        accept_or_refuse(at(path, value))
+    record_property("hostile configurations", len(KEYS))
+
+
+@settings(max_examples=2 * LEAST_TRIED, deadline=None)
+@given(st.sampled_from(KEYS), JSON)
+def test_any_json_at_any_key_is_taken_or_refused_and_never_a_traceback(path: tuple[str, ...], value: Any) -> None:
+    accept_or_refuse(at(path, json.dumps(value)))
+
+
+@settings(max_examples=LEAST_TRIED, deadline=None)
+@given(st.dictionaries(st.text(alphabet=st.characters(exclude_categories=[])).map("gix:{}".format), st.text()))
+def test_any_text_under_any_key_is_refused_and_never_a_traceback(config: dict[str, str]) -> None:
+    accept_or_refuse(config)
+
+
+@settings(max_examples=LEAST_TRIED, deadline=None)
+@given(st.sampled_from(["router", "images", "ledger", "services", "source", "prefix"]), JSON)
+def test_any_value_from_code_is_taken_or_refused_and_never_a_traceback(key: str, value: Any) -> None:
+    with contextlib.suppress(ConfigurationError):
+        configuration.of(**cast("StackArgs", {key: value}))
+
+
+def test_a_value_that_contains_itself_is_refused() -> None:
+    endless: dict[str, Any] = {}
+    endless["environment"] = endless
+    with pytest.raises(ConfigurationError, match="nested more than"):
+        configuration.of(**cast("StackArgs", {"router": endless}))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "limit"),
+    [
+        ("source", "a\0b", "NUL"),
+        ("source", "x" * 100_000, "File name too long"),
+        ("source", "\ud800", "no valid Unicode"),
+        ("source", "/dev/null", "is no directory"),
+        ("router", "[" * DEEP, "nested more than"),
+        ("router.cpus", "1e400", "64 bits"),
+        ("router.hostPort", "1" * 5000, "64 bits"),
+        ("router.environment.A", '"a\\u0000b"', "NUL"),
+        ("router.environment.A", f'"{"x" * 200_000}"', "200000 bytes long"),
+        ("router.healthCheck.interval", f'"{"9" * 400}h"', "is over 1000h"),
+        ("router.memory", '"9999999T"', "more than any machine has"),
+    ],
+    ids=range(11),
+)
+def test_the_problem_of_a_hostile_value_names_its_key_and_the_limit(path: str, value: str, limit: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        environment(at(tuple(path.split(".")), value))
+    [problem] = caught.value.problems
+    assert problem.subject.startswith(f"gix:{path}")
+    assert limit in problem.limit
+
+
+def test_a_source_that_links_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ConfigurationError, match="gix:source = loop: can't be read"):
+        environment({"gix:source": "loop"}, directory=tmp_path)
+
+
+def test_very_many_problems_are_counted_and_the_first_are_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        environment({"gix:router": json.dumps({f"no{number}": 1 for number in range(500)})})
+    assert len(caught.value.problems) == 500
+    assert "and 450 more" in str(caught.value)

@@ -90,6 +90,49 @@ def test_a_problem_has_key_value_limit_and_way_out() -> None:
             {"logging": {"driver": "syslog", "options": {"max-size": "1m"}}},
             "gix:router.logging.options.max-size",
         ),
+        ("router", {"logging": {"driver": "local", "options": {"tag": "x"}}}, "gix:router.logging.options.tag"),
+        ("router", {"logging": {"driver": "none", "options": {"mode": "blocking"}}}, "gix:router.logging.options.mode"),
+        ("router", {"logging": {"options": {"max-size": "0"}}}, "gix:router.logging.options.max-size"),
+        ("router", {"logging": {"options": {"max-file": "0"}}}, "gix:router.logging.options.max-file"),
+        ("router", {"logging": {"options": {"compress": "true"}}}, "gix:router.logging.options.compress"),
+        (
+            "router",
+            {"logging": {"options": {"max-buffer-size": "4m"}}},
+            "gix:router.logging.options.max-buffer-size",
+        ),
+        (
+            "router",
+            {"logging": {"driver": "local", "options": {"max-file": 1}}},
+            "gix:router.logging.options.max-file",
+        ),
+        (
+            "router",
+            {"logging": {"driver": "syslog", "options": {"syslog-address": "there:514"}}},
+            "gix:router.logging.options.syslog-address",
+        ),
+        ("router", {"dropCapabilities": ["CAP_FLY"]}, "gix:router.dropCapabilities[0]"),
+        ("router", {"stopSignal": "SIGNAL"}, "gix:router.stopSignal"),
+        ("router", {"stopSignal": "SIGRTMIN+16"}, "gix:router.stopSignal"),
+        ("router", {"ulimits": {"files": {"soft": 1, "hard": 1}}}, "gix:router.ulimits.files"),
+        ("router", {"ulimits": {"nofile": {"soft": 2, "hard": 1}}}, "gix:router.ulimits.nofile.soft"),
+        ("router", {"ulimits": {"nofile": {"soft": -1, "hard": 1}}}, "gix:router.ulimits.nofile.soft"),
+        ("router", {"ulimits": {"nofile": {"soft": 1, "hard": 2**63}}}, "gix:router.ulimits.nofile.hard"),
+        ("router", {"tmpfs": {"data": ""}}, "gix:router.tmpfs.data"),
+        ("router", {"tmpfs": {"/": ""}}, "gix:router.tmpfs./"),
+        ("router", {"tmpfs": {"/proc/sys": ""}}, "gix:router.tmpfs./proc/sys"),
+        ("router", {"tmpfs": {"/run": "rw,speed=9"}}, "gix:router.tmpfs./run"),
+        ("auction", {"tmpfs": {"/data": ""}}, "gix:auction.tmpfs./data"),
+        ("auction", {"tmpfs": {"//data/": ""}}, "gix:auction.tmpfs.//data/"),
+        ("auction", {"tmpfs": {"/data/index": ""}}, "gix:auction.tmpfs./data/index"),
+        ("auction", {"tmpfs": {"/tmp/../data": ""}}, "gix:auction.tmpfs./tmp/../data"),
+        ("router", {"extraHosts": {"a b": "192.0.2.7"}}, "gix:router.extraHosts.a b"),
+        ("router", {"extraHosts": {"a:1": "192.0.2.7"}}, "gix:router.extraHosts.a:1"),
+        ("router", {"extraHosts": {"": "192.0.2.7"}}, "gix:router.extraHosts."),
+        ("router", {"extraHosts": {"a": "fe80::1%eth0"}}, "gix:router.extraHosts.a"),
+        ("router", {"labels": {"": "x"}}, "gix:router.labels."),
+        ("router", {"labels": {"a=b": "x"}}, "gix:router.labels.a=b"),
+        ("router", {"environment": {"": "x"}}, "gix:router.environment."),
+        ("router", {"user": "1\u0661"}, "gix:router.user"),
         ("router", {"memory": "1G", "memorySwap": "512M"}, "gix:router.memorySwap"),
         ("router", {"memorySwap": "1G"}, "gix:router.memorySwap"),
         ("enclave", {"metricsPort": 9003}, "gix:enclave.metricsPort"),
@@ -110,6 +153,16 @@ def test_a_problem_has_key_value_limit_and_way_out() -> None:
         ("registry", {"address": "https://ghcr.io"}, "gix:registry.address"),
         ("engine", {"host": "localhost"}, "gix:engine.host"),
         ("engine", {"host": "tcp://10.0.0.1:2375"}, "gix:engine.host"),
+        ("engine", {"host": "tcp://127.evil.com:2375"}, "gix:engine.host"),
+        ("engine", {"host": "tcp://127.0.0.1.evil.com:2375"}, "gix:engine.host"),
+        ("engine", {"host": "tcp://localhost.evil.com:2375"}, "gix:engine.host"),
+        ("engine", {"host": "tcp://127.0.0.1@evil.com:2375"}, "gix:engine.host"),
+        ("engine", {"host": "tcp://[2001:db8::1]:2375"}, "gix:engine.host"),
+        ("engine", {"host": "tcp://[::1:2375"}, "gix:engine.host"),
+        ("engine", {"host": "tcp://127.0.0.1:0"}, "gix:engine.host"),
+        ("engine", {"host": "tcp://127.0.0.1:65536"}, "gix:engine.host"),
+        ("engine", {"host": "tcp://10.0.0.1:2376", "certPath": "~nobody-of-this-name"}, "gix:engine.certPath"),
+        ("engine", {"host": "tcp://10.0.0.1:2376", "certPath": "x" * 9999}, "gix:engine.certPath"),
         ("engine", {"host": "unix:///run/docker.sock", "certPath": "."}, "gix:engine.certPath"),
         ("ledger", {"volume": "a/b"}, "gix:ledger.volume"),
         ("services", [], "gix:services"),
@@ -123,6 +176,40 @@ def test_a_value_that_breaks_a_rule_is_told_by_its_key(section: str, value: Any,
     problem = problems({section: value})[key]
     assert problem.limit
     assert problem.way_out
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("engine", {"host": "tcp://localhost:2375"}),
+        ("engine", {"host": "tcp://127.9.9.9:2375"}),
+        ("engine", {"host": "tcp://[::1]:2375"}),
+        ("engine", {"host": "ssh://root@192.0.2.7:2222"}),
+        ("router", {"stopSignal": "SIGRTMIN+3"}),
+        ("router", {"stopSignal": "SIGRTMAX-14"}),
+        ("router", {"dropCapabilities": ["CAP_CHECKPOINT_RESTORE"]}),
+        ("router", {"ulimits": {"nofile": {"soft": 1024, "hard": -1}, "core": {"soft": -1, "hard": -1}}}),
+        ("router", {"tmpfs": {"/data": "", "/run": "rw,noexec,size=64m,mode=1777", "/var/tmp": "size=10%"}}),
+        ("auction", {"tmpfs": {"/database": "", "/dat": "defaults"}}),
+        ("router", {"extraHosts": {"a-b.c_d": "::1", "gateway": "host-gateway"}}),
+        ("router", {"labels": {"com.example/a:b": "x y"}}),
+        (
+            "router",
+            {"logging": {"options": {"max-size": "0.5m", "max-file": "2", "compress": "true", "tag": "{{.ID}}"}}},
+        ),
+        ("router", {"logging": {"driver": "local", "options": {"max-file": "1", "compress": "false"}}}),
+        ("router", {"logging": {"driver": "journald", "options": {"labels": "a,b", "mode": "non-blocking"}}}),
+        ("router", {"logging": {"driver": "syslog", "options": {"syslog-address": "udp://192.0.2.7:514"}}}),
+        ("router", {"logging": {"options": {"mode": "non-blocking", "max-buffer-size": "4m"}}}),
+    ],
+)
+def test_what_the_engine_takes_is_taken(section: str, value: Any) -> None:
+    assert environment({f"gix:{section}": json.dumps(value)})
+
+
+def test_a_capability_with_a_slip_is_told_with_the_one_that_was_meant() -> None:
+    problem = only(problems({"router": {"dropCapabilities": ["CAP_NET_ROW"]}}), "gix:router.dropCapabilities[0]")
+    assert problem.way_out == "did you mean CAP_NET_RAW?"
 
 
 def test_an_unknown_key_is_told_with_the_one_that_was_meant() -> None:

@@ -1,0 +1,42 @@
+"""Names that the Linux kernel and the engine know: capabilities, signals, limits of a process, options of a tmpfs."""
+
+import re
+
+_CAPABILITIES = """
+AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER
+FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE
+NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE
+SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM
+"""
+_SIGNALS = """
+ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP
+TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX
+"""
+_ULIMITS = "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack"
+_TMPFS_FLAGS = """
+defaults ro rw suid nosuid dev nodev exec noexec sync async dirsync mand nomand atime noatime diratime nodiratime
+relatime norelatime strictatime nostrictatime
+"""
+_TMPFS_VALUES = re.compile(
+    r"(?:size=\d+[kmg%]?|nr_(?:inodes|blocks)=\d+[kmg]?|mode=[0-7]{1,4}|[ug]id=\d{1,10}|mpol=[^,]+)", re.ASCII
+)
+
+CAPABILITIES = frozenset(f"CAP_{name}" for name in _CAPABILITIES.split())
+"""Capabilities as of Linux 5.9."""
+SIGNALS = frozenset(
+    f"SIG{name}"
+    for name in (
+        *_SIGNALS.split(),
+        *(f"RTMIN+{number}" for number in range(1, 16)),
+        *(f"RTMAX-{number}" for number in range(1, 15)),
+    )
+)
+"""Signals by the names that the engine takes."""
+ULIMITS = frozenset(_ULIMITS.split())
+"""Limits of a process that the engine can set."""
+_FLAGS = frozenset(_TMPFS_FLAGS.split())
+
+
+def is_tmpfs_option(option: str) -> bool:
+    """Whether engine and kernel take this as one of the options of a tmpfs."""
+    return option in _FLAGS or _TMPFS_VALUES.fullmatch(option) is not None

@@ -1,0 +1,61 @@
+"""Ports and subnets for one process at a time, so that tests that run side by side never take the same one.
+
+All processes of a user lock one file. The lock on byte N stands for the number N. The kernel gives all of a process's
+locks back when it ends, however it ends.
+"""
+
+import errno
+import fcntl
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+class Reservations:
+    """Numbers, each held by one process until that ends. `file` is the same for all processes that must not share."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._descriptor: int | None = None
+        self._owner = 0
+        self._mine: set[int] = set()
+        self._one_at_a_time = threading.Lock()
+
+    def first_free(self, candidates: Iterator[int], *, usable: Callable[[int], bool]) -> int:
+        """Reserve the first of `candidates` that nobody holds and that is `usable`, which is asked while it is held.
+
+        Raises LookupError where there is none.
+        """
+        with self._one_at_a_time:
+            descriptor = self._opened()
+            for number in candidates:
+                if number not in self._mine and _locked(descriptor, number):
+                    if usable(number):
+                        self._mine.add(number)
+                        return number
+                    fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, number)
+        raise LookupError("nothing is free")
+
+    def _opened(self) -> int:
+        # A forked child has its parent's memory and descriptor, and none of its locks.
+        if self._descriptor is None or self._owner != os.getpid():
+            self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            self._owner = os.getpid()
+        return self._descriptor
+
+
+def _locked(descriptor: int, number: int) -> bool:
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def of_this_user(kind: str) -> Reservations:
+    """The reservations of one kind that all processes of this user share."""
+    return Reservations(Path(tempfile.gettempdir()) / f"gix-test-{kind}-{os.getuid()}")

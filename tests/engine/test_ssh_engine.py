@@ -1,0 +1,63 @@
+"""An engine that is reached through SSH: all of a stack's life, and what preflight does not look at there."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.gixctl import gixctl
+from tests.engine.jobs import ledger, settle
+from tests.engine.ssh_server import SshServer, ssh_server
+from tests.engine.stack_under_test import StackUnderTest
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
+    """An SSH server to this machine's engine, which `ssh` and no other settings of this user know."""
+    with ssh_server(tmp_path / "ssh") as server:
+        monkeypatch.setenv("PATH", f"{server.path}{os.pathsep}{os.environ['PATH']}")
+        yield server
+
+
+def test_a_stack_lives_on_an_engine_at_ssh(fresh: StackUnderTest, server: SshServer, tmp_path: Path) -> None:
+    fresh.change(engine={"host": server.engine})
+    assert "not this machine's" in fresh.up().output
+    assert server.logins
+    settle(fresh, jobs=2)
+    assert fresh.up().is_empty
+
+    verified = gixctl(fresh, "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    file = tmp_path / "ledger.tar.gz"
+    saved = gixctl(fresh, "backup", str(file))
+    assert saved.returncode == 0, saved.stdout + saved.stderr
+    lines = ledger(fresh)
+    settle(fresh, jobs=1)
+    restored = gixctl(fresh, "restore", str(file), "--replace")
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert ledger(fresh) == lines
+
+    fresh.destroy()
+    assert fresh.leavings() == {"containers": [], "networks": [], "volumes": [f"{fresh.prefix}-gcam-data"]}
+
+
+def test_this_machine_s_ports_and_routes_are_not_looked_at_for_an_engine_at_ssh(
+    fresh: StackUnderTest, server: SshServer
+) -> None:
+    fresh.change(engine={"host": server.engine}, router={"bindAddress": "192.0.2.7"})
+    with socket.create_server(("127.0.0.1", fresh.config["gix:auction"]["hostPort"])):
+        told = fresh.preview().output
+    assert "not this machine's: its processes, addresses, routes and free disk are not checked" in told
+
+
+def test_a_server_that_is_not_known_is_told_without_a_traceback(
+    fresh: StackUnderTest, server: SshServer, tmp_path: Path
+) -> None:
+    (tmp_path / "ssh/known_hosts").write_text("")
+    fresh.change(engine={"host": server.engine})
+    done = gixctl(fresh, "doctor", "--json")
+    faults = [each for each in json.loads(done.stdout)["findings"] if each["level"] == "fault"]
+    assert any(each["check"] == "engine" for each in faults), done.stdout

@@ -1,0 +1,378 @@
+"""What an engine may list, down to nonsense: each state of it gives problems or none, never a traceback."""
+
+import ipaddress
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gix_components import engine, holdings, machine, preflight
+from gix_components.environment import STACK_LABEL
+from gix_components.machine import Route
+from gix_components.settings import EngineSettings
+from tests.unit.declared import environment
+
+LEAST_TRIED = 200
+"""Hostile engine states that each run must have tried."""
+
+SOUND: dict[str, Any] = {
+    "info": {
+        "Name": "here",
+        "ServerVersion": "20.10.24",
+        "NCPU": 2,
+        "MemTotal": 2**34,
+        "DockerRootDir": "/nowhere",
+    },
+    "containers": [
+        {
+            "Names": ["/other"],
+            "State": "running",
+            "Labels": {},
+            "Ports": [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 80, "Type": "tcp"}],
+        }
+    ],
+    "networks": [
+        {
+            "Name": "other",
+            "Id": "0" * 64,
+            "Labels": {},
+            "Options": {},
+            "IPAM": {"Driver": "default", "Options": None, "Config": [{"Subnet": "172.17.0.0/16"}]},
+        }
+    ],
+    "volume": None,
+}
+"""An engine that is in no stack's way, in the records of its API."""
+UNPUBLISHED = {"gix:defaults": '{"publish": false}'}
+ROUTER = '["router"]'
+
+
+@pytest.fixture(autouse=True)
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let this machine have these routes: network, device, flags. At first it has none."""
+    monkeypatch.setattr(machine, "_ROUTES", tmp_path / "route")
+
+    def word(address: ipaddress.IPv4Address) -> str:
+        return f"{socket.htonl(int(address)):08X}"
+
+    def write(*routes: tuple[str, str, int]) -> None:
+        lines = ["Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT"]
+        for network, device, flags in routes:
+            range_ = ipaddress.IPv4Network(network)
+            destination, mask = word(range_.network_address), word(range_.netmask)
+            lines.append(f"{device}\t{destination}\t00000000\t{flags:04X}\t0\t0\t0\t{mask}\t0\t0\t0")
+        (tmp_path / "route").write_text("\n".join(lines) + "\n")
+
+    write()
+    return write
+
+
+def told(config: dict[str, str] | None = None, *, local: bool = False, **records: Any) -> list[str]:
+    """The problems of a stack with `config` on the engine SOUND with other `records`."""
+    found = holdings.read(local=local, **(SOUND | records))
+    return [f"{each.subject}: {each.limit}" for each in preflight.collisions(environment(config), found)]
+
+
+def container(**changes: Any) -> list[dict[str, Any]]:
+    return [SOUND["containers"][0] | changes]
+
+
+def network(**changes: Any) -> list[dict[str, Any]]:
+    return [SOUND["networks"][0] | changes]
+
+
+def publishing(port: object, kind: object = "tcp", ip: object = "0.0.0.0") -> list[dict[str, Any]]:
+    return container(Ports=[{"IP": ip, "PublicPort": port, "Type": kind}])
+
+
+def test_a_sound_engine_is_in_nobody_s_way() -> None:
+    assert told() == []
+
+
+STATES: list[dict[str, Any]] = [
+    {"info": None},
+    {"info": {}},
+    {"info": {"ServerVersion": "dev", "NCPU": None, "MemTotal": "lots", "DockerRootDir": None, "Name": 7}},
+    {"info": SOUND["info"] | {"NCPU": 0, "MemTotal": 0}},
+    {"info": SOUND["info"] | {"NCPU": -1, "MemTotal": -1, "ServerVersion": ""}},
+    {"info": SOUND["info"] | {"ServerVersion": "\u0662\u0660.10"}},
+    {"info": SOUND["info"] | {"DockerRootDir": "a\0b"}},
+    {"containers": None},
+    {"containers": [None, "text", 1]},
+    {"containers": [{}]},
+    {"containers": container(Names=None, Labels=None, Ports=None, State=None)},
+    {"containers": container(Names=[], Labels=[], Ports={})},
+    {"containers": container(Names=[None, "", "/"], Labels={"a": None}, State="dead")},
+    {"containers": publishing(None)},
+    {"containers": publishing("50051")},
+    {"containers": publishing(50051, "udp")},
+    {"containers": publishing(50051, "sctp")},
+    {"containers": publishing(99999, ip=None)},
+    {"networks": None},
+    {"networks": [None, [], {}]},
+    {"networks": network(Name=None, Id=None, Labels=None, Options=None)},
+    {"networks": network(IPAM=None)},
+    {"networks": network(IPAM={})},
+    {"networks": network(IPAM={"Config": None})},
+    {"networks": network(IPAM={"Config": [None, {}, {"Subnet": None}, {"Subnet": ""}, {"Gateway": "172.28.0.1"}]})},
+    {"networks": network(IPAM={"Config": [{"Subnet": "fd00::/64"}, {"Subnet": "172.17.0.9/16"}]})},
+    {"networks": network(IPAM={"Config": [{"Subnet": "nonsense"}, {"Subnet": "300.0.0.0/8"}, {"Subnet": 7}]})},
+    {"networks": network(IPAM=[]), "containers": [[]], "info": []},
+]
+"""States of an engine that is in no stack's way, however odd its records are."""
+
+
+@pytest.mark.parametrize("state", STATES, ids=range(len(STATES)))
+def test_an_odd_engine_that_is_in_nobody_s_way_is_taken(state: dict[str, Any]) -> None:
+    assert told(**state) == []
+    assert told(UNPUBLISHED, local=True, **state) == []
+
+
+ODD = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+def records(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """Records with these fields, each of which may be missing, null, or something else altogether."""
+    odd = {key: st.one_of(value, st.none(), ODD) for key, value in fields.items()}
+    return st.one_of(st.fixed_dictionaries({}, optional=odd), ODD)
+
+
+SUBNETS = st.one_of(
+    st.ip_addresses(v=4).flatmap(lambda ip: st.integers(0, 33).map(lambda bits: f"{ip}/{bits}")),
+    st.ip_addresses(v=6).map(lambda ip: f"{ip}/64"),
+    st.sampled_from(["172.28.0.1/16", "172.28.0.0/33", "0.0.0.0/0", "", "172.28.0.0"]),
+)
+LABELS = st.dictionaries(st.sampled_from([STACK_LABEL, "com.docker.compose.project", "a"]), ODD, max_size=2)
+NAMES = st.sampled_from(["/gix-router", "gix-network", "gcam-data", "", "/", "\x1b[2J", "\ud800", "x" * 5000])
+INFO = records(
+    {
+        "Name": NAMES,
+        "ServerVersion": st.sampled_from(["20.10.24", "1.2", "25.0-rc.1", "library", "", "9" * 5000 + ".1"]),
+        "NCPU": st.integers(-1, 4),
+        "MemTotal": st.integers(-1, 2**40),
+        "DockerRootDir": st.sampled_from(["/", "", "relative", "/nowhere", "\0", "\ud800", "x" * 5000]),
+    }
+)
+PORTS = st.lists(
+    records(
+        {
+            "IP": st.sampled_from(["", "::", "0.0.0.0", "127.0.0.1", "nonsense"]),
+            "PublicPort": st.sampled_from([0, -1, 50051, 50052, 99999, "50051"]),
+            "Type": st.sampled_from(["tcp", "udp", "sctp", ""]),
+        }
+    ),
+    max_size=3,
+)
+STATE_NAMES = st.sampled_from(["running", "paused", "dead", "removing", "restarting", "", "unheard of"])
+CONTAINERS = st.lists(
+    records({"Names": st.lists(NAMES, max_size=2), "State": STATE_NAMES, "Labels": LABELS, "Ports": PORTS}), max_size=3
+)
+NETWORKS = st.lists(
+    records(
+        {
+            "Name": NAMES,
+            "Id": NAMES,
+            "Labels": LABELS,
+            "Options": st.dictionaries(st.just("com.docker.network.bridge.name"), ODD),
+            "IPAM": records({"Config": st.lists(records({"Subnet": SUBNETS}), max_size=3)}),
+        }
+    ),
+    max_size=3,
+)
+CONFIGURATIONS = st.sampled_from(
+    [
+        {},
+        {"gix:ledger": '{"adopt": true}'},
+        {"gix:takeOver": "true"},
+        {"gix:defaults": '{"cpus": 1.5, "memory": "2G", "dropCapabilities": ["CAP_BPF"], "bindAddress": "127.0.0.1"}'},
+        {"gix:services": '["router"]', "gix:router": '{"publish": false, "healthCheck": {"startInterval": "1s"}}'},
+    ]
+)
+
+
+@settings(max_examples=2 * LEAST_TRIED, deadline=None)
+@given(
+    config=CONFIGURATIONS,
+    local=st.booleans(),
+    info=st.one_of(INFO, ODD),
+    containers=st.one_of(CONTAINERS, ODD),
+    networks=st.one_of(NETWORKS, ODD),
+    volume=records({"Labels": LABELS}),
+)
+def test_any_records_of_an_engine_give_problems_or_none(
+    config: dict[str, str], *, local: bool, info: Any, containers: Any, networks: Any, volume: Any
+) -> None:
+    found = holdings.read(local=local, info=info, containers=containers, networks=networks, volume=volume)
+    for problem in preflight.collisions(environment(config), found):
+        assert str(problem).replace("\n", "").isprintable()
+        assert problem.limit
+        assert problem.way_out
+
+
+def test_a_tcp_port_that_a_container_publishes_is_told_and_a_udp_port_is_not() -> None:
+    holder = "gix:router.hostPort = 50051: is held by the container other"
+    assert told(containers=publishing(50051)) == [holder]
+    assert told(containers=publishing(50051, ip="::")) == [holder]
+    assert told(containers=publishing(50051, "udp")) == []
+
+
+def test_a_holder_of_a_port_that_has_no_name_is_told_all_the_same() -> None:
+    state = [publishing(50051)[0] | {"Names": None}]
+    assert told(containers=state) == ["gix:router.hostPort = 50051: is held by the container without a name"]
+
+
+def test_a_network_whose_subnet_has_host_bits_is_told_by_its_range() -> None:
+    state = network(IPAM={"Config": [{"Subnet": "fd00::/64"}, {"Subnet": "172.28.3.7/24"}]})
+    assert told(networks=state) == [
+        "gix:network.subnet = 172.28.0.0/16: overlaps 172.28.3.0/24 of other, made by something else"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ({"cpus": 2.5}, "gix:router.cpus = 2.5: the engine has 2"),
+        (
+            {"memory": "17G"},
+            "gix:router.memory = 17G: the engine's machine has 16384MiB, so that this limits nothing",
+        ),
+        (
+            {"dropCapabilities": ["CAP_BPF"]},
+            "gix:router.dropCapabilities = CAP_BPF: the engine, 20.10.24, is older than 23 and refuses it",
+        ),
+        (
+            {"healthCheck": {"startInterval": "1s"}},
+            "gix:router.healthCheck.startInterval = 1s: the engine, 20.10.24, is older than 25 and ignores it",
+        ),
+    ],
+)
+def test_what_the_engine_can_t_give_is_told(section: dict[str, Any], problem: str) -> None:
+    assert told({"gix:router": json.dumps(section)}) == [problem]
+
+
+@pytest.mark.parametrize(
+    "section", [{"cpus": 2}, {"memory": "16G"}, {"dropCapabilities": ["ALL", "CAP_NET_RAW"]}], ids=str
+)
+def test_what_the_engine_can_give_is_taken(section: dict[str, Any]) -> None:
+    assert told({"gix:router": json.dumps(section)}) == []
+
+
+@pytest.fixture
+def held_port() -> Iterator[int]:
+    """A port of loopback on which this process listens."""
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        yield holder.getsockname()[1]
+
+
+def test_a_port_of_this_machine_is_in_the_way_of_this_machine_s_engine_alone(held_port: int) -> None:
+    config = {"gix:services": ROUTER, "gix:router": json.dumps({"hostPort": held_port, "bindAddress": "127.0.0.1"})}
+    assert told(config, local=True) == [f"gix:router.hostPort = {held_port}: is held by a process of this machine"]
+    assert told(config, local=False) == []
+
+
+def test_a_udp_port_of_this_machine_is_in_nobody_s_way() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        section = {"hostPort": holder.getsockname()[1], "bindAddress": "127.0.0.1"}
+        config = {"gix:services": ROUTER, "gix:router": json.dumps(section)}
+        assert told(config, local=True) == []
+
+
+def test_an_address_that_this_machine_does_not_have_is_refused_for_this_machine_s_engine_alone() -> None:
+    config = {"gix:services": ROUTER, "gix:router": '{"bindAddress": "192.0.2.7"}'}
+    assert told(config, local=True) == ["gix:router.bindAddress = 192.0.2.7: this machine has no such address"]
+    assert told(config, local=False) == []
+    assert told(config | {"gix:router": '{"bindAddress": "192.0.2.7", "publish": false}'}, local=True) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "docker_host", "local"),
+    [
+        (None, None, True),
+        (None, "", True),
+        (None, "unix:///var/run/docker.sock", True),
+        (None, "npipe:////./pipe/docker_engine", True),
+        (None, "ssh://me@there", False),
+        (None, "tcp://127.0.0.1:2375", False),
+        (None, "there:2375", False),
+        ("unix:///var/run/docker.sock", "ssh://me@there", True),
+        ("ssh://root@127.0.0.1:2222", None, False),
+        ("tcp://127.0.0.1:2375", None, False),
+    ],
+)
+def test_an_engine_is_this_machine_s_where_its_address_is_a_socket_or_a_pipe(
+    host: str | None,
+    docker_host: str | None,
+    local: bool,  # noqa: FBT001 - a column of the table
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    if docker_host is not None:
+        monkeypatch.setenv("DOCKER_HOST", docker_host)
+    assert engine.is_local(EngineSettings(host=host)) == local
+
+
+WANTED = "172.28.0.0/16"
+
+
+@pytest.mark.parametrize(
+    ("route", "on_link", "collides"),
+    [
+        ("0.0.0.0/0", False, False),
+        ("0.0.0.0/0", True, False),
+        ("0.0.0.0/1", False, False),
+        ("128.0.0.0/1", False, False),
+        ("128.0.0.0/1", True, False),
+        ("172.0.0.0/8", True, False),
+        ("172.16.0.0/12", False, False),
+        ("172.16.0.0/12", True, True),
+        ("172.28.0.0/16", False, True),
+        ("172.28.0.0/16", True, True),
+        ("172.28.9.0/24", False, True),
+        ("172.28.9.9/32", True, True),
+        ("172.29.0.0/16", True, False),
+        ("10.0.0.0/8", True, False),
+    ],
+)
+def test_a_route_collides_with_a_range_that_it_shares_and_not_because_it_covers_everything(
+    route: str,
+    on_link: bool,  # noqa: FBT001 - a column of the table
+    collides: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    found = Route(network=ipaddress.IPv4Network(route), device="tun0", on_link=on_link)
+    assert found.collides(ipaddress.IPv4Network(WANTED)) == collides
+
+
+VPN = [("0.0.0.0/1", "tun0", 0x3), ("128.0.0.0/1", "tun0", 0x3)]
+ATTACHED = ("172.28.0.0/16", "eth0", 0x1)
+
+
+def test_the_routes_of_this_machine_are_those_that_are_up(table: Callable[..., None]) -> None:
+    table(*VPN, ATTACHED, ("172.28.0.0/16", "eth1", 0x0))
+    assert [(str(each.network), each.device, each.on_link) for each in machine.routes()] == [
+        ("0.0.0.0/1", "tun0", False),
+        ("128.0.0.0/1", "tun0", False),
+        ("172.28.0.0/16", "eth0", True),
+    ]
+
+
+def test_a_vpn_s_routes_are_in_nobody_s_way(table: Callable[..., None]) -> None:
+    table(*VPN)
+    assert told(UNPUBLISHED, local=True) == []
+
+
+def test_a_network_of_this_machine_is_in_the_way_of_this_machine_s_engine_alone(table: Callable[..., None]) -> None:
+    table(ATTACHED)
+    assert told(UNPUBLISHED, local=True) == [
+        "gix:network.subnet = 172.28.0.0/16: overlaps this machine's route to 172.28.0.0/16 by eth0"
+    ]
+    assert told(UNPUBLISHED, local=False) == []
