@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import docker
-from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.errors import ImageNotFound, NotFound
 from docker.models.containers import Container
 
 from gix_components import engine
-from gix_components.backups.errors import LedgerError
+from gix_components.backups.errors import ENGINE_ERRORS, LedgerError
 from gix_components.settings import EngineSettings
 
 
@@ -34,7 +34,7 @@ class Ledger:
         try:
             client = engine.connect(self.engine, self.directory)
             client.ping()
-        except (DockerException, OSError) as error:
+        except (*ENGINE_ERRORS, OSError) as error:
             raise LedgerError(f"the Docker engine does not answer ({error}); start it: make setup") from error
         return client
 
