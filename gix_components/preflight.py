@@ -19,6 +19,7 @@ import pulumi
 from docker.errors import DockerException, NotFound
 
 from gix_components import engine
+from gix_components.backups.helper import HELPER_LABEL
 from gix_components.catalog import CATALOG
 from gix_components.environment import STACK_LABEL, Environment
 from gix_components.problems import PreflightError, Problem
@@ -30,6 +31,9 @@ ENGINE_WITH_START_INTERVAL = (25, 0)
 """The first engine that knows a health check's start interval."""
 LEAST_FREE_DISK_BYTES = 2 * 2**30
 """Free space on the engine's disk, below which a build of the services' images is not begun."""
+
+_HOLDERS = frozenset({"backup", "restore"})
+"""What a helper works for that keeps the auction from writing."""
 
 _Record = dict[str, Any]
 
@@ -64,7 +68,7 @@ def check(environment: Environment) -> None:
         raise PreflightError("Docker engine", [_unreachable(environment, error)]) from None
     if not holdings.local:
         pulumi.log.info("the engine is not this machine's: its processes, routes and free disk are not checked")
-    problems = collisions(environment, holdings)
+    problems = [*collisions(environment, holdings), *_helpers(environment, holdings)]
     if not problems and environment.settings.take_over:
         for name in Occupants.of(holdings.client, environment).names:
             pulumi.log.warn(f"{name} is stopped and removed in this update: gix:takeOver is set")
@@ -73,7 +77,10 @@ def check(environment: Environment) -> None:
 
 
 def collisions(environment: Environment, holdings: Holdings) -> list[Problem]:
-    """Everything on the engine that stands in the way of the stack; raises DockerException where it stops answering."""
+    """Everything on the engine that stands in the way of the stack; raises DockerException where it stops answering.
+
+    A backup or restore at work is not among it: it ends by itself.
+    """
     return [problem for look in _LOOKS for problem in look(environment, holdings)]
 
 
@@ -233,6 +240,20 @@ def _volume(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
             limit=f"is there already, made by {_held_by(volume['Labels'])}",
             way_out="set gix:ledger.adopt to true to take it over with its data, or gix:ledger.volume to another name",
         )
+
+
+def _helpers(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+    for container in holdings.containers:
+        labels = container["Labels"] or {}
+        verb = labels.get(HELPER_LABEL)
+        # An auction that an update starts would write to files that a restore is about to replace.
+        if _is_ours(environment, labels) and verb in _HOLDERS:
+            name = container["Names"][0].removeprefix("/") if container["Names"] else container["Id"]
+            yield Problem(
+                subject=f"container {name} ({container['State']})",
+                limit=f"is of a {verb} of the ledger that is at work, or was cut off",
+                way_out="wait for its end; if none is at work: gixctl doctor --fix",
+            )
 
 
 def _ports(environment: Environment, holdings: Holdings) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ class Ledger:
     """A ledger. `label` is the stack's, PROJECT/STACK; `container` the auction's name; `directory` the program's.
 
     `image` is the auction's image: what looks at the volume runs from it, since it is on the engine anyway. It needs
-    GNU tar and coreutils, which Debian always has.
+    GNU tar, coreutils, findutils and flock, which Debian always has.
     """
 
     engine: EngineSettings

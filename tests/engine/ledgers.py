@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -81,12 +82,17 @@ def helpers(stack: StackUnderTest) -> list[str]:
     return [str(each.name) for each in stack.client.containers.list(all=True, filters=mine, ignore_removed=True)]
 
 
+def until(reached: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + WITHIN_SECONDS
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def until_in_order(stack: StackUnderTest) -> None:
     """Wait until nothing works on the ledger any more and the auction serves."""
-    deadline = time.monotonic() + WITHIN_SECONDS
-    while helpers(stack) or auction(stack).status != "running":
-        assert time.monotonic() < deadline, (helpers(stack), auction(stack).status)
-        time.sleep(0.05)
+    until(lambda: not helpers(stack) and auction(stack).status == "running")
     jobs.until_it_settles(stack.endpoint("router"))
 
 
