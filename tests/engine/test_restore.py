@@ -318,9 +318,9 @@ def test_what_root_wrote_in_the_last_moment_before_the_swap_keeps_the_old_ledger
             return bool(beside.start().wait()["StatusCode"] == 0)
 
         done = Watched(stack, "restore", str(archives[other(before)]), "--replace").run("start helper", write)
-    assert done.returncode == 1
-    assert "index/late was changed while the restore was at work; nothing was replaced" in done.stderr
     assert in_auction(stack, "cat /data/index/late; rm /data/index/late") == "acknowledged\n"
+    assert done.returncode == 1
+    assert "./index was changed while the restore was at work; nothing was replaced" in done.stderr
     assert holds(stack, archives) == before
 
 
