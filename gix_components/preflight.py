@@ -12,6 +12,7 @@ import pulumi
 from docker.errors import DockerException
 
 from gix_components import engine, machine, units
+from gix_components.backups.helper import HELPER_LABEL
 from gix_components.catalog import CATALOG
 from gix_components.environment import STACK_LABEL, Environment
 from gix_components.holdings import HeldContainer, Holdings, Labels
@@ -29,6 +30,8 @@ LEAST_FREE_DISK_BYTES = 2 * 2**30
 
 _NEW_CAPABILITIES = frozenset({"CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE"})
 _ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
+_HOLDERS = frozenset({"backup", "restore"})
+"""What a helper works for that keeps the auction from writing."""
 
 
 def check(environment: Environment) -> None:
@@ -43,7 +46,7 @@ def check(environment: Environment) -> None:
         pulumi.log.info(
             "the engine is not this machine's: its processes, addresses, routes and free disk are not checked"
         )
-    problems = collisions(environment, holdings)
+    problems = [*collisions(environment, holdings), *_helpers(environment, holdings)]
     if problems:
         raise PreflightError(f"Docker engine {holdings.info.name}".rstrip(), problems)
     for name in occupants:
@@ -60,7 +63,10 @@ def ask(client: docker.DockerClient, environment: Environment) -> Holdings:
 
 
 def collisions(environment: Environment, holdings: Holdings) -> list[Problem]:
-    """Everything on the engine that stands in the way of the stack."""
+    """Everything on the engine that stands in the way of the stack.
+
+    A backup or restore at work is not among it: it ends by itself.
+    """
     return [problem for look in _LOOKS for problem in look(environment, holdings)]
 
 
@@ -230,6 +236,18 @@ def _addresses(environment: Environment, holdings: Holdings) -> Iterator[Problem
                 subject=f"{service}.bindAddress = {address}",
                 limit="this machine has no such address",
                 way_out="write 0.0.0.0 for all, 127.0.0.1 for this machine alone, or an address that `ip addr` shows",
+            )
+
+
+def _helpers(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+    for container in holdings.containers:
+        verb = container.labels.get(HELPER_LABEL)
+        # An auction that an update starts would write to files that a restore is about to replace.
+        if _is_ours(environment, container.labels) and verb in _HOLDERS:
+            yield Problem(
+                subject=f"container {container.names[0] if container.names else '(no name)'} ({container.state})",
+                limit=f"is of a {verb} of the ledger that is at work, or was cut off",
+                way_out="wait for its end; if none is at work: gixctl doctor --fix",
             )
 
 

@@ -10,3 +10,7 @@ ENGINE_ERRORS = (DockerException, RequestException, HTTPError)
 
 class LedgerError(Exception):
     """The text says what is wrong, what became of the ledger where that is in doubt, and what to do."""
+
+
+class OldLedgerKeptError(LedgerError):
+    """A restore is done, and the old ledger stays beside the new one: something wrote to it in the last moment."""

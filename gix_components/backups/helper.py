@@ -24,6 +24,11 @@ RESUME_LABEL = "io.gix.resume"
 """On a helper's container: what its end owes the auction: `unpause`, `start`, or `nothing`."""
 
 Verb = Literal["backup", "restore", "look"]
+Owed = Literal["unpause", "start", "nothing"]
+"""What the end of a backup or restore owes the auction."""
+
+SWAP_REFUSED = 3
+"""Exit code of swap.sh where it refuses to begin the swap."""
 
 _CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
 _LAST_WORDS_BYTES = 600
@@ -37,7 +42,7 @@ def create(  # noqa: PLR0913 - each is a word of the container's own
     *,
     work: str,
     name: str | None = None,
-    resume: str = "nothing",
+    resume: Owed = "nothing",
     scratch: str | None = None,
     image: str | None = None,
 ) -> Container:
@@ -74,6 +79,11 @@ def create(  # noqa: PLR0913 - each is a word of the container's own
                 "if none is: gixctl doctor --fix"
             ) from error
         raise LedgerError(f"no container can look at {ledger.volume}: {error.explanation}") from error
+
+
+def lock(ledger: Ledger) -> str:
+    """The name of the helper of a backup or restore: only one container can have it."""
+    return f"{ledger.volume}-helper"
 
 
 def of(client: docker.DockerClient, ledger: Ledger, work: str | None) -> list[Container]:
@@ -156,11 +166,13 @@ def finish(container: Container, stream: Iterator[tuple[bytes | None, bytes | No
 
 
 def last_words(words: bytes) -> str:
-    """The end of what a container complained of, in a line."""
-    return " ".join(words[-_LAST_WORDS_BYTES:].decode(errors="replace").split()) or "it said nothing"
+    """The end of what a container complained of, in a line without control characters."""
+    text = " ".join(words[-_LAST_WORDS_BYTES:].decode(errors="replace").split())
+    # The names of files are in it, and may be anything.
+    return "".join(each if each.isprintable() else "?" for each in text) or "it said nothing"
 
 
-def swap_command(what: Literal["swap", "settle"]) -> list[str]:
+def swap_command(what: Literal["ready", "swap", "settle"]) -> list[str]:
     """The command that runs swap.sh in a container."""
     script = importlib.resources.files("gix_components.backups").joinpath("swap.sh").read_text()
     return ["sh", "-euc", script, "swap.sh", what]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import docker
-from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.errors import ImageNotFound, NotFound
 from docker.models.containers import Container
 
 from gix_components import engine
-from gix_components.backups.errors import LedgerError
+from gix_components.backups.errors import ENGINE_ERRORS, LedgerError
 from gix_components.settings import EngineSettings
 
 
@@ -19,7 +19,7 @@ class Ledger:
     """A ledger. `label` is the stack's, PROJECT/STACK; `container` the auction's name; `directory` the program's.
 
     `image` is the auction's image: what looks at the volume runs from it, since it is on the engine anyway. It needs
-    GNU tar, coreutils and findutils, which Debian always has.
+    GNU tar, coreutils, findutils and flock, which Debian always has.
     """
 
     engine: EngineSettings
@@ -34,7 +34,7 @@ class Ledger:
         try:
             client = engine.connect(self.engine, self.directory)
             client.ping()
-        except (DockerException, OSError) as error:
+        except (*ENGINE_ERRORS, OSError) as error:
             raise LedgerError(f"the Docker engine does not answer ({error}); start it: make setup") from error
         return client
 

@@ -1,21 +1,32 @@
 """Puts what an archive holds in the place of a ledger."""
 
 import io
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gix_components.backups import archive, helper
+from gix_components.backups import archive, helper, writers
 from gix_components.backups.archive import WORK_DIRECTORY, Contents, Progress, ignore_progress
 from gix_components.backups.errors import LedgerError
 from gix_components.backups.ledger import Ledger
+from gix_components.backups.recovery import settle
 from gix_components.backups.work import Work, work
 from gix_components.catalog import DATA_DIRECTORY
 
 _BLOCK_BYTES = 2**20
 _HEADROOM_BYTES = 2**24
 """What must stay free on the volume's disk besides the files."""
+_FILE_BYTES = 2**12
+"""What a file takes on the disk besides its content, at most."""
+_LARGEST_ID = 2**32 - 2
+"""The largest user and group id: the next one means none."""
+_ATTRIBUTES = re.compile(
+    r"(?P<uid>\d{1,10}):(?P<gid>\d{1,10}) (?P<mode>[0-7]{1,11}) (?P<time>@-?\d{1,12}(\.\d+)?)", re.ASCII
+)
+"""Owner, mode and time, as `Contents.directory` has them."""
+_MODE_BITS = 0o7777
 _LOOK = f"""
 cd {DATA_DIRECTORY}
 stat -c '%u:%g %a %y' .
@@ -56,44 +67,83 @@ def restore(ledger: Ledger, source: Path, *, replace: bool = False, progress: Pr
     done: the volume then holds what it held before, unless the text says otherwise.
     """
     contents = archive.check(source, progress)
+    wanted = _attributes(source, contents)
     with work(ledger, "restore", helper.swap_command("swap"), how="stop") as at_work:
+        writers.refuse(at_work.client, ledger, but=ledger.container)
         found = _Found.by(at_work)
-        if found.file and not (replace or found.cut_off):
-            raise LedgerError(
-                f"{ledger.volume} is not empty: it holds {found.file}; save it with gixctl backup, "
-                "and give --replace to put the archive in its place"
-            )
-        needed = contents.content_bytes + _HEADROOM_BYTES
-        if found.free_bytes < needed:
-            raise LedgerError(
-                f"{ledger.volume}: {found.free_bytes >> 20} MiB are free on its disk, and {needed >> 20} MiB are "
-                "needed, since the old content stays until the new one is there; free some"
-            )
-        at_work.hold()
         if found.cut_off:
-            helper.run(
-                at_work.client, ledger, at_work.id, helper.swap_command("settle"), "the end of a cut-off restore"
-            )
-        at_work.container.put_archive(DATA_DIRECTORY, _prepared(contents, found))
+            at_work.hold()
+            settle(at_work.client, ledger, at_work.id)
+            found = _Found.by(at_work)
+        _refuse(ledger, contents, found, replace=replace)
+        at_work.hold()
+        if not replace:
+            # The auction may have written its first line meanwhile.
+            _refuse(ledger, contents, _Found.by(at_work), replace=False)
+        at_work.container.put_archive(DATA_DIRECTORY, _prepared(contents, wanted or found.attributes))
         at_work.container.put_archive(f"{DATA_DIRECTORY}/{WORK_DIRECTORY}/new", _blocks(source, progress))
+        helper.run(at_work.client, ledger, at_work.id, helper.swap_command("ready"), "the restore")
+        # What starts from now on cannot open the ledger; what has it open already is still there.
+        writers.refuse(at_work.client, ledger)
         helper.finish(at_work.container, helper.output(at_work.container), "the restore")
     return contents
 
 
-def _prepared(contents: Contents, found: _Found) -> bytes:
+def _refuse(ledger: Ledger, contents: Contents, found: _Found, *, replace: bool) -> None:
+    """Raise LedgerError where the contents can't have the place of what was found."""
+    if found.file and not replace:
+        raise LedgerError(
+            f"{ledger.volume} is not empty: it holds {found.file}; save it with gixctl backup, "
+            "and give --replace to put the archive in its place"
+        )
+    needed = contents.content_bytes + len(contents.digests) * _FILE_BYTES + _HEADROOM_BYTES
+    if found.free_bytes < needed:
+        raise LedgerError(
+            f"{ledger.volume}: {found.free_bytes >> 20} MiB are free on its disk, and {needed >> 20} MiB are "
+            "needed, since the old content stays until the new one is there; free some"
+        )
+
+
+def _attributes(source: Path, contents: Contents) -> str | None:
+    """Owner, mode and time that an archive gives the ledger's directory; None where it gives none.
+
+    Raises LedgerError where no directory can have them.
+    """
+    if contents.directory is None:
+        return None
+    found = _ATTRIBUTES.fullmatch(contents.directory)
+    if found is None or any(int(identity) > _LARGEST_ID for identity in found.group("uid", "gid")):
+        raise LedgerError(
+            f"{source} gives {DATA_DIRECTORY} an owner, mode or time that no directory can have: "
+            f"{contents.directory!a}; take another archive"
+        )
+    # Some tars put the kind of a file into its mode, too.
+    return f"{found['uid']}:{found['gid']} {int(found['mode'], 8) & _MODE_BITS:o} {found['time']}"
+
+
+def _prepared(contents: Contents, attributes: str) -> bytes:
     """A tar of the directories in which the restore puts things together, and of what swap.sh reads."""
-    attributes = contents.directory or found.attributes
     whole = io.BytesIO()
     with tarfile.open(fileobj=whole, mode="w") as tar:
         for name in (WORK_DIRECTORY, f"{WORK_DIRECTORY}/new"):
             entry = tarfile.TarInfo(name)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o700
             tar.addfile(entry)
-        for name, content in (("sums", contents.sums()), ("attributes", f"{attributes}\n".encode())):
+        for name, content in (("sums", _sums(contents)), ("attributes", f"{attributes}\n".encode())):
             entry = tarfile.TarInfo(f"{WORK_DIRECTORY}/{name}")
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     return whole.getvalue()
+
+
+def _sums(contents: Contents) -> bytes:
+    """The files and their digests as `sha256sum --zero` writes them: no name needs to be escaped."""
+    return b"".join(
+        sorted(
+            digest.encode() + b"  ./" + name.encode(errors="surrogateescape") + b"\0"
+            for name, digest in contents.digests.items()
+        )
+    )
 
 
 def _blocks(source: Path, progress: Progress) -> Iterator[bytes]:

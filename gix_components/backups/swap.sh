@@ -1,70 +1,127 @@
 #!/bin/sh
-# swap.sh swap|settle
+# swap.sh ready|swap|settle
 #
-# Runs in a container, on a ledger's volume at /data, while no auction has it open.
-#   swap    checks what a restore has put into .gix-restore/new by the list .gix-restore/sums, and puts it in the place
-#           of everything else; the directory gets what .gix-restore/attributes says: owner, mode, time
-#   settle  ends what a cut-off restore left: takes back what was not yet whole, goes on with a swap that had begun
+# Runs as root in a container that has a ledger's volume at /data.
+#   ready   compares what a restore has put into .gix-restore/new with the list .gix-restore/sums, tries the attributes
+#           that the directory gets (.gix-restore/attributes: owner, mode, time), then closes the directory to all but
+#           root: a container that starts from now on cannot open the ledger
+#   swap    puts new/ in the place of everything else; refuses where something was written since the restore began
+#   settle  ends a restore: takes back one whose swap has not begun, carries on one whose swap has; opens the directory.
+#           What was written into the old files since the restore began is kept, and settle prints under which name.
 #
 # Whenever it is cut off, each file of the ledger is whole, under its own name, in new/ or in old/.
+# Every path begins with ./, so that no name on the volume is taken for an option.
 set -eu
 cd "${DATA_DIRECTORY:-/data}"
-work=.gix-restore
-done=.gix-restored
+work=./.gix-restore
+# One at a time: nothing is taken back while it is put in place.
+exec 9<.
+flock 9
 
-finish() {
-    sync -f .
-    # Renamed first: half of it gone, it would look like a swap to go on with.
-    mv -T $work $done
-    read -r owner mode time <$done/attributes
-    rm -rf $done
-    chown "$owner" .
-    chmod "$mode" .
-    touch -d "$time" .
+exists() { [ -e "$1" ] || [ -L "$1" ]; }
+
+# open_as PATH FILE: gives a directory the owner and the mode that a file tells; the time is for the end.
+open_as() {
+    read -r owner mode time <"$2"
+    chown "$owner" "$1"
+    chmod "$mode" "$1"
 }
 
-if [ "$1" = swap ]; then
-    rm -rf $done
-    cd $work/new
-    rm -f .gix-manifest.json
-    [ "$(find . -type f -printf . | wc -c)" -eq "$(wc -l <../sums)" ] || {
-        echo "not every file arrived on the volume" >&2
+ready() {
+    rm -f $work/new/.gix-manifest.json
+    (cd $work/new && find . -type f -exec sha256sum --zero {} +) >$work/found
+    LC_ALL=C sort -z -o $work/arrived $work/found
+    LC_ALL=C comm -z -3 $work/arrived $work/sums >$work/differing
+    if [ -s $work/differing ]; then
+        names=$(tr '\0\n\t' '\n? ' <$work/differing | sed 's/^ *[^ ]*  //' | sort -u | head -n 3)
+        echo "what arrived on the volume is not what the archive holds: $names" >&2
         exit 1
+    fi
+    open_as $work/new $work/attributes
+    touch -d "$time" $work/new
+    stat -c '%u:%g %a %y' . >$work/closing
+    sync -f .
+    # By a rename, so that settle never reads half of it.
+    mv -T $work/closing $work/before
+    chmod 700 .
+    chown "${CLOSED_OWNER:-0:0}" .
+    sync -f .
+}
+
+swap() {
+    # sums is the first thing that a restore writes after it has stopped the auction.
+    changed=$(find . -mindepth 1 -path $work -prune -o -newercc $work/sums -print -quit)
+    [ -z "$changed" ] || {
+        echo "$changed was changed while the restore was at work; nothing was replaced" >&2
+        exit 3
     }
-    [ ! -s ../sums ] || sha256sum --check --strict --quiet ../sums
-    cd ../..
     mkdir $work/old
     sync -f .
     : >$work/swapping
     sync -f .
-elif [ ! -e $work/swapping ]; then
-    rm -rf $work $done
-    exit
-fi
+    place
+}
 
-exists() { [ -e "$1" ] || [ -L "$1" ]; }
-
-# What has no successor goes first: afterwards new/ no longer tells which that is.
-if [ ! -e $work/placing ]; then
-    for each in * .[!.]* ..?*; do
-        if exists "$each" && [ "$each" != $work ] && ! exists "$work/new/$each"; then
-            mv -T "$each" "$work/old/$each"
-        fi
-    done
-    : >$work/placing
-fi
-
-for path in "$work"/new/* "$work"/new/.[!.]* "$work"/new/..?*; do
-    exists "$path" || continue
-    each=${path#"$work/new/"}
-    if exists "$each" && ! exists "$work/old/$each"; then
-        if [ -d "$each" ] || [ -d "$path" ]; then
-            mv -T "$each" "$work/old/$each"
-        else
-            # A second name for the old file, so that the rename below leaves no moment without one.
-            ln "$each" "$work/old/$each"
-        fi
+place() {
+    # What has no successor goes first: afterwards new/ no longer tells which that is.
+    if [ ! -e $work/placing ]; then
+        for path in ./* ./.[!.]* ./..?*; do
+            if exists "$path" && [ "$path" != $work ] && ! exists "$work/new/$path"; then
+                mv -T "$path" "$work/old/$path"
+            fi
+        done
+        : >$work/placing
     fi
-    mv -fT "$path" "$each"
-done
-finish
+    for new in "$work"/new/* "$work"/new/.[!.]* "$work"/new/..?*; do
+        exists "$new" || continue
+        path=./${new#"$work/new/"}
+        if exists "$path" && ! exists "$work/old/$path"; then
+            if [ -d "$path" ] || [ -d "$new" ]; then
+                mv -T "$path" "$work/old/$path"
+            else
+                # A second name for the old file, so that the rename below leaves no moment without one.
+                ln "$path" "$work/old/$path"
+            fi
+        fi
+        mv -fT "$new" "$path"
+    done
+    sync -f .
+}
+
+keep() {
+    if [ ! -e $work/kept ]; then
+        : >$work/now
+        late=$(find $work/old -type f -newermc $work/sums ! -newermc $work/now -print -quit)
+        [ -n "$late" ] || return 0
+        date +.gix-kept-%s%N >$work/keeping
+        mv -T $work/keeping $work/kept
+    fi
+    read -r name <$work/kept
+    if [ -e $work/old ]; then
+        mv -T $work/old "./$name"
+    fi
+}
+
+settle() {
+    if [ -e $work/swapping ]; then
+        place
+        if [ -e $work/old ] || [ -e $work/kept ]; then
+            keep
+        fi
+        open_as . $work/attributes
+        if [ -e $work/kept ]; then
+            cat $work/kept
+        fi
+        rm -rf $work/new $work/old $work/before
+        # From here on there is nothing to carry on, nor to take back.
+        rm -f $work/swapping
+    elif [ -e $work/before ]; then
+        open_as . $work/before
+    fi
+    rm -rf $work
+    if [ -n "${time-}" ]; then
+        touch -d "$time" .
+    fi
+}
+
+"$1"

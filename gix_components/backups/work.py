@@ -10,18 +10,13 @@ import docker
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from gix_components.backups import guard, helper
+from gix_components.backups import guard, helper, writers
 from gix_components.backups.errors import ENGINE_ERRORS, LedgerError
 from gix_components.backups.ledger import Ledger
 from gix_components.backups.recovery import resume
 
 Hold = Literal["pause", "stop"]
 """How the auction is kept from writing: frozen between two instructions, or ended with its own signal."""
-
-_GRACE_SECONDS = 10
-"""Docker's own, where the container states none."""
-_OWED = {"pause": "unpause", "stop": "start"}
-_HELD = {"pause": "paused", "stop": "exited"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +27,7 @@ class Work:
     ledger: Ledger
     container: Container
     how: Hold
+    owed: helper.Owed
     id: str
 
     def look(self, script: str, *words: str, scratch: str | None = None) -> bytes:
@@ -39,21 +35,32 @@ class Work:
         return helper.look(self.client, self.ledger, self.id, script, *words, scratch=scratch)
 
     def hold(self) -> str | None:
-        """Keep the auction from writing; the state that it is in then, None for one that does not run anyway."""
-        auction = self.ledger.auction(self.client)
-        if auction is None or auction.status != "running":
+        """Keep the auction from writing; the state that it is in then, None for one that does not run anyway.
+
+        An auction that its restart policy is about to start is stopped, since it cannot be paused. Raises LedgerError
+        where the auction changed its state since the work began, so that the end of the work would not undo the hold.
+        """
+        state = self.state()
+        if state not in writers.ACTIVE:
             return None
+        if self.owed == "start":
+            writers.stop(self.client, self.ledger.container)
+            return "exited"
+        if self.owed == "unpause" and state == "running" and not self._pause():
+            # Somebody was faster to end it, as an update does.
+            return None
+        if self.how == "pause" and self.state() == "paused":
+            return "paused"
+        raise LedgerError(f"{self.ledger.container} is {state} now, and was not a moment ago; try again")
+
+    def _pause(self) -> bool:
         try:
-            if self.how == "pause":
-                auction.pause()
-            else:
-                auction.stop(timeout=auction.attrs["Config"].get("StopTimeout") or _GRACE_SECONDS)
+            self.client.api.pause(self.ledger.container)
         except APIError as error:
-            if self.state() != "running":
-                # Somebody was faster to end it, as an update does.
-                return None
-            raise LedgerError(f"{self.ledger.container} can't be held: {error.explanation}") from error
-        return _HELD[self.how]
+            if self.state() not in writers.ACTIVE:
+                return False
+            raise LedgerError(f"{self.ledger.container} can't be paused: {error.explanation}; try again") from error
+        return True
 
     def state(self) -> str | None:
         """The engine's word for what the auction does now; None where there is no container."""
@@ -62,7 +69,7 @@ class Work:
 
     def resume(self) -> None:
         """Let the auction go on, as the end of the work does anyway."""
-        resume(self.client, self.ledger, self.container.labels[helper.RESUME_LABEL])
+        resume(self.client, self.ledger, self.owed)
 
 
 @contextmanager
@@ -78,19 +85,26 @@ def work(
     try:
         ledger.check(client)
         auction = ledger.auction(client)
-        owed = _OWED[how] if auction is not None and auction.status == "running" else "nothing"
+        owed = _owed(how, None if auction is None else auction.status)
         identity = secrets.token_hex(8)
-        with guard.watched(ledger, identity):
+        with guard.watched(ledger, identity, owed):
             container = helper.create(
                 client,
                 ledger,
                 verb,
                 command,
                 work=identity,
-                name=f"{ledger.volume}-helper",
+                name=helper.lock(ledger),
                 resume=owed,
                 scratch=scratch,
             )
-            yield Work(client=client, ledger=ledger, container=container, how=how, id=identity)
+            yield Work(client=client, ledger=ledger, container=container, how=how, owed=owed, id=identity)
     except ENGINE_ERRORS as error:
         raise LedgerError(f"the {verb} failed: {error}") from error
+
+
+def _owed(how: Hold, state: str | None) -> helper.Owed:
+    """What the end of the work owes an auction that was in this state at its beginning."""
+    if state == "restarting" or (how == "stop" and state in writers.ACTIVE):
+        return "start"
+    return "unpause" if state == "running" else "nothing"

@@ -86,9 +86,9 @@ def restore_command(
     """Put a backup in the place of the ledger.
 
     All of the archive is read and checked before anything is touched. A ledger that holds anything is refused without
-    --replace. The auction is stopped, and started again at the end. The old content stays on the volume until the new
-    one is there and has been compared with the archive, so the volume's disk needs room for both. Owners, modes and
-    times are those of the archive.
+    --replace. The auction is stopped, and started again at the end; any other container that can write to the volume
+    must be stopped first. The old content stays on the volume until the new one is there and has been compared with
+    the archive, so the volume's disk needs room for both. Owners, modes and times are those of the archive.
 
     Cut off at any moment, even killed, it leaves the old ledger or the new one, never a mixture.
 

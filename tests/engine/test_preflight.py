@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 from docker.types import IPAMConfig, IPAMPool
 
+from gix_components.backups.helper import HELPER_LABEL
+from gix_components.environment import STACK_LABEL
 from tests.engine.stack_under_test import StackUnderTest
 from tests.engine.test_failures import failure
 
@@ -103,6 +105,32 @@ def test_a_volume_that_something_else_made_is_refused_and_taken_over_when_told_t
 def test_a_volume_to_take_over_that_is_not_there(untouched: StackUnderTest) -> None:
     untouched.change(ledger={"adopt": True})
     assert "there is no volume" in failure(untouched)
+
+
+@pytest.mark.parametrize("verb", ["backup", "restore"])
+def test_a_backup_or_restore_that_is_at_work(untouched: StackUnderTest, image: str, verb: str) -> None:
+    name = f"{untouched.prefix}-gcam-data-helper"
+    labels = {STACK_LABEL: f"gix/{untouched.name}", HELPER_LABEL: verb}
+    container = untouched.client.containers.create(image, ["true"], name=name, labels=labels)
+    try:
+        told = failure(untouched)
+    finally:
+        container.remove()
+    assert f"container {name} (created): is of a {verb} of the ledger that is at work, or was cut off" in told
+    assert "gixctl doctor --fix" in told
+
+
+def test_a_look_at_the_ledger_and_another_stack_s_restore_are_in_nobody_s_way(
+    platform: StackUnderTest, image: str
+) -> None:
+    mine, others = f"gix/{platform.name}", f"gix/{platform.name}-other"
+    labels = [{STACK_LABEL: mine, HELPER_LABEL: "look"}, {STACK_LABEL: others, HELPER_LABEL: "restore"}]
+    helpers = [platform.client.containers.create(image, ["true"], labels=each) for each in labels]
+    try:
+        assert platform.up().is_empty
+    finally:
+        for helper in helpers:
+            helper.remove()
 
 
 def test_more_processors_than_the_engine_has(untouched: StackUnderTest) -> None:

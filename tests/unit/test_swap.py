@@ -1,144 +1,346 @@
-"""The script that puts a restored ledger in the old one's place, cut off before each command that it runs."""
+"""The script that puts a restored ledger in the old one's place: whatever files are called, and wherever it is cut off.
+
+Each test records how many sets of names and how many interrupted runs it tried; `pytest --junitxml` lists them.
+"""
 
 import hashlib
 import itertools
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from gix_components import backups
+from gix_components.backups.archive import WORK_DIRECTORY
+from gix_components.backups.helper import SWAP_REFUSED
+from gix_components.backups.manifest import MANIFEST_NAME
 
 SCRIPT = Path(backups.__file__).with_name("swap.sh")
-COMMANDS = ("chmod", "chown", "find", "ln", "mkdir", "mv", "rm", "sha256sum", "stat", "sync", "touch")
-OLD = {"ledger.jsonl": "old\n", "index/a": "old a", "only-old": "x", ".hidden": "old h", "kind": "a file"}
-ATTRIBUTES = f"{os.getuid()}:{os.getgid()} 750 @1000000000.000000005\n"
-NEW = {"ledger.jsonl": "new\n", "index/b": "new b", "only new": "y", "..odd": "new o", "kind/now": "a directory"}
+COMMANDS = (
+    *("cat", "chmod", "chown", "comm", "date", "find", "flock", "head", "ln", "mkdir", "mv", "rm", "sha256sum"),
+    *("sed", "sort", "stat", "sync", "touch", "tr"),
+)
+OWNER = f"{os.getuid()}:{os.getgid()}"
+ATTRIBUTES = f"{OWNER} 750 @1000000000.000000005\n"
+OLD_MODE, NEW_MODE = 0o755, 0o750
+
+Files = dict[bytes, bytes]
+"""What is in a directory: content by path."""
+
+OLD: Files = {
+    b"ledger.jsonl": b"old\n",
+    b"index/a": b"old a",
+    b"only-old": b"x",
+    b".hidden": b"old h",
+    b"kind": b"a file",
+}
+NEW: Files = {
+    b"ledger.jsonl": b"new\n",
+    b"index/b": b"new b",
+    b"only new": b"y",
+    b"..odd": b"new o",
+    b"kind/now": b"a directory",
+}
+HOSTILE = (
+    *(b"--help", b"-rf", b"-v", b"--", b"*", b"\n", b".gix-restored", b"-", b"--target-directory=x", b"a\\b", b"\x81"),
+    *(b"...", b"(", b"!", b"-newer", b"?", b"[!.]*", b"..a", b".gix-kept", b"$(touch x)", b"`x`", b"'", b'"'),
+    *(b" ", b"\r", b"\t", b"a\n", b"\x88\x80", b"\xff", b"=", b"#", b"~", b"x" * 255),
+)
 
 
-def write(directory: Path, files: dict[str, str]) -> None:
+def write(directory: Path, files: Files) -> None:
     for name, content in files.items():
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text(content)
+        path = directory / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
-def files(directory: Path) -> dict[str, str]:
-    return {str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()}
+def files(directory: Path) -> Files:
+    found = (path for path in directory.rglob("*") if path.is_file())
+    return {os.fsencode(path.relative_to(directory)): path.read_bytes() for path in found}
+
+
+def prepared(volume: Path, old: Files, new: Files) -> Path:
+    """A volume on which a restore has put everything that its script needs."""
+    volume.mkdir()
+    volume.chmod(OLD_MODE)
+    write(volume, old)
+    work = volume / WORK_DIRECTORY
+    (work / "new").mkdir(parents=True)
+    sums = sorted(
+        hashlib.sha256(content).hexdigest().encode() + b"  ./" + name + b"\0" for name, content in new.items()
+    )
+    (work / "sums").write_bytes(b"".join(sums))
+    (work / "attributes").write_text(ATTRIBUTES)
+    write(work / "new", new)
+    return volume
 
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Path:
-    """A volume on which a restore has put everything that its script needs."""
-    return prepared(tmp_path / "volume")
+    return prepared(tmp_path / "volume", OLD, NEW)
 
 
-def prepared(volume: Path) -> Path:
-    volume.mkdir()
-    write(volume, OLD)
-    new = volume / ".gix-restore" / "new"
-    new.mkdir(parents=True)
-    write(new, NEW)
-    sums = "".join(f"{hashlib.sha256(text.encode()).hexdigest()}  ./{name}\n" for name, text in NEW.items())
-    (new.parent / "sums").write_text(sums)
-    (new.parent / "attributes").write_text(ATTRIBUTES)
-    return volume
+def run(volume: Path, what: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": path or os.environ["PATH"], "DATA_DIRECTORY": str(volume), "CLOSED_OWNER": OWNER}
+    return subprocess.run(
+        ["sh", SCRIPT, what],
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        start_new_session=True,
+    )
 
 
-def run(volume: Path, what: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": path, "DATA_DIRECTORY": str(volume)}
-    return subprocess.run(["sh", SCRIPT, what], env=environment, capture_output=True, text=True, check=False)
+def well(done: subprocess.CompletedProcess[str]) -> str:
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
 
 
-@pytest.fixture
-def deadly(tmp_path: Path) -> Path:
+def restored(volume: Path, path: str | None = None) -> bool:
+    """Run a restore's steps; whether it came to its end."""
+    return all(run(volume, step, path).returncode == 0 for step in ("ready", "swap", "settle"))
+
+
+def mode(volume: Path) -> int:
+    return volume.stat().st_mode & 0o7777
+
+
+@pytest.fixture(scope="session")
+def deadly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A PATH on which each command takes one from a counter, and the one that takes the last kills the script."""
-    directory = tmp_path / "bin"
-    directory.mkdir()
+    directory = tmp_path_factory.mktemp("deadly")
     for command in COMMANDS:
         wrapper = directory / command
+        # The power stays on, and waiting for a busy disk takes most of the time.
+        rest = "true" if command == "sync" else f'{shutil.which(command)} "$@"'
         wrapper.write_text(
-            f'#!/bin/sh\nread -r left <"{directory}/left"\n[ "$left" -gt 0 ] || kill -9 $PPID\n'
-            f'echo $((left - 1)) >"{directory}/left"\nexec {shutil.which(command)} "$@"\n'
+            f'#!/bin/sh\nread -r left <"{directory}/left"\n[ "$left" -gt 0 ] || kill -9 0\n'
+            f'echo $((left - 1)) >"{directory}/left"\nexec {rest}\n'
         )
         wrapper.chmod(0o755)
     return directory
 
 
-def test_a_swap_leaves_the_new_files_alone_with_the_attributes_of_their_directory(volume: Path) -> None:
-    done = run(volume, "swap")
-    assert (done.returncode, done.stderr) == (0, "")
+def cut_off(volume: Path, deadly: Path, steps: int, script: Callable[[Path, str], bool] = restored) -> bool:
+    """Run a script so that the command after so many is its end; whether it was cut off by that."""
+    (deadly / "left").write_text(f"{steps}\n")
+    return not script(volume, f"{deadly}:{os.environ['PATH']}")
+
+
+def settles(volume: Path, path: str) -> bool:
+    return run(volume, "settle", path).returncode == 0
+
+
+def settled(volume: Path, old: Files, new: Files) -> bool:
+    """Settle a volume; whether it holds the new ledger then. Fails where it holds neither, or anything besides."""
+    there = files(volume).values()
+    assert all(content in there for content in old.values()) or all(content in there for content in new.values())
+    assert well(run(volume, "settle")) == ""
+    is_new = mode(volume) == NEW_MODE
+    assert is_new or mode(volume) == OLD_MODE
+    assert files(volume) == (new if is_new else old)
+    assert not (volume / WORK_DIRECTORY).exists()
+    return is_new
+
+
+def test_a_restore_leaves_the_new_files_alone_with_the_attributes_of_their_directory(volume: Path) -> None:
+    assert restored(volume)
     assert files(volume) == NEW
     assert sorted(path.name for path in volume.iterdir()) == ["..odd", "index", "kind", "ledger.jsonl", "only new"]
-    assert volume.stat().st_mode & 0o777 == 0o750
+    assert mode(volume) == NEW_MODE
     assert volume.stat().st_mtime_ns == 10**18 + 5
 
 
-def test_cut_off_before_any_of_its_commands_it_loses_nothing_and_can_be_ended(tmp_path: Path, deadly: Path) -> None:
+def test_from_ready_to_settle_the_directory_is_open_to_its_owner_alone(volume: Path) -> None:
+    for step in ("ready", "swap"):
+        well(run(volume, step))
+        assert mode(volume) == 0o700
+    well(run(volume, "settle"))
+    assert mode(volume) == NEW_MODE
+
+
+def test_a_restore_that_is_taken_back_gives_the_directory_its_attributes_back(volume: Path) -> None:
+    os.utime(volume, ns=(0, 10**18 + 7))
+    volume.chmod(0o2751)
+    well(run(volume, "ready"))
+    well(run(volume, "settle"))
+    assert (files(volume), mode(volume), volume.stat().st_mtime_ns) == (OLD, 0o2751, 10**18 + 7)
+
+
+@pytest.mark.parametrize("names", [(b"ledger.jsonl",), HOSTILE[:13]], ids=["plain", "hostile"])
+def test_cut_off_before_any_of_its_commands_it_loses_nothing_and_can_be_ended(
+    tmp_path: Path, deadly: Path, names: tuple[bytes, ...], record_property: Callable[[str, object], None]
+) -> None:
+    # Some names are in both, some in one of them, and some change from a file to a directory or back.
+    old = OLD | {name: b"old of " + name for name in names[::2]} | {name + b"/x": b"old" for name in names[1::4]}
+    new = NEW | {name: b"new of " + name for name in names[::3]} | {name + b"/y": b"new" for name in names[1::3]}
     outcomes = []
     for steps in itertools.count():
-        volume = prepared(tmp_path / f"volume-{steps}")
-        (deadly / "left").write_text(f"{steps}\n")
-        done = run(volume, "swap", f"{deadly}:{os.environ['PATH']}")
-        if done.returncode == 0:
-            break
-        there = list(files(volume).values())
-        assert all(content in there for content in OLD.values()) or all(content in there for content in NEW.values())
+        volume = prepared(tmp_path / f"volume-{steps}", old, new)
+        was_cut_off = cut_off(volume, deadly, steps)
         # The ledger's own name is never without a whole file.
-        assert (volume / "ledger.jsonl").read_text() in {"old\n", "new\n"}
-
-        settled = run(volume, "settle")
-        assert (settled.returncode, settled.stderr) == (0, "")
-        assert files(volume) in (OLD, NEW)
-        assert not list(volume.glob(".gix*"))
-        outcomes.append(files(volume) == NEW)
-    assert len(outcomes) > 15
+        assert (volume / "ledger.jsonl").read_bytes() in {old[b"ledger.jsonl"], new[b"ledger.jsonl"]}
+        outcomes.append(settled(volume, old, new))
+        shutil.rmtree(volume)
+        if not was_cut_off:
+            break
+    record_property("names", len({*old, *new}))
+    record_property("interrupted", len(outcomes) - 1)
+    assert len(outcomes) > 30
     # What was taken back comes first, then what was carried on: never one after the other's beginning.
     assert outcomes == sorted(outcomes)
     assert {*outcomes} == {False, True}
 
 
-def test_settling_is_itself_cut_off_without_a_loss(tmp_path: Path, deadly: Path) -> None:
-    """Cut off in the middle of the swap, then in every command of its settling."""
+def swaps(volume: Path, path: str) -> bool:
+    return run(volume, "swap", path).returncode == 0
+
+
+@pytest.mark.parametrize("steps_of_swap", [6, 8, 1000], ids=["begun", "half way", "whole"])
+def test_settling_is_itself_cut_off_without_a_loss(
+    tmp_path: Path, deadly: Path, steps_of_swap: int, record_property: Callable[[str, object], None]
+) -> None:
     for steps in itertools.count():
-        volume = prepared(tmp_path / f"volume-{steps}")
-        path = f"{deadly}:{os.environ['PATH']}"
-        (deadly / "left").write_text("12\n")
-        assert run(volume, "swap", path).returncode
-        assert (volume / ".gix-restore" / "swapping").exists()
-        (deadly / "left").write_text(f"{steps}\n")
-        settled = run(volume, "settle", path)
-        assert run(volume, "settle").returncode == 0
-        assert files(volume) == NEW
-        if settled.returncode == 0:
+        volume = prepared(tmp_path / f"volume-{steps}", OLD, NEW)
+        well(run(volume, "ready"))
+        cut_off(volume, deadly, steps_of_swap, swaps)
+        assert (volume / WORK_DIRECTORY / "swapping").exists()
+        again = cut_off(volume, deadly, steps, settles)
+        assert settled(volume, OLD, NEW)
+        shutil.rmtree(volume)
+        if not again:
             break
-    assert steps > 5
+    record_property("interrupted", steps)
+    assert steps >= 9
+
+
+def names() -> st.SearchStrategy[bytes]:
+    """Names that a file may have: what a shell or a command may take for something else, and any bytes."""
+    made_up = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"/", b"-").replace(b"\0", b"0"))
+    reserved = {b".", b"..", os.fsencode(WORK_DIRECTORY), os.fsencode(MANIFEST_NAME)}
+    return st.one_of(st.sampled_from(HOSTILE), made_up).filter(lambda name: name not in reserved)
+
+
+def trees() -> st.SearchStrategy[Files]:
+    """Files in a directory, some of them in a directory of their own."""
+    contents = st.binary(max_size=8)
+    return st.dictionaries(
+        names(), st.one_of(contents, st.dictionaries(names(), contents, min_size=1, max_size=2)), max_size=6
+    ).map(flat)
+
+
+def flat(tree: dict[bytes, bytes | Files]) -> Files:
+    return {
+        b"/".join((name, *rest)): content
+        for name, inside in tree.items()
+        for rest, content in (
+            [((), inside)] if isinstance(inside, bytes) else [((each,), deep) for each, deep in inside.items()]
+        )
+    }
+
+
+@settings(max_examples=100, deadline=None)
+@given(old=trees(), new=trees(), steps=st.integers(0, 60))
+@example(old=dict.fromkeys(HOSTILE, b"old"), new={}, steps=1000)
+@example(old={}, new=dict.fromkeys(HOSTILE, b"new"), steps=1000)
+@example(old={b"--help": b"old"}, new={b"--help/x": b"new"}, steps=1000)
+def test_whatever_the_names_it_is_all_old_or_all_new(deadly: Path, old: Files, new: Files, steps: int) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        volume = prepared(Path(directory) / "volume", old, new)
+        if not cut_off(volume, deadly, steps):
+            assert files(volume) == new
+        settled(volume, old, new)
 
 
 def test_files_that_did_not_arrive_as_they_are_in_the_archive_stop_it_before_the_old_ones_move(volume: Path) -> None:
-    (volume / ".gix-restore" / "new" / "ledger.jsonl").write_text("nee\n")
-    done = run(volume, "swap")
+    (volume / WORK_DIRECTORY / "new/ledger.jsonl").write_text("nee\n")
+    done = run(volume, "ready")
     assert done.returncode
-    assert "ledger.jsonl: FAILED" in done.stdout
-    assert run(volume, "settle").returncode == 0
+    assert "what arrived on the volume is not what the archive holds: ./ledger.jsonl" in done.stderr
+    well(run(volume, "settle"))
     assert files(volume) == OLD
 
 
 def test_a_file_too_few_stops_it_too(volume: Path) -> None:
-    (volume / ".gix-restore" / "new" / "only new").unlink()
-    done = run(volume, "swap")
+    (volume / WORK_DIRECTORY / "new/only new").unlink()
+    done = run(volume, "ready")
     assert done.returncode
-    assert "not every file arrived" in done.stderr
-    assert run(volume, "settle").returncode == 0
+    assert "./only new" in done.stderr
+    well(run(volume, "settle"))
     assert files(volume) == OLD
 
 
+@pytest.mark.parametrize("attributes", [f"{OWNER} 750 @nan", "-1:-1 750 @1", f"{OWNER} 999 @1", "", "x"])
+def test_attributes_that_no_directory_can_have_stop_it_before_the_old_ones_move(volume: Path, attributes: str) -> None:
+    (volume / WORK_DIRECTORY / "attributes").write_text(f"{attributes}\n")
+    assert run(volume, "ready").returncode
+    well(run(volume, "settle"))
+    assert (files(volume), mode(volume)) == (OLD, OLD_MODE)
+
+
 def test_an_empty_archive_empties_the_volume(tmp_path: Path) -> None:
-    volume = tmp_path / "volume"
-    (volume / ".gix-restore" / "new").mkdir(parents=True)
-    (volume / ".gix-restore" / "sums").write_text("")
-    (volume / ".gix-restore" / "attributes").write_text(ATTRIBUTES)
-    write(volume, OLD)
-    assert run(volume, "swap").returncode == 0
+    volume = prepared(tmp_path / "volume", OLD, {})
+    assert restored(volume)
     assert files(volume) == {}
+
+
+def tick(volume: Path) -> None:
+    """Wait until the file system's clock has gone on since the restore began."""
+    probe = volume.with_name("probe")
+    while True:
+        probe.touch()
+        if probe.stat().st_mtime_ns > (volume / WORK_DIRECTORY / "sums").stat().st_ctime_ns:
+            return
+
+
+@pytest.mark.parametrize("change", ["a line", "a new file", "a file gone"])
+def test_a_swap_is_refused_where_something_was_written_since_the_restore_began(volume: Path, change: str) -> None:
+    well(run(volume, "ready"))
+    tick(volume)
+    if change == "a line":
+        with (volume / "index/a").open("ab") as file:
+            file.write(b"acknowledged")
+    elif change == "a new file":
+        (volume / "index/c").write_bytes(b"acknowledged")
+    else:
+        (volume / "index/a").unlink()
+    now = files(volume)
+    done = run(volume, "swap")
+    assert done.returncode == SWAP_REFUSED
+    assert "was changed while the restore was at work" in done.stderr
+    well(run(volume, "settle"))
+    there = {name: content for name, content in now.items() if not name.startswith(os.fsencode(WORK_DIRECTORY))}
+    assert (files(volume), mode(volume)) == (there, OLD_MODE)
+
+
+def test_what_is_written_into_an_old_file_after_the_swap_is_kept_wherever_settling_is_cut_off(
+    tmp_path: Path, deadly: Path
+) -> None:
+    for steps in itertools.count():
+        volume = prepared(tmp_path / f"volume-{steps}", OLD, NEW)
+        with (volume / "ledger.jsonl").open("ab") as held_open:
+            well(run(volume, "ready"))
+            well(run(volume, "swap"))
+            tick(volume)
+            held_open.write(b"acknowledged\n")
+        (deadly / "left").write_text(f"{steps}\n")
+        first = run(volume, "settle", f"{deadly}:{os.environ['PATH']}")
+        told = (first.stdout + well(run(volume, "settle"))).split()
+        kept = [path for path in volume.iterdir() if path.name.startswith(".gix-kept-")]
+        assert len(kept) == 1
+        assert {*told} == {kept[0].name}
+        assert files(kept[0]) == OLD | {b"ledger.jsonl": b"old\nacknowledged\n"}
+        shutil.rmtree(kept[0])
+        assert (files(volume), mode(volume)) == (NEW, NEW_MODE)
+        if first.returncode == 0:
+            break
+    assert steps > 10

@@ -1,0 +1,136 @@
+"""A way to the engine on which tests see every request, in time to do something before the engine gets it."""
+
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+_SOCKET = "/var/run/docker.sock"
+_BLOCK_BYTES = 2**16
+
+
+class EngineProxy:
+    """Listens on a port of the loopback interface, and hands on what it hears to the engine of the tests.
+
+    `before` is called with each request, such as `POST /containers/ID/start`, before the engine gets it; where it
+    returns False the engine does not get it.
+    """
+
+    def __init__(self, before: Callable[[str], bool]) -> None:
+        self._before = before
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: set[socket.socket] = set()
+        self._cut = False
+        self._lock = threading.Lock()
+
+    @property
+    def address(self) -> str:
+        """The address, as DOCKER_HOST."""
+        return f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def cut(self) -> None:
+        """End every connection, and take none until `mend`."""
+        with self._lock:
+            self._cut = True
+            for each in self._open:
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        """Take connections again."""
+        with self._lock:
+            self._cut = False
+
+    def close(self) -> None:
+        """End everything."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+
+    def serve(self) -> None:
+        """Take connections until `close`."""
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._connection, args=[client], daemon=True).start()
+
+    def _connection(self, client: socket.socket) -> None:
+        with client, _to_engine() as engine:
+            with self._lock:
+                if self._cut:
+                    return
+                self._open |= {client, engine}
+            answers = threading.Thread(target=_answers, args=[engine, client], daemon=True)
+            answers.start()
+            with suppress(OSError):
+                self._requests(client, engine)
+            with suppress(OSError):
+                engine.shutdown(socket.SHUT_WR)
+            answers.join()
+            with self._lock:
+                self._open -= {client, engine}
+
+    def _requests(self, client: socket.socket, engine: socket.socket) -> None:
+        heard = client.makefile("rb")
+        while first := heard.readline():
+            head = first
+            while (line := heard.readline()) not in {b"\r\n", b""}:
+                head += line
+            if not self._before(_told(first)):
+                engine.shutdown(socket.SHUT_RDWR)
+                return
+            engine.sendall(head + b"\r\n")
+            for block in _body(head.lower(), heard):
+                engine.sendall(block)
+
+
+def _body(head: bytes, heard: BinaryIO) -> Iterator[bytes]:
+    if b"transfer-encoding: chunked" in head:
+        size = -1
+        while size:
+            line = heard.readline()
+            size = int(line.split(b";")[0], 16)
+            yield line + heard.read(size + 2)
+    elif length := re.search(rb"content-length: (\d+)", head):
+        yield heard.read(int(length[1]))
+
+
+def _told(first: bytes) -> str:
+    method, path, _ = first.decode().split(" ")
+    return f"{method} {re.sub(r'^/v[0-9.]+', '', path.partition('?')[0])}"
+
+
+def _answers(engine: socket.socket, client: socket.socket) -> None:
+    with suppress(OSError):
+        while block := engine.recv(_BLOCK_BYTES):
+            client.sendall(block)
+    with suppress(OSError):
+        client.shutdown(socket.SHUT_RDWR)
+
+
+def _to_engine() -> socket.socket:
+    kind, _, where = os.environ.get("DOCKER_HOST", f"unix://{_SOCKET}").partition("://")
+    if kind == "unix":
+        engine = socket.socket(socket.AF_UNIX)
+        engine.connect(where)
+        return engine
+    host, _, port = where.rpartition(":")
+    return socket.create_connection((host, int(port)))
+
+
+@contextmanager
+def engine_proxy(before: Callable[[str], bool]) -> Iterator[EngineProxy]:
+    """A proxy that listens for as long as the block lasts."""
+    proxy = EngineProxy(before)
+    thread = threading.Thread(target=proxy.serve)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        proxy.close()
+        thread.join()

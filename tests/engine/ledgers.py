@@ -1,0 +1,131 @@
+"""What the tests of backups and restores share: a stack with files of every kind on its ledger's volume."""
+
+import json
+import signal
+import subprocess
+import tarfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import docker
+from docker.models.containers import Container
+
+from gix_components.backups.helper import HELPER_LABEL
+from gix_components.environment import STACK_LABEL
+from tests.engine import jobs
+from tests.engine.gixctl import command, gixctl
+from tests.engine.stack_under_test import StackUnderTest, new_stack
+
+WITHIN_SECONDS = 30
+
+# Everything that a restore must bring back, names last: kind, mode, owner, time, size, target, content.
+FINGERPRINT = r"""
+cd /data
+find . -printf '%y %m %U:%G %T@ %s %l %p\n' | LC_ALL=C sort -k 7
+find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum
+"""
+ODD_FILES = r"""
+cd /data
+mkdir -m 2750 index && printf one >index/first && chmod 0640 index/first && touch -d @1700000000.123456789 index/first
+chown 1234:4321 index/first
+ln -s ../ledger.jsonl index/latest && ln index/first index/second
+printf '' >'index/a b' && chown -h 5:6 index/latest && touch -h -d @1600000000.5 index/latest
+head -c 8000000 /dev/urandom >index/large && chown 1000:1000 index/large
+touch -d @1500000000.25 index
+"""
+
+
+def stack_with_odd_files(client: docker.DockerClient, directory: Path) -> StackUnderTest:
+    """A stack that is up, with settled jobs and files of every kind on its volume."""
+    stack = new_stack(client, directory)
+    try:
+        stack.up()
+        jobs.settle(stack, 3)
+        in_auction(stack, ODD_FILES)
+    except BaseException:
+        stack.remove()
+        raise
+    return stack
+
+
+def auction(stack: StackUnderTest) -> Container:
+    return stack.client.containers.get(f"{stack.prefix}-gix-auction")
+
+
+def in_auction(stack: StackUnderTest, script: str) -> str:
+    """Run a script as root in the auction's container; what it wrote."""
+    done = auction(stack).exec_run(["bash", "-euc", script], user="root")
+    assert isinstance(done.output, bytes)
+    assert done.exit_code == 0, done.output
+    return done.output.decode()
+
+
+def on_volume(stack: StackUnderTest, script: str) -> str:
+    """Run a script on the stack's volume, whether its auction runs or not; what it wrote."""
+    image = stack.container("auction")["Image"]
+    volume = [f"{stack.prefix}-gcam-data:/data"]
+    words = ["bash", "-euc", script]
+    said = stack.client.containers.run(image, words, entrypoint=[], user="0", volumes=volume, remove=True)
+    return bytes(said).decode()
+
+
+def fingerprint(stack: StackUnderTest) -> str:
+    return on_volume(stack, FINGERPRINT)
+
+
+def helpers(stack: StackUnderTest) -> list[str]:
+    mine: dict[str, str | list[str] | bool] = {"label": [f"{STACK_LABEL}=gix/{stack.name}", HELPER_LABEL]}
+    return [str(each.name) for each in stack.client.containers.list(all=True, filters=mine, ignore_removed=True)]
+
+
+def until(reached: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + WITHIN_SECONDS
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def until_in_order(stack: StackUnderTest) -> None:
+    """Wait until nothing works on the ledger any more and the auction serves."""
+    until(lambda: not helpers(stack) and auction(stack).status == "running")
+    jobs.until_it_settles(stack.endpoint("router"))
+
+
+def done_well(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def ledger_in(path: Path) -> list[dict[str, Any]]:
+    with tarfile.open(path) as tar:
+        content = tar.extractfile("./ledger.jsonl")
+        assert content is not None
+        return [json.loads(line) for line in content.read().decode().splitlines()]
+
+
+class Arriving:
+    """Jobs that arrive one after another, for as long as the block lasts; `receipts` are those that were settled."""
+
+    def __init__(self, router: tuple[str, int]) -> None:
+        self.router = router
+        self.receipts: list[dict[str, Any]] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._send)
+
+    def _send(self) -> None:
+        while not self._over.is_set():
+            receipt = jobs.ask(self.router, {"job": f"arriving-{len(self.receipts)}", "limit": 10})
+            assert receipt["ok"], receipt
+            self.receipts.append(receipt)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        self._thread.join()

@@ -1,0 +1,93 @@
+"""What a restore refuses before it asks the engine, and how long its watcher tries where no engine answers."""
+
+import io
+import sys
+import tarfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gix_components.backups import guard
+from gix_components.backups.errors import LedgerError
+from gix_components.backups.ledger import Ledger
+from gix_components.backups.restore import restore
+from gix_components.settings import EngineSettings
+
+NOBODY = EngineSettings.model_validate({"host": "unix:///nobody/listens/here.sock"})
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(engine=NOBODY, directory=tmp_path, label="gix/dev", volume="data", container="auction", image="image")
+
+
+def archived(path: Path, **attributes: Any) -> Path:
+    """An archive of an empty ledger, whose directory has attributes."""
+    entry = tarfile.TarInfo(".")
+    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+    for name, value in attributes.items():
+        setattr(entry, name, value)
+    content = tarfile.GNU_FORMAT if "uid" in attributes else tarfile.PAX_FORMAT
+    with tarfile.open(path, "w:gz", format=content) as tar:
+        tar.addfile(entry)
+        file = tarfile.TarInfo("./ledger.jsonl")
+        file.size = 1
+        tar.addfile(file, io.BytesIO(b"\n"))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("attributes", "named"),
+    [
+        ({"pax_headers": {"mtime": "nan"}}, "@nan"),
+        ({"pax_headers": {"mtime": "1e400"}}, "@1e400"),
+        ({"uid": -1}, "-1:0"),
+        ({"uid": 2**32 - 1}, "4294967295:0"),
+        ({"uid": 2**40}, "1099511627776:0"),
+    ],
+)
+def test_attributes_that_no_directory_can_have_are_refused_before_the_engine_is_asked(
+    ledger: Ledger, tmp_path: Path, attributes: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(LedgerError) as told:
+        restore(ledger, archived(tmp_path / "a.tar.gz", **attributes))
+    assert "an owner, mode or time that no directory can have" in str(told.value)
+    assert named in str(told.value)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"mode": 0o40755}, {"uid": 2**32 - 2}, {"pax_headers": {"mtime": "1.5"}}])
+def test_attributes_that_a_directory_can_have_are_taken(
+    ledger: Ledger, tmp_path: Path, attributes: dict[str, Any]
+) -> None:
+    with pytest.raises(LedgerError, match="the Docker engine does not answer"):
+        restore(ledger, archived(tmp_path / "a.tar.gz", **attributes))
+
+
+def watch(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, failures: int) -> list[float]:
+    """Let a watcher take over where its first tries fail; what it waited before each of its tries."""
+    waited: list[float] = []
+
+    def recover(*_arguments: object) -> None:
+        if len(waited) <= failures:
+            raise LedgerError("the Docker engine does not answer")
+
+    monkeypatch.setattr(guard, "recover", recover)
+    monkeypatch.setattr(time, "sleep", waited.append)
+    monkeypatch.setattr(sys, "argv", ["guard", "work", "unpause"])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{ledger.text()}\n"))
+    guard.main()
+    return waited
+
+
+def test_a_watcher_tries_until_it_is_done(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watch(ledger, monkeypatch, failures=0) == [0]
+    assert len(watch(ledger, monkeypatch, failures=1000)) == 1001
+
+
+def test_a_watcher_tries_for_a_day_and_not_for_ever(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = watch(ledger, monkeypatch, failures=10**9)
+    assert waited[0] == 0
+    assert max(waited) == 30
+    assert 24 * 3600 < sum(waited) < 25 * 3600
