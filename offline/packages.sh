@@ -9,7 +9,7 @@ missing=()
 python_does() { python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 python_does || missing+=(python3-venv)
 command -v curl >/dev/null || missing+=(curl ca-certificates)
-[[ ${1-} != --tests ]] || command -v ssh-keygen >/dev/null || missing+=(openssh-client)
+[[ ${1-} != --tests ]] || command -v ssh >/dev/null || missing+=(openssh-client)
 
 # Out of their packages without installing them: an installed registry would start a service.
 unpack_tools() {

@@ -34,8 +34,12 @@ class Clone:
 
     def make(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run `make WORDS`, as a workflow's step does."""
+        return self.step("make", "--no-print-directory", *words, **variables)
+
+    def step(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command, as a workflow's step does."""
         done = subprocess.run(
-            ["make", "--no-print-directory", *words],
+            words,
             cwd=self.directory,
             env=self.environment | variables,
             stdout=subprocess.PIPE,

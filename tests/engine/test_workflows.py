@@ -1,9 +1,17 @@
-"""The workflows' steps, one after the other in a clean clone: release, staging, prod, drift, preview, review stack."""
+"""The workflows' steps, one after the other in a clean clone: release, staging, prod, drift, plan, review stack.
+
+Each environment names an engine of its own: staging one behind TLS, prod one at ssh://. Behind both is this machine's.
+"""
 
 import json
+import os
 import secrets
+import ssl
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import docker
 import pytest
@@ -11,18 +19,27 @@ import pytest
 from gix_ops.delivery import review
 from tests.engine.clone import Clone, new_clone
 from tests.engine.stack_under_test import SERVICES, is_free
+from tests.engine.test_engine_address import certificates, proxy
 from tests.engine.test_registry import remove_pulled
 from tests.plugin.registry import PASSWORD, USERNAME, Registry, running_registry
 
 
 @dataclass
 class Delivery:
-    """A clone from which a release has gone to staging and to prod, by way of a registry that asks for a log-in."""
+    """A clone from which a release has gone to staging and to prod, by way of a registry that asks for a log-in.
+
+    `opens` are the variables, by environment, that open its engine.
+    """
 
     clone: Clone
+    opens: dict[str, dict[str, str]]
     registry: Registry
     released: dict[str, str]
     output: str
+
+    def make(self, environment: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `make WORDS` with what opens the engine of an environment, as a workflow's step does."""
+        return make(self.clone, self.opens, environment, *words)
 
     def outputs(self, environment: str) -> dict[str, str]:
         """What each service of an environment runs, by its digest."""
@@ -33,18 +50,49 @@ class Delivery:
 @pytest.fixture(scope="module")
 def delivery(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
     directory = tmp_path_factory.mktemp("workflows")
-    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
+    with (
+        running_registry(tmp_path_factory.mktemp("registry")) as registry,
+        tls_engine(client, directory) as (host, tls),
+    ):
         clone = new_clone(client, directory / "gix")
+        # A home without certificates, in which the set-up finds what it has cached.
+        home = {"HOME": str(directory), "PULUMI_HOME": os.environ.get("PULUMI_HOME") or str(Path.home() / ".pulumi")}
+        cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        opens = {"staging": tls | home | {"XDG_CACHE_HOME": cache}, "prod": {}}
+        clone.change("staging", engine={"host": host, "certPath": "~/.docker"})
+        clone.change("prod", engine={"host": "ssh://deploy@prod.example.org"})
         (directory / "state").mkdir()
         clone.variables |= {"PULUMI_BACKEND_URL": f"file://{directory}/state", "PULUMI_CONFIG_PASSPHRASE": "ci"}
         try:
-            yield _delivered(clone, registry)
+            yield _delivered(clone, registry, opens)
         finally:
             clone.remove()
             remove_pulled(client, registry)
 
 
-def _delivered(clone: Clone, registry: Registry) -> Delivery:
+@contextmanager
+def tls_engine(client: docker.DockerClient, directory: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """This machine's engine behind TLS: its address, and what opens it."""
+    files = certificates(directory / "certificates")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files / "cert.pem", files / "key.pem")
+    context.load_verify_locations(files / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    with proxy(client, context) as port:
+        opens = {f"ENGINE_{name.upper()}": (files / f"{name}.pem").read_text() for name in ("ca", "cert", "key")}
+        yield f"tcp://127.0.0.1:{port}", opens
+
+
+def make(
+    clone: Clone, opens: dict[str, dict[str, str]], environment: str, *words: str
+) -> subprocess.CompletedProcess[str]:
+    # There is no machine at the ssh:// address, so that this machine's engine answers for it in each step.
+    stand_in = ("--stand-in",) if environment == "prod" else ()
+    make = ("make", "--no-print-directory", *words)
+    return clone.step(".github/engine.sh", *stand_in, environment, *make, **opens[environment])
+
+
+def _delivered(clone: Clone, registry: Registry, opens: dict[str, dict[str, str]]) -> Delivery:
     """Each step of the workflow `deploy`; it has the environments' files as somebody has set them up."""
     assert clone.make("setup").returncode == 0
     for environment in ("staging", "prod"):
@@ -61,11 +109,11 @@ def _delivered(clone: Clone, registry: Registry) -> Delivery:
     assert done.returncode == 0, done.stdout
     output = done.stdout
     for environment in ("staging", "prod"):
-        done = clone.make("deploy", f"STACK={environment}", "RELEASE=release.json")
+        done = make(clone, opens, environment, "deploy", f"STACK={environment}", "RELEASE=release.json")
         assert done.returncode == 0, done.stdout
         output += done.stdout
     released = json.loads((clone.directory / "release.json").read_text())["digests"]
-    return Delivery(clone=clone, registry=registry, released=released, output=output)
+    return Delivery(clone=clone, opens=opens, registry=registry, released=released, output=output)
 
 
 def test_what_was_tried_and_pushed_is_what_staging_ran_and_what_prod_runs(delivery: Delivery) -> None:
@@ -83,18 +131,20 @@ def test_the_trial_leaves_nothing_but_the_list_of_what_is_in_the_images(delivery
     assert list((delivery.clone.directory / "sbom").iterdir())
 
 
-def test_no_step_tells_a_password(delivery: Delivery) -> None:
+def test_no_step_tells_a_password_or_a_key(delivery: Delivery) -> None:
     assert PASSWORD not in delivery.output
+    assert "PRIVATE KEY" not in delivery.output
     assert PASSWORD not in (delivery.clone.directory / "release.json").read_text()
 
 
 def test_after_a_deployment_there_is_no_drift_and_a_stopped_service_is_one(delivery: Delivery) -> None:
-    done = delivery.clone.make("drift", "STACKS=staging prod")
-    assert done.returncode == 0, done.stdout
+    for environment in ("staging", "prod"):
+        done = delivery.make(environment, "drift", f"STACKS={environment}")
+        assert done.returncode == 0, done.stdout
     container = delivery.clone.client.containers.get(f"{delivery.clone.project}-staging-gix-enclave")
     container.stop()
     try:
-        done = delivery.clone.make("drift", "STACKS=staging")
+        done = delivery.make("staging", "drift", "STACKS=staging")
     finally:
         container.start()
     assert done.returncode == 2
@@ -102,7 +152,7 @@ def test_after_a_deployment_there_is_no_drift_and_a_stopped_service_is_one(deliv
     assert "preview --refresh --expect-no-changes` says:" in done.stdout
 
 
-def test_given_a_back_end_a_pull_request_is_held_against_what_is_deployed(delivery: Delivery) -> None:
+def test_a_plan_compares_a_pull_request_with_what_is_deployed(delivery: Delivery) -> None:
     clone = delivery.clone
     clone.git("switch", "--quiet", "--create", "limits")
     # The steps before have written digests into the files, as they do on a runner and in no revision.
@@ -110,11 +160,11 @@ def test_given_a_back_end_a_pull_request_is_held_against_what_is_deployed(delive
     clone.change("prod", enclave={"memory": "1G", "memorySwap": "1G"})
     clone.commit("limits")
     try:
-        done = clone.make("comment", "BASE=HEAD^1", "COMMENT=comment/comment.md")
+        done = delivery.make("prod", "comment", "ENVIRONMENT=prod", "BASE=HEAD^1", "COMMENT=plan.md")
     finally:
         clone.git("switch", "--quiet", "main")
     assert done.returncode == 0, done.stdout
-    text = (clone.directory / "comment/comment.md").read_text()
+    text = (clone.directory / "plan.md").read_text()
     assert "Held against what is deployed" in text
     assert "**prod**: enclave updated live; 2 services untouched" in text
     assert "### staging" not in text
