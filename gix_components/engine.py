@@ -6,6 +6,7 @@ from typing import Any
 import docker
 from docker.tls import TLSConfig
 
+from gix_components import ssh_socket
 from gix_components.settings import EngineSettings
 
 _ANSWER_WITHIN_SECONDS = 20
@@ -23,6 +24,7 @@ def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:
 
     Relative paths start at `directory`. Raises docker.errors.DockerException where the engine does not answer.
     """
+    ssh_socket.install()
     if settings.host is None:
         return docker.from_env(timeout=_ANSWER_WITHIN_SECONDS)
     tls = None
