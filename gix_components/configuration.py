@@ -241,7 +241,9 @@ def _secret_problem(detail: ErrorDetails, steps: list[int | str], file: str | No
         way_out = "give the plain value"
     else:
         way_out = f"set it in {file}: pulumi config set --plaintext --path {option} VALUE"
-    return Problem(subject=raw_values.key_of(tuple(steps)), limit=limit, way_out=f"{way_out}; secrets are for {_SEALABLE} alone")
+    return Problem(
+        subject=raw_values.key_of(tuple(steps)), limit=limit, way_out=f"{way_out}; secrets are for {_SEALABLE} alone"
+    )
 
 
 def _declared(steps: list[int | str]) -> tuple[str, list[str], bool]:

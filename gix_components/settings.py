@@ -370,9 +370,7 @@ class ServiceDefaults(Settings):
             AfterValidator(_recordable_cpus),
         ]
         | None
-    ) = Field(
-        None, description="processors that it may use, e.g. 1.5; none means all"
-    )
+    ) = Field(None, description="processors that it may use, e.g. 1.5; none means all")
     memory: Memory | None = Field(None, description="memory that it may use, e.g. 512MiB; none means all")
     memory_swap: Memory | None = Field(
         None, description="memory and swap together; none means twice the memory, as Docker does"

@@ -1,7 +1,6 @@
 """What the tests of backups and restores share: a stack with files of every kind on its ledger's volume."""
 
 import json
-import signal
 import subprocess
 import tarfile
 import threading
@@ -16,7 +15,6 @@ from docker.models.containers import Container
 from gix_components.backups.helper import HELPER_LABEL
 from gix_components.environment import STACK_LABEL
 from tests.engine import jobs
-from tests.engine.gixctl import command, gixctl
 from tests.engine.stack_under_test import StackUnderTest, new_stack
 
 WITHIN_SECONDS = 30

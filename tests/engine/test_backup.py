@@ -1,6 +1,7 @@
 """Backups of a real ledger and the way back: while jobs arrive, and cut off at any moment."""
 
 import json
+import os
 import stat
 import subprocess
 import tarfile
@@ -13,7 +14,6 @@ import pytest
 
 from gix_components.backups import archive, backup
 from gix_components.backups.helper import HELPER_LABEL
-from gix_components.environment import STACK_LABEL
 from tests.engine import jobs
 from tests.engine.backup_moments import MOMENTS, kill_backup
 from tests.engine.cutting_proxy import CuttingProxy, cutting_proxy

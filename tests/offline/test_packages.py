@@ -9,7 +9,9 @@ APT = """
     echo "$*" >>"$ENGINE/apt"
     case $* in
         *python3-venv*) touch "$ENGINE/python-works" ;;
-        "download docker-registry busybox-static debootstrap openssh-server libwrap0") touch docker-registry_2.8.2_all.deb ;;
+        "download docker-registry busybox-static debootstrap openssh-server libwrap0")
+            touch docker-registry_2.8.2_all.deb
+            ;;
     esac
 """
 DPKG = """

@@ -1,6 +1,7 @@
 """What a stack declares beside what the engine shows: inputs and inspections as they really are, cut short."""
 
 import copy
+import json
 from typing import Any
 
 import pytest
