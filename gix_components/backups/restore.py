@@ -1,7 +1,6 @@
 """Puts what an archive holds in the place of a ledger."""
 
 import io
-import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,13 +19,6 @@ _HEADROOM_BYTES = 2**24
 """What must stay free on the volume's disk besides the files."""
 _FILE_BYTES = 2**12
 """What a file takes on the disk besides its content, at most."""
-_LARGEST_ID = 2**32 - 2
-"""The largest user and group id: the next one means none."""
-_ATTRIBUTES = re.compile(
-    r"(?P<uid>\d{1,10}):(?P<gid>\d{1,10}) (?P<mode>[0-7]{1,11}) (?P<time>@-?\d{1,12}(\.\d+)?)", re.ASCII
-)
-"""Owner, mode and time, as `Contents.directory` has them."""
-_MODE_BITS = 0o7777
 _LOOK = f"""
 cd {DATA_DIRECTORY}
 stat -c '%u:%g %a %y' .
@@ -67,7 +59,6 @@ def restore(ledger: Ledger, source: Path, *, replace: bool = False, progress: Pr
     done: the volume then holds what it held before, unless the text says otherwise.
     """
     contents = archive.check(source, progress)
-    wanted = _attributes(source, contents)
     with work(ledger, "restore", helper.swap_command("swap"), how="stop") as at_work:
         writers.refuse(at_work.client, ledger, but=ledger.container)
         found = _Found.by(at_work)
@@ -80,7 +71,7 @@ def restore(ledger: Ledger, source: Path, *, replace: bool = False, progress: Pr
         if not replace:
             # The auction may have written its first line meanwhile.
             _refuse(ledger, contents, _Found.by(at_work), replace=False)
-        at_work.container.put_archive(DATA_DIRECTORY, _prepared(contents, wanted or found.attributes))
+        at_work.container.put_archive(DATA_DIRECTORY, _prepared(contents, contents.directory or found.attributes))
         at_work.container.put_archive(f"{DATA_DIRECTORY}/{WORK_DIRECTORY}/new", _blocks(source, progress))
         helper.run(at_work.client, ledger, at_work.id, helper.swap_command("ready"), "the restore")
         # What starts from now on cannot open the ledger; what has it open already is still there.
@@ -102,23 +93,6 @@ def _refuse(ledger: Ledger, contents: Contents, found: _Found, *, replace: bool)
             f"{ledger.volume}: {found.free_bytes >> 20} MiB are free on its disk, and {needed >> 20} MiB are "
             "needed, since the old content stays until the new one is there; free some"
         )
-
-
-def _attributes(source: Path, contents: Contents) -> str | None:
-    """Owner, mode and time that an archive gives the ledger's directory; None where it gives none.
-
-    Raises LedgerError where no directory can have them.
-    """
-    if contents.directory is None:
-        return None
-    found = _ATTRIBUTES.fullmatch(contents.directory)
-    if found is None or any(int(identity) > _LARGEST_ID for identity in found.group("uid", "gid")):
-        raise LedgerError(
-            f"{source} gives {DATA_DIRECTORY} an owner, mode or time that no directory can have: "
-            f"{contents.directory!a}; take another archive"
-        )
-    # Some tars put the kind of a file into its mode, too.
-    return f"{found['uid']}:{found['gid']} {int(found['mode'], 8) & _MODE_BITS:o} {found['time']}"
 
 
 def _prepared(contents: Contents, attributes: str) -> bytes:

@@ -191,7 +191,7 @@ def test_a_value_that_breaks_a_rule_is_told_by_its_key(section: str, value: Any,
         ("router", {"ulimits": {"nofile": {"soft": 1024, "hard": -1}, "core": {"soft": -1, "hard": -1}}}),
         ("router", {"tmpfs": {"/data": "", "/run": "rw,noexec,size=64m,mode=1777", "/var/tmp": "size=10%"}}),
         ("auction", {"tmpfs": {"/database": "", "/dat": "defaults"}}),
-        ("router", {"extraHosts": {"a-b.c_d": "::1", "gateway": "host-gateway"}}),
+        ("router", {"extraHosts": {"a-b.c_d": "192.0.2.1", "gateway": "host-gateway"}}),
         ("router", {"labels": {"com.example/a:b": "x y"}}),
         (
             "router",
