@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from requests.exceptions import RequestException
 
 from gix_components.backups import archive, helper
 from gix_components.backups.archive import Progress, ignore_progress
-from gix_components.backups.errors import LedgerError
+from gix_components.backups.errors import ENGINE_ERRORS, LedgerError
 from gix_components.backups.ledger import Ledger
 from gix_components.backups.manifest import MANIFEST_NAME, Manifest, Measure, Source
 from gix_components.backups.work import Hold, Work, work
@@ -110,7 +111,10 @@ def take(
     with _partial(target) as (file, partial), work(ledger, "backup", command, how=how, scratch=_COPY) as at_work:
         _check_space(at_work, target.parent)
         copy = _Copy(at_work)
-        manifest = archive.pack(copy, file, source, progress)
+        try:
+            manifest = archive.pack(copy, file, source, progress)
+        finally:
+            copy.stop()
         file.flush()
         os.fsync(file.fileno())
         place(partial, target)
@@ -238,6 +242,20 @@ class _Copy:
             raise LedgerError(_CUT_OFF)
         files, content_bytes, sha256 = sent.groups()
         return Measure(files=int(files), content_bytes=int(content_bytes), sha256=sha256.decode())
+
+    def stop(self) -> None:
+        """End the helper, if it still writes. The rest is read meanwhile, because the engine waits for its reader."""
+        reader = threading.Thread(target=self._discard, daemon=True)
+        reader.start()
+        # What ends every work tries again, and reports what fails.
+        with contextlib.suppress(*ENGINE_ERRORS):
+            helper.kill(self._work.container)
+        reader.join(timeout=_ENDS_WITHIN_SECONDS)
+
+    def _discard(self) -> None:
+        with contextlib.suppress(OSError):
+            for _said in self._stream:
+                pass
 
     def _heard(self) -> Iterator[bytes | None]:
         try:

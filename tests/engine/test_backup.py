@@ -271,8 +271,8 @@ def test_a_disk_without_room_for_the_ledger_is_told_before_the_auction_is_held(
 
 
 def test_a_disk_that_becomes_full_leaves_no_archive(stack: StackUnderTest, tmp_path: Path) -> None:
-    # Holes take no room on the volume, and some in an archive.
-    in_auction(stack, "truncate --size 512M /data/holes")
+    # Holes take no room on the volume, and some in an archive. When the disk is full, much is still to come.
+    in_auction(stack, "truncate --size 1G /data/holes")
     try:
         size = int(in_auction(stack, "du --summarize --block-size=1 /data").split()[0])
         disk = tmp_path / "disk"
