@@ -33,10 +33,17 @@ def context_digest(context: str, dockerfile: str) -> str:
     root = Path(context)
     try:
         digest = hashlib.sha256(_entry(DOCKERFILE, _NO_MODE, _file_digest(Path(dockerfile))))
+        passed_over: tuple[str, ...] = ()
         for name in _ignore_file(root, Path(dockerfile)).kept(root):
+            if name.startswith(passed_over):
+                continue
             path = root / name
             mode = path.lstat().st_mode
-            digest.update(_entry(name, mode, _content_digest(path, mode)))
+            try:
+                digest.update(_entry(name, mode, _content_digest(path, mode)))
+            except FileNotFoundError:
+                # A link leads nowhere. The official plugin goes on with the next directory.
+                passed_over += (name[: name.rfind("/") + 1],)
     except OSError as error:
         raise PluginError(f"unable to hash build context {context!r}: {error.filename}: {error.strerror}") from error
     return digest.hexdigest()
