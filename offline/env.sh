@@ -36,6 +36,11 @@ if [ -z "\${PULUMI_CONFIG_PASSPHRASE+set}\${PULUMI_CONFIG_PASSPHRASE_FILE+set}" 
 fi
 export GIX_DOCKER=${GIX_DOCKER@Q}
 EOF
+    # What another clone's environment may have set.
+    cat <<'EOF'
+case ${PULUMI_HOME-} in */.offline/pulumi) unset PULUMI_HOME PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION ;; esac
+case ${GIX_POLICY_PACK-} in */.offline/policy) unset GIX_POLICY_PACK ;; esac
+EOF
     [[ -z $GIX_PLUGIN_HOME ]] || cat <<EOF
 export PULUMI_HOME=${GIX_PLUGIN_HOME@Q} PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true
 EOF

@@ -33,11 +33,17 @@ def context_digest(context: str, dockerfile: str) -> str:
     root = Path(context)
     try:
         digest = hashlib.sha256(_entry(DOCKERFILE, _NO_MODE, _file_digest(Path(dockerfile))))
+        passed_over: tuple[str, ...] = ()
         for name in _ignore_file(root, Path(dockerfile)).kept(root):
+            if name.startswith(passed_over):
+                continue
             path = root / name
             mode = path.lstat().st_mode
-            content = _link_digest(path) if stat.S_ISLNK(mode) else _file_digest(path)
-            digest.update(_entry(name, mode, content))
+            try:
+                digest.update(_entry(name, mode, _content_digest(path, mode)))
+            except FileNotFoundError:
+                # A link leads nowhere. The official plugin goes on with the next directory.
+                passed_over += (name[: name.rfind("/") + 1],)
     except OSError as error:
         raise PluginError(f"unable to hash build context {context!r}: {error.filename}: {error.strerror}") from error
     return digest.hexdigest()
@@ -77,8 +83,11 @@ def _entry(name: str, mode: int, content: bytes) -> bytes:
     return os.fsencode(name) + file_mode(mode).encode() + content + b"\0"
 
 
-def _link_digest(path: Path) -> bytes:
-    return hashlib.sha256(os.fsencode(link_target(path))).digest()
+def _content_digest(path: Path, mode: int) -> bytes:
+    if stat.S_ISLNK(mode):
+        return hashlib.sha256(os.fsencode(link_target(path))).digest()
+    # Whoever opens a named pipe waits for its other end.
+    return _file_digest(path) if stat.S_ISREG(mode) else hashlib.sha256().digest()
 
 
 def _file_digest(path: Path) -> bytes:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from offline.docker_plugin.errors import PluginError
+
 _ESCAPED: Final = ".+()|{}$"
 
 
@@ -25,6 +27,13 @@ class IgnoreFile:
     """The patterns of an ignore file; without a file, nothing is left out."""
 
     def __init__(self, file: Path | None) -> None:
+        """Read `file`.
+
+        Raises:
+            OSError: it cannot be read.
+            PluginError: a pattern in it is not valid.
+
+        """
         text = "" if file is None else file.read_text(encoding="utf-8-sig", errors="surrogateescape")
         self._patterns = tuple(_patterns(text))
         self._has_exceptions = any(pattern.excepts for pattern in self._patterns)
@@ -71,7 +80,10 @@ def _patterns(text: str) -> Iterator[_Pattern]:
         path = words.removeprefix("!").strip()
         if path:
             path = re.sub(r"^/+(?=.)", "", posixpath.normpath(path))
-            yield _Pattern(excepts, _compiled(path))
+            try:
+                yield _Pattern(excepts, _compiled(path))
+            except re.error as error:
+                raise PluginError(f"a pattern of the ignore file is not valid: {words!r}: {error}") from error
 
 
 def _compiled(path: str) -> re.Pattern[str]:

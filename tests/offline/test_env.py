@@ -126,5 +126,18 @@ def test_with_official_parts_nothing_points_away_from_them(machine: Machine) -> 
     assert not (machine.clone / ".offline/pulumi").exists()
 
 
+def test_sourced_after_another_clone_s_environment_official_parts_are_used(offline_machine: Machine) -> None:
+    offline, official = offline_machine.clone, offline_machine.new_clone("official")
+    offline_machine.official_images()
+    plugin = offline_machine.home / ".pulumi/plugins/resource-docker-v5.2.0"
+    plugin.mkdir(parents=True)
+    offline_machine.command("pulumi-resource-docker", "exit 0", folder=plugin)
+    assert offline_machine.run("setup", clone=official).returncode == 0
+
+    names = offline_machine.shell(f". '{offline}/.offline/env'; . '{official}/.offline/env'; env | cut -d= -f1")
+
+    assert not {"PULUMI_HOME", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "GIX_POLICY_PACK"} & set(names.split())
+
+
 def test_the_docker_command_that_was_chosen_is_named(offline_machine: Machine) -> None:
     assert offline_machine.shell('. .offline/env; echo "$GIX_DOCKER"') == os.fspath(offline_machine.own_bin / "docker")

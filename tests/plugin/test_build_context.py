@@ -106,10 +106,37 @@ def test_the_digest_is_the_official_plugins(
     assert context_digest("app", "Dockerfile.app") == official
 
 
-def test_a_link_that_leads_nowhere_is_named(context: Path) -> None:
-    (context / "broken").symlink_to("nowhere")
-    with pytest.raises(PluginError, match="nowhere"):
+def test_of_what_is_no_file_only_the_name_and_the_mode_count(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    os.mkfifo(tmp_path / "app/pipe")
+    (tmp_path / "app/pipe").chmod(0o644)
+    (tmp_path / "app" / os.fsdecode(b"\xff")).write_text("a name that is no text")
+    (tmp_path / "app" / os.fsdecode(b"\xff")).chmod(0o644)
+    assert (
+        context_digest(str(tmp_path / "app"), str(tmp_path / "Dockerfile"))
+        == "a6c32f8a3ec7111b5a439d184799a681b736f2cca6002b1ffb1ff52c6ea26dec"
+    )
+
+
+def test_a_pattern_to_ignore_that_is_none_is_named(context: Path) -> None:
+    (context / ".dockerignore").write_text("src/[\n")
+    with pytest.raises(PluginError, match=r"src/\["):
         digest(context)
+
+
+def test_what_comes_after_a_link_that_leads_nowhere_in_its_directory_does_not_count(context: Path) -> None:
+    names = ("a", "src/a", "src/z", "z")
+    for name in names:
+        (context / name).write_text("before")
+    (context / "src/link").symlink_to("nowhere")
+    before, seen = digest(context), set()
+    for name in names:
+        (context / name).write_text("after")
+        if digest(context) != before:
+            seen.add(name)
+        (context / name).write_text("before")
+    assert seen == {"a", "src/a", "z"}
 
 
 def test_a_context_that_cannot_be_read_is_named(context: Path, tmp_path: Path) -> None:
