@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -248,12 +248,23 @@ def flat(tree: dict[bytes, bytes | Files]) -> Files:
     }
 
 
+@pytest.fixture(scope="module")
+def tried(record_testsuite_property: Callable[[str, object], None]) -> Iterator[set[bytes]]:
+    """Names that were tried, counted for the report at the end."""
+    names: set[bytes] = set()
+    yield names
+    record_testsuite_property("names on the volume", len(names))
+
+
 @settings(max_examples=100, deadline=None)
 @given(old=trees(), new=trees(), steps=st.integers(0, 60))
 @example(old=dict.fromkeys(HOSTILE, b"old"), new={}, steps=1000)
 @example(old={}, new=dict.fromkeys(HOSTILE, b"new"), steps=1000)
 @example(old={b"--help": b"old"}, new={b"--help/x": b"new"}, steps=1000)
-def test_whatever_the_names_it_is_all_old_or_all_new(deadly: Path, old: Files, new: Files, steps: int) -> None:
+def test_whatever_the_names_it_is_all_old_or_all_new(
+    deadly: Path, tried: set[bytes], old: Files, new: Files, steps: int
+) -> None:
+    tried |= {*old, *new}
     with tempfile.TemporaryDirectory() as directory:
         volume = prepared(Path(directory) / "volume", old, new)
         if not cut_off(volume, deadly, steps):
