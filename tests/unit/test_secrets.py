@@ -3,13 +3,14 @@
 The places are those of the settings' models: a new key is tried with the others.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from gix_components import configuration, stack_file
 from gix_components.problems import ConfigurationError
@@ -20,6 +21,8 @@ from tests.unit.declared import Configured, configured, environment
 SECRET = "hunter2-of-secrets"  # noqa: S105 - what must show nowhere
 
 Step = str | int
+NAMES = (VARIABLE, "/a/path", "nofile")
+"""Names, of which every mapping of the settings takes one as a key."""
 BESIDE: Mapping[str, dict[str, Any]] = {"registry": {"address": "registry.test", "username": "me"}}
 """What else is set, for a configuration to be whole."""
 
@@ -45,7 +48,15 @@ def places(annotation: Any = StackSettings, *path: Step) -> Iterator[tuple[Step,
 
 def _name(annotation: Any) -> str:
     """A name that a mapping takes as a key."""
-    return str(get_args(annotation)[0]) if get_origin(annotation) is Literal else VARIABLE
+    if get_origin(annotation) is Literal:
+        return str(get_args(annotation)[0])
+    return next(name for name in NAMES if _takes(annotation, name))
+
+
+def _takes(annotation: Any, name: str) -> bool:
+    with contextlib.suppress(ValidationError):
+        return bool(TypeAdapter(annotation).validate_python(name) == name)
+    return False
 
 
 def at(path: tuple[Step, ...], value: Any) -> Any:
@@ -95,7 +106,7 @@ def test_the_places_are_found() -> None:
         ("router", "environment", VARIABLE),
         ("router", "dropCapabilities", 0),
         ("auction", "logging", "options", VARIABLE),
-        ("enclave", "ulimits", VARIABLE, "soft"),
+        ("enclave", "ulimits", "nofile", "soft"),
         ("defaults", "healthCheck", "retries"),
     }
 
@@ -148,8 +159,8 @@ def test_a_secret_for_a_key_that_is_none_is_told_by_the_key_alone() -> None:
 
 
 def test_a_path_that_a_shell_would_read_otherwise_is_quoted() -> None:
-    found = told(configured({"router": {"labels": {"a.b c": SecretStr(SECRET)}}}))
-    assert """--path 'gix:router.labels["a.b c"]' VALUE""" in found["gix:router.labels.a.b c"]
+    found = told(configured({"router": {"tmpfs": {"/a.b c": SecretStr(SECRET)}}}))
+    assert """--path 'gix:router.tmpfs["/a.b c"]' VALUE""" in found["gix:router.tmpfs./a.b c"]
 
 
 @pytest.mark.parametrize("path", OTHERS, ids=shown)
