@@ -28,15 +28,22 @@ def connection() -> sshconn.SSHSocket:
     return sshconn.SSHSocket("me@there:2222")
 
 
+def received(connection: sshconn.SSHSocket) -> bytes:
+    """The next byte that the command gives back."""
+    assert connection.proc
+    assert connection.proc.stdout
+    return connection.proc.stdout.read(1)
+
+
 def test_ssh_is_started_for_the_engine_and_outlives_ctrl_c(words: Path, connection: sshconn.SSHSocket) -> None:
     connection.connect()
     connection.sendall(b"x")
-    assert connection.recv(1) == b"x"
+    assert received(connection) == b"x"
     assert words.read_text() == "-l me -p 2222 -- there docker system dial-stdio\n"
     assert connection.proc
     connection.proc.send_signal(signal.SIGINT)
     connection.sendall(b"y")
-    assert connection.recv(1) == b"y"
+    assert received(connection) == b"y"
     connection.close()
     connection.proc.wait()
 
