@@ -125,6 +125,12 @@ def _logging(environment: Environment) -> Iterator[Problem]:
 def _ulimits(environment: Environment) -> Iterator[Problem]:
     for name, service in environment.services.items():
         for limit, value in service.ulimits.items():
+            if limit == "nofile" and value.hard == UNLIMITED:
+                yield Problem(
+                    subject=f"gix:{name}.ulimits.nofile.hard = {UNLIMITED}",
+                    limit="the kernel refuses a process an unlimited number of open files",
+                    way_out="write a number, e.g. 1048576",
+                )
             unlimited_over_limited = value.soft == UNLIMITED != value.hard
             if unlimited_over_limited or value.soft > value.hard != UNLIMITED:
                 yield Problem(

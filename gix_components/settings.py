@@ -218,7 +218,7 @@ HostName = Annotated[
         "use letters, digits, '-' and '.'",
     ),
 ]
-LabelName = Annotated[str, _matching(r"[^\s=]+", "is no name of a label", "write one without spaces and '='")]
+LabelName = Annotated[str, _matching(r"(?s:.+)", "is no name of a label", "write one that is not empty")]
 Digest = Annotated[str, _matching(_DIGEST, "is no image digest", "write sha256: and 64 hexadecimal digits")]
 ImageTag = Annotated[
     str,

@@ -15,7 +15,7 @@ _IGNORE_INTERRUPT = 'trap "" INT; exec ssh "$@"'
 
 
 class _Socket(sshconn.SSHSocket):
-    def connect(self, _address: Any = None, /) -> None:
+    def connect(self, _address: Any = None, /, **_options: Any) -> None:
         if os.name != "posix":
             super().connect()
             return
