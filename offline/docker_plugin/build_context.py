@@ -1,11 +1,17 @@
-"""A build context's digest: what makes an image be built again."""
+"""A build context: its digest, which makes an image be built again, and the archive of it that the engine is sent."""
 
+import contextlib
 import hashlib
+import io
 import os
+import re
+import secrets
 import stat
+import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from offline.docker_plugin.errors import PluginError
 
@@ -14,33 +20,66 @@ if TYPE_CHECKING:
 
 DOCKERFILE: Final = "Dockerfile"
 _CHUNK_BYTES: Final = 1024 * 1024
+_MAX_PATTERN_BYTES: Final = 64 * 1024
+_IGNORE_FILE: Final = ".dockerignore"
+_CHARACTER: Final = r"(?:\\.|[^\]\\-])"
+# As Go's filepath.Match: brackets are closed and hold characters and ranges, and a backslash is before something.
+_PATTERN: Final = re.compile(rf"(?!!\Z)!?(?:\\.|[^\[\\]|\[\^?(?:{_CHARACTER}(?:-{_CHARACTER})?)+\])+", re.DOTALL)
 
 
 def context_digest(context: str, dockerfile: str) -> str:
     """Digest the names, modes and contents of the files that a build sees, and of its Dockerfile.
 
     Modification times do not count, nor does what is ignored by `<dockerfile>.dockerignore` or, where there is none, by
-    the context's own `.dockerignore`.
+    the context's own `.dockerignore`. Of named pipes and devices the name and mode count.
 
     Args:
         context: the context's directory, relative to the working directory.
         dockerfile: the Dockerfile, relative to the working directory too.
 
     Raises:
-        PluginError: the context or something in it cannot be read.
+        PluginError: the context or something in it cannot be read, or a pattern to ignore is not valid.
 
     """
     root = Path(context)
-    try:
+    with _readable(f"unable to hash build context {context!r}"):
         digest = hashlib.sha256(_file_digest(Path(dockerfile)))
-        for name in sorted(_seen(root, _matcher(root, Path(dockerfile)))):
+        for name in sorted(_matcher(root, Path(dockerfile)).walk(str(root))):
             path = root / name
             mode = path.lstat().st_mode
-            digest.update(f"{name}\0{mode:o}\0".encode())
-            digest.update(_link_digest(path) if stat.S_ISLNK(mode) else _file_digest(path))
-    except OSError as error:
-        raise PluginError(f"unable to hash build context {context!r}: {error.filename}: {error.strerror}") from error
-    return digest.hexdigest()
+            if not stat.S_ISDIR(mode):
+                digest.update(os.fsencode(name) + f"\0{mode:o}\0".encode())
+                digest.update(_content_digest(path, mode))
+        return digest.hexdigest()
+
+
+def write_archive(context: str, dockerfile: str, file: IO[bytes]) -> str:
+    """Write the archive that the engine is sent, and give the Dockerfile's name in it.
+
+    As in the Docker CLI's library, which the official plugin uses, a Dockerfile from outside of the context is added
+    under a random name, and that name is added to `.dockerignore`.
+
+    Args:
+        context: the context's directory, relative to the working directory.
+        dockerfile: the Dockerfile, relative to the working directory too.
+        file: takes the tar archive.
+
+    Raises:
+        PluginError: something in the context cannot be read.
+
+    """
+    root = Path(context)
+    with _readable(f"unable to archive build context {context!r}"):
+        relative = os.path.relpath(Path(dockerfile).resolve(), root.resolve())
+        inside = not relative.startswith(f"..{os.sep}")
+        matcher = _matcher(root, Path(dockerfile), *([f"!{relative}"] if inside else []))
+        # Like Go, keep to plain headers where they do: the engine takes an archive that begins with a PAX header for a
+        # Dockerfile.
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            for name in sorted(matcher.walk(str(root))):
+                if inside or name != _IGNORE_FILE:
+                    _add(archive, root, name)
+            return relative if inside else _add_dockerfile(archive, root, Path(dockerfile))
 
 
 def dockerfile_problem(context: str, dockerfile: str) -> str | None:
@@ -68,26 +107,48 @@ def context_problem(context: str) -> str | None:
     return None
 
 
-def _matcher(root: Path, dockerfile: Path) -> "PatternMatcher":
+@contextlib.contextmanager
+def _readable(problem: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = os.fsencode(error.filename or "").decode(errors="replace")
+        raise PluginError(f"{problem}: {where}: {error.strerror or error}") from error
+
+
+def _matcher(root: Path, dockerfile: Path, *last: str) -> "PatternMatcher":
     from docker.utils.build import PatternMatcher
 
-    own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
-    ignore_file = own if own.is_file() else root / ".dockerignore"
-    lines = ignore_file.read_text().splitlines() if ignore_file.is_file() else []
-    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    return PatternMatcher(patterns)
+    own = dockerfile.with_name(f"{dockerfile.name}{_IGNORE_FILE}")
+    return PatternMatcher([*_patterns(own if own.exists() else root / _IGNORE_FILE), *last])
 
 
-def _seen(root: Path, matcher: "PatternMatcher") -> Iterator[str]:
-    for name in matcher.walk(str(root)):
-        path = root / name
-        if path.is_symlink() or not path.is_dir():
-            yield name
+def _patterns(ignore_file: Path) -> list[str]:
+    if not ignore_file.exists():
+        return []
+    if not ignore_file.is_file():
+        raise PluginError(f"unable to parse {str(ignore_file)!r}: it is not a regular file")
+    lines = ignore_file.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
+    if max(map(len, lines), default=0) >= _MAX_PATTERN_BYTES:
+        raise PluginError(f"unable to parse {str(ignore_file)!r}: a line is longer than {_MAX_PATTERN_BYTES} bytes")
+    patterns = [os.fsdecode(line).strip() for line in lines if not line.startswith(b"#")]
+    for pattern in filter(None, patterns):
+        if not _PATTERN.fullmatch(pattern):
+            shown = os.fsencode(pattern).decode(errors="replace")
+            raise PluginError(f"unable to parse {str(ignore_file)!r}: syntax error in pattern {shown!r}")
+    return list(filter(None, patterns))
 
 
-def _link_digest(path: Path) -> bytes:
-    path.resolve(strict=True)
-    return hashlib.sha256(str(path.readlink()).encode()).digest()
+def _content_digest(path: Path, mode: int) -> bytes:
+    if stat.S_ISLNK(mode):
+        # A link that leads nowhere is sent as it is; one that leads in a circle is refused.
+        with contextlib.suppress(FileNotFoundError):
+            path.stat()
+        return hashlib.sha256(os.fsencode(path.readlink())).digest()
+    # A named pipe or device must not be opened, and a socket cannot be.
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        return b""
+    return _file_digest(path)
 
 
 def _file_digest(path: Path) -> bytes:
@@ -96,3 +157,26 @@ def _file_digest(path: Path) -> bytes:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.digest()
+
+
+def _add(archive: tarfile.TarFile, root: Path, name: str) -> None:
+    entry = archive.gettarinfo(root / name, arcname=name)
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mtime = int(entry.mtime)
+    if entry.isreg():
+        with (root / name).open("rb") as content:
+            archive.addfile(entry, content)
+    else:
+        archive.addfile(entry)
+
+
+def _add_dockerfile(archive: tarfile.TarFile, root: Path, dockerfile: Path) -> str:
+    name = f".dockerfile.{secrets.token_hex(10)}"
+    ignore_file = root / _IGNORE_FILE
+    ignored = ignore_file.read_bytes() if ignore_file.is_file() else _IGNORE_FILE.encode()
+    for added, content in ((name, dockerfile.read_bytes()), (_IGNORE_FILE, ignored + f"\n{name}\n".encode())):
+        entry = tarfile.TarInfo(added)
+        entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())
+        archive.addfile(entry, io.BytesIO(content))
+    return name

@@ -34,6 +34,7 @@ class Outcome:
         changed: the property paths that changed, each with the kind of its change.
         messages: what the person is told.
         errors: those of the messages that are errors.
+        progress: those that are shown only until the next one comes.
         failed: whether the command ended with an error.
 
     """
@@ -42,6 +43,7 @@ class Outcome:
     changed: dict[str, dict[str, str]] = field(default_factory=dict)
     messages: str = ""
     errors: str = ""
+    progress: str = ""
     failed: bool = False
 
     def effect(self, resource: str) -> str:
@@ -73,6 +75,8 @@ class Outcome:
             self.messages += event.diagnostic_event.message
             if event.diagnostic_event.severity == "error":
                 self.errors += event.diagnostic_event.message
+            if event.diagnostic_event.ephemeral:
+                self.progress += event.diagnostic_event.message
 
 
 @cache
