@@ -7,6 +7,7 @@ import pulumi
 import pulumi_docker as docker
 
 from gix_components import dockerfiles
+from gix_components.build_failure import BuildFailures, ImageBuild
 from gix_components.catalog import ServiceName, ServiceSpec
 from gix_components.environment import Environment
 
@@ -31,6 +32,7 @@ class ServiceImages(pulumi.ComponentResource):
 
     def __init__(self, name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gix:docker:Images", name, None, opts)
+        self._failures = BuildFailures(environment)
         make = self._build if environment.builds else self._pull
         self.images = {spec.name: make(f"{name}-{spec.name}", environment, spec) for spec in environment.specs}
         self.register_outputs({"digests": {service: image.digest for service, image in self.images.items()}})
@@ -38,20 +40,26 @@ class ServiceImages(pulumi.ComponentResource):
     def _build(self, name: str, environment: Environment, spec: ServiceSpec) -> ImageHandle:
         settings = environment.settings.images
         dockerfile = "Dockerfile.rust-builder" if settings.way == "multi-stage" else spec.dockerfile
+        build = ImageBuild(
+            context=environment.source,
+            dockerfile=dockerfiles.provide(environment.directory) / dockerfile,
+            target=spec.target if settings.way == "multi-stage" else None,
+            platform=settings.platform,
+            args=settings.build_args | {"BUILDER_BASE": settings.builder_base, "RUNTIME_BASE": settings.runtime_base},
+        )
         image = docker.Image(
             f"{name}-image",
             image_name=environment.image_name(spec),
             build=docker.DockerBuildArgs(
-                context=str(environment.source),
-                dockerfile=(dockerfiles.provide(environment.directory) / dockerfile).as_posix(),
-                target=spec.target if settings.way == "multi-stage" else None,
-                platform=settings.platform,
-                args=settings.build_args
-                | {"BUILDER_BASE": settings.builder_base, "RUNTIME_BASE": settings.runtime_base},
+                context=str(build.context),
+                dockerfile=build.dockerfile.as_posix(),
+                target=build.target,
+                platform=build.platform,
+                args=build.args,
             ),
             skip_push=not settings.push,
             registry=_login(environment) if settings.push else None,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, hooks=self._failures.hooks(f"{name}-image-failed", build)),
         )
         return ImageHandle(name=environment.image_name(spec), id=image.repo_digest, digest=image.repo_digest)
 

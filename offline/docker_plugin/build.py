@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
-from offline.docker_plugin.build_output import BuildTail
+from offline.docker_plugin.build_context import write_archive
 from offline.docker_plugin.engine import Connection, user_config_directory
 from offline.docker_plugin.errors import PluginError
 from offline.docker_plugin.registry import Report
@@ -66,7 +66,6 @@ class Builds:
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
         self._cancelled = False
-        self._failures: dict[tuple[str, ...], str] = {}
 
     def run(self, build: Build, connection: Connection, credentials: dict[str, str] | None, report: Report) -> str:
         """Build an image and give its id.
@@ -78,19 +77,22 @@ class Builds:
             report: told each line of progress.
 
         Raises:
-            PluginError: it does not build; with the end of the build's output.
+            PluginError: it does not build; with how the build ended, as what it printed is for `report` alone.
 
         """
         command = docker_command()
         with _config_directory(credentials) as config, tempfile.TemporaryDirectory(prefix="pulumi-docker-") as scratch:
             image_id_file = Path(scratch) / "image-id"
             environment = os.environ | connection.command_environment() | config
-            arguments, environment = _arguments(build, environment, image_id_file)
-            tail = self._follow([command, *arguments], environment, build.name, report)
+            with (Path(scratch) / "context.tar").open("w+b") as archive:
+                dockerfile = write_archive(build.context, build.dockerfile, archive)
+                archive.seek(0)
+                arguments, environment = _arguments(build, dockerfile, environment, image_id_file)
+                self._follow([command, *arguments], environment, archive, report)
             try:
                 return image_id_file.read_text().strip()
             except OSError as error:
-                raise PluginError(f"docker build of {build.name} gave no image id:\n{tail.text}") from error
+                raise PluginError("no image id found in build output") from error
 
     def cancel(self) -> None:
         """End every build under way, and let none begin."""
@@ -100,36 +102,28 @@ class Builds:
         for process in running:
             process.terminate()
 
-    def _follow(self, command: list[str], environment: dict[str, str], name: str, report: Report) -> BuildTail:
-        tail = BuildTail()
-        with self._started(command, environment) as process:
+    def _follow(self, command: list[str], environment: dict[str, str], archive: IO[bytes], report: Report) -> None:
+        last = ""
+        with self._started(command, environment, archive) as process:
             for line in process.stdout or ():
-                tail.add(line)
                 if shown := line.strip():
+                    last = shown
                     report(shown)
             code = process.wait()
         if code:
-            raise PluginError(self._failure(name, code, tail))
-        return tail
-
-    def _failure(self, name: str, code: int, tail: BuildTail) -> str:
-        if self._cancelled:
-            return f"the build of {name} was cancelled"
-        with self._lock:
-            first = self._failures.setdefault(tail.words, name) if tail.words else name
-        if first != name:
-            return f"docker build of {name} failed (exit code {code}) in the same way as that of {first}"
-        return f"docker build of {name} failed (exit code {code}):\n{tail.text}"
+            raise PluginError("the build was cancelled" if self._cancelled else f"error reading build output: {last}")
 
     @contextmanager
-    def _started(self, command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    def _started(
+        self, command: list[str], environment: dict[str, str], archive: IO[bytes]
+    ) -> Iterator[subprocess.Popen[str]]:
         with self._lock:
             if self._cancelled:
                 raise PluginError("the update was cancelled before the build began")
             process = subprocess.Popen(
                 command,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=archive,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -192,9 +186,11 @@ def _output(command: list[str]) -> str:
     return done.stdout
 
 
-def _arguments(build: Build, environment: Mapping[str, str], image_id_file: Path) -> tuple[list[str], dict[str, str]]:
+def _arguments(
+    build: Build, dockerfile: str, environment: Mapping[str, str], image_id_file: Path
+) -> tuple[list[str], dict[str, str]]:
     """Give the command's arguments and environment; secret build arguments pass through the environment."""
-    arguments = ["build", f"--iidfile={image_id_file}", f"--tag={build.name}", f"--file={build.dockerfile}"]
+    arguments = ["build", f"--iidfile={image_id_file}", f"--tag={build.name}", f"--file={dockerfile}"]
     passed = {**environment, "DOCKER_BUILDKIT": "1" if build.buildkit else "0"}
     if build.buildkit:
         arguments.append("--progress=plain")
@@ -214,7 +210,7 @@ def _arguments(build: Build, environment: Mapping[str, str], image_id_file: Path
             passed[key] = value
     arguments.extend(f"--cache-from={image}" for image in build.cache_from)
     arguments.extend(f"--add-host={host}" for host in build.add_hosts)
-    return [*arguments, build.context], passed
+    return [*arguments, "-"], passed
 
 
 @contextmanager

@@ -1,10 +1,16 @@
-"""A build context's digest: what makes an image be built again."""
+"""A build context: its digest, which makes an image be built again, and the archive of it that the engine is sent."""
 
+import contextlib
 import hashlib
+import io
 import os
+import secrets
 import stat
+import tarfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from offline.docker_plugin.errors import PluginError
 from offline.docker_plugin.go_files import file_mode, link_target
@@ -13,6 +19,7 @@ from offline.docker_plugin.ignore_file import IgnoreFile
 DOCKERFILE: Final = "Dockerfile"
 _CHUNK_BYTES: Final = 1024 * 1024
 _NO_MODE: Final = stat.S_IFREG
+_IGNORE_FILE: Final = ".dockerignore"
 
 
 def context_digest(context: str, dockerfile: str) -> str:
@@ -31,7 +38,7 @@ def context_digest(context: str, dockerfile: str) -> str:
 
     """
     root = Path(context)
-    try:
+    with _readable(f"unable to hash build context {context!r}"):
         digest = hashlib.sha256(_entry(DOCKERFILE, _NO_MODE, _file_digest(Path(dockerfile))))
         passed_over: tuple[str, ...] = ()
         for name in _ignore_file(root, Path(dockerfile)).kept(root):
@@ -44,9 +51,36 @@ def context_digest(context: str, dockerfile: str) -> str:
             except FileNotFoundError:
                 # A link leads nowhere. The official plugin goes on with the next directory.
                 passed_over += (name[: name.rfind("/") + 1],)
-    except OSError as error:
-        raise PluginError(f"unable to hash build context {context!r}: {error.filename}: {error.strerror}") from error
     return digest.hexdigest()
+
+
+def write_archive(context: str, dockerfile: str, file: IO[bytes]) -> str:
+    """Write the archive that the engine is sent, and give the Dockerfile's name in it.
+
+    As in the Docker CLI's library, which the official plugin uses, a Dockerfile from outside of the context is added
+    under a random name, and that name is added to `.dockerignore`.
+
+    Args:
+        context: the context's directory, relative to the working directory.
+        dockerfile: the Dockerfile, relative to the working directory too.
+        file: takes the tar archive.
+
+    Raises:
+        PluginError: something in the context cannot be read.
+
+    """
+    root = Path(context)
+    with _readable(f"unable to archive build context {context!r}"):
+        relative = os.path.relpath(Path(dockerfile).resolve(), root.resolve())
+        inside = not relative.startswith(f"..{os.sep}")
+        ignore_file = _ignore_file(root, Path(dockerfile), *([f"!{_IGNORE_FILE}", f"!{relative}"] if inside else []))
+        # Like Go, keep to plain headers where they do: the engine takes an archive that begins with a PAX header for a
+        # Dockerfile.
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            for name in ignore_file.kept(root, directories=True):
+                if inside or name != _IGNORE_FILE:
+                    _add(archive, root, name)
+            return relative if inside else _add_dockerfile(archive, root, Path(dockerfile))
 
 
 def dockerfile_problem(context: str, dockerfile: str) -> str | None:
@@ -74,9 +108,19 @@ def context_problem(context: str) -> str | None:
     return None
 
 
-def _ignore_file(root: Path, dockerfile: Path) -> IgnoreFile:
-    own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
-    return IgnoreFile(next((file for file in (own, root / ".dockerignore") if file.is_file()), None))
+@contextlib.contextmanager
+def _readable(problem: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = os.fsencode(error.filename or "").decode(errors="replace")
+        raise PluginError(f"{problem}: {where}: {error.strerror or error}") from error
+
+
+def _ignore_file(root: Path, dockerfile: Path, *last: str) -> IgnoreFile:
+    """The ignore file of the Dockerfile, or else of the context, with the patterns `last` behind its own."""
+    own = dockerfile.with_name(f"{dockerfile.name}{_IGNORE_FILE}")
+    return IgnoreFile(next((file for file in (own, root / _IGNORE_FILE) if file.exists()), None), *last)
 
 
 def _entry(name: str, mode: int, content: bytes) -> bytes:
@@ -96,3 +140,26 @@ def _file_digest(path: Path) -> bytes:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.digest()
+
+
+def _add(archive: tarfile.TarFile, root: Path, name: str) -> None:
+    entry = archive.gettarinfo(root / name, arcname=name)
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mtime = int(entry.mtime)
+    if entry.isreg():
+        with (root / name).open("rb") as content:
+            archive.addfile(entry, content)
+    else:
+        archive.addfile(entry)
+
+
+def _add_dockerfile(archive: tarfile.TarFile, root: Path, dockerfile: Path) -> str:
+    name = f".dockerfile.{secrets.token_hex(10)}"
+    ignore_file = root / _IGNORE_FILE
+    ignored = ignore_file.read_bytes() if ignore_file.is_file() else _IGNORE_FILE.encode()
+    for added, content in ((name, dockerfile.read_bytes()), (_IGNORE_FILE, ignored + f"\n{name}\n".encode())):
+        entry = tarfile.TarInfo(added)
+        entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())
+        archive.addfile(entry, io.BytesIO(content))
+    return name

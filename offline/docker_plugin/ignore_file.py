@@ -11,6 +11,7 @@ from typing import Final
 from offline.docker_plugin.errors import PluginError
 
 _ESCAPED: Final = ".+()|{}$"
+_MAX_PATTERN_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,22 @@ class _Pattern:
 class IgnoreFile:
     """The patterns of an ignore file; without a file, nothing is left out."""
 
-    def __init__(self, file: Path | None) -> None:
-        """Read `file`.
+    def __init__(self, file: Path | None, *last: str) -> None:
+        """Read `file`, and put the patterns `last` behind its own.
 
         Raises:
             OSError: it cannot be read.
             PluginError: a pattern in it is not valid.
 
         """
-        text = "" if file is None else file.read_text(encoding="utf-8-sig", errors="surrogateescape")
-        self._patterns = tuple(_patterns(text))
+        lines = [] if file is None else _lines(file)
+        self._patterns = tuple(_patterns([*lines, *last]))
         self._has_exceptions = any(pattern.excepts for pattern in self._patterns)
 
-    def kept(self, root: Path) -> Iterator[str]:
+    def kept(self, root: Path, *, directories: bool = False) -> Iterator[str]:
         """Name the files under `root`, relative to it, that are not left out: each directory by name.
+
+        With `directories`, name the directories that are not left out, too, each before what is in it.
 
         Links are named, not followed.
 
@@ -47,17 +50,19 @@ class IgnoreFile:
             OSError: a directory cannot be read.
 
         """
-        yield from self._kept(root, "", [False] * len(self._patterns))
+        yield from self._kept(root, "", [False] * len(self._patterns), directories=directories)
 
-    def _kept(self, root: Path, directory: str, above: Sequence[bool]) -> Iterator[str]:
+    def _kept(self, root: Path, directory: str, above: Sequence[bool], *, directories: bool) -> Iterator[str]:
         with os.scandir(root / directory) as entries:
             found = sorted(entries, key=lambda entry: os.fsencode(entry.name))
         for entry in found:
             name = posixpath.join(directory, entry.name)
             ignored, matched = self._judge(name, above)
             if entry.is_dir(follow_symlinks=False):
+                if directories and not ignored:
+                    yield name
                 if not ignored or self._has_exceptions:
-                    yield from self._kept(root, name, matched)
+                    yield from self._kept(root, name, matched, directories=directories)
             elif not ignored:
                 yield name
 
@@ -73,8 +78,18 @@ class IgnoreFile:
         return ignored, matched
 
 
-def _patterns(text: str) -> Iterator[_Pattern]:
-    for line in text.split("\n"):
+def _lines(file: Path) -> list[str]:
+    # Whoever opens a named pipe waits for its other end.
+    if not file.is_file():
+        raise PluginError(f"unable to parse {str(file)!r}: it is not a regular file")
+    lines = file.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if max(map(len, lines)) >= _MAX_PATTERN_BYTES:
+        raise PluginError(f"unable to parse {str(file)!r}: a line is longer than {_MAX_PATTERN_BYTES} bytes")
+    return [os.fsdecode(line) for line in lines]
+
+
+def _patterns(lines: Sequence[str]) -> Iterator[_Pattern]:
+    for line in lines:
         words = "" if line.startswith("#") else line.strip()
         excepts = words.startswith("!")
         path = words.removeprefix("!").strip()
@@ -83,7 +98,8 @@ def _patterns(text: str) -> Iterator[_Pattern]:
             try:
                 yield _Pattern(excepts, _compiled(path))
             except re.error as error:
-                raise PluginError(f"a pattern of the ignore file is not valid: {words!r}: {error}") from error
+                shown = os.fsencode(words).decode(errors="replace")
+                raise PluginError(f"a pattern of the ignore file is not valid: {shown!r}: {error}") from error
 
 
 def _compiled(path: str) -> re.Pattern[str]:

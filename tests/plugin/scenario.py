@@ -35,6 +35,7 @@ class Outcome:
         reasons: the properties that the plugin names as what made it act.
         messages: what the person is told.
         errors: those of the messages that are errors.
+        progress: those that are shown only until the next one comes.
         failed: whether the command ended with an error.
 
     """
@@ -44,6 +45,7 @@ class Outcome:
     reasons: dict[str, list[str]] = field(default_factory=dict)
     messages: str = ""
     errors: str = ""
+    progress: str = ""
     failed: bool = False
 
     def effect(self, resource: str) -> str:
@@ -76,6 +78,8 @@ class Outcome:
             self.messages += event.diagnostic_event.message
             if event.diagnostic_event.severity == "error":
                 self.errors += event.diagnostic_event.message
+            if event.diagnostic_event.ephemeral:
+                self.progress += event.diagnostic_event.message
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Choosing the docker command, and the end of a failed build's output, without an engine."""
+"""Choosing the docker command, and taking image names apart, without an engine."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from offline.docker_plugin.build import docker_command
-from offline.docker_plugin.build_output import BuildTail
 from offline.docker_plugin.errors import PluginError
 from offline.docker_plugin.registry import canonical_name_problem, registry_of, repository_of
 
@@ -57,54 +56,6 @@ def test_the_named_command_is_the_only_one_looked_at(new_command: NewCommand, mo
     monkeypatch.setenv("GIX_DOCKER", "/nowhere/docker")
     with pytest.raises(PluginError, match="/nowhere/docker"):
         docker_command()
-
-
-def tail(*lines: str) -> BuildTail:
-    collected = BuildTail()
-    for line in lines:
-        collected.add(f"{line}\n")
-    return collected
-
-
-def test_the_tail_keeps_what_failed_and_drops_progress() -> None:
-    output = tail(
-        "#4 sha256:66794eb9",
-        "#4 CACHED",
-        "#2 transferring context: 1.98MB 0.1s done",
-        *(f"#6 {number}.1 Compiling crate{number}" for number in range(100)),
-        "#6 101.2 error[E0308]: mismatched types",
-        f"#6 ERROR: executor failed running [{'x' * 1000}]",
-        "------",
-        " > [builder 4/4] RUN cargo build:",
-        "------",
-        "executor failed running [cargo build]: exit code: 101",
-    ).text.splitlines()
-    assert output[0] == "Compiling crate71"
-    assert output[-2:] == [
-        "error[E0308]: mismatched types",
-        "executor failed running [cargo build]: exit code: 101",
-    ]
-    assert max(map(len, output)) < 170
-
-
-def test_the_words_of_other_steps_are_left_out() -> None:
-    output = tail("#5 0.1 installed", "#6 0.5 error: expected `;`", "#5 0.9 done", "#6 ERROR: exit code: 101", "failed")
-    assert output.text == "error: expected `;`\nfailed"
-
-
-def test_builds_that_fail_in_a_shared_step_say_the_same_words() -> None:
-    first = tail("#6 0.5 error: expected `;`", "#6 ERROR: exit code: 101")
-    assert first.words == tail("#9 12.5 error: expected `;`", "#9 ERROR: exit code: 101").words
-    assert first.words != tail("#6 0.5 error: no such file", "#6 ERROR: exit code: 101").words
-
-
-def test_a_build_that_was_not_told_of_the_step_says_how_it_ended() -> None:
-    output = tail("#1 [internal] load build definition", "#1 DONE 0.1s", "executor failed running [cargo build]")
-    assert (output.words, output.text) == ((), "executor failed running [cargo build]")
-
-
-def test_the_first_generations_builder_has_no_steps_and_is_told_as_it_is() -> None:
-    assert tail("Step 1/2 : FROM scratch", "failed").text == "Step 1/2 : FROM scratch\nfailed"
 
 
 @pytest.mark.parametrize(

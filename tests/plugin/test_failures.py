@@ -135,19 +135,22 @@ def test_the_stack_says_which_engine(scenario: Scenario, sandbox: Sandbox, tmp_p
     assert "failed to connect to any docker daemon" in preview.messages
 
 
-def test_an_image_that_does_not_build_says_why_on_one_screen(scenario: Scenario, sandbox: Sandbox) -> None:
-    broken = (
-        "RUN for i in 1 2 3 4 5 6 7 8 9; do echo line $i; done; echo 'error[E0308]: mismatched types' >&2; exit 101"
-    )
-
+def test_an_image_that_does_not_build_names_its_command_and_tells_the_words_as_progress_alone(
+    scenario: Scenario, sandbox: Sandbox
+) -> None:
     def program() -> None:
-        app = sandbox.write_image(scenario.directory / "app", extra=broken)
+        app = sandbox.write_image(
+            scenario.directory / "app", extra="RUN echo $((6 * 7)) mismatched types >&2; exit 101"
+        )
         for part in ("router", "auction", "execution"):
             image(part, sandbox.name(part), build={"context": str(app)})
 
     update = scenario.up(program)
     assert update.failed
-    assert "error[E0308]: mismatched types" in update.errors
+    assert "error reading build output: executor failed running [/bin/sh -c echo $((6 * 7))" in update.errors
+    assert "exit code: 101" in update.errors
+    assert "42 mismatched types" not in update.errors
+    assert "42 mismatched types" in update.progress
     assert len(update.errors.splitlines()) < _SCREEN_LINES
     assert scenario.state() == {}
 
