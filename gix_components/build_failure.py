@@ -87,11 +87,11 @@ def explain(environment: Environment, build: ImageBuild) -> str:
         client = engine.connect(environment.settings.engine, environment.directory)
         failure = _Failure.of(_trace(client.api, environment.directory, build))
     except (DockerException, RequestException, OSError, ValueError) as error:
-        return f"The failed step's output can't be shown ({error}). To see it: {build.command}"
+        return f"The failed step's output can't be shown ({error}). To see the build: {build.command}"
     if failure is None:
         return "The build failed, and succeeded when it was repeated. Run pulumi up again."
     if not failure.lines:
-        return f"The failed step printed nothing. The build's error: {failure.error}"
+        return f"The failed step printed nothing that can be shown ({failure.error}). To see the build: {build.command}"
     shown = "\n".join(f"    {line[:WIDTH]}" for line in failure.lines[-LINES:])
     return f"The image does not build. The last lines that the failed step printed:\n{shown}"
 

@@ -1,10 +1,14 @@
-"""What a build does again, and what it takes from the cache, under whichever docker plugin there is."""
+"""What a build does again, what it takes from the cache, and what is told of one that fails."""
 
 import re
 import secrets
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from gix_components import configuration
+from gix_components.build_failure import LINES, ImageBuild, explain
 from tests.engine.stack_under_test import SERVICES, StackUnderTest
 
 COMPILED = re.compile(r"compiled as ([0-9a-f-]{36})")
@@ -55,3 +59,57 @@ def test_given_a_build_without_a_changed_source_nothing_is_compiled_again(marked
 
     assert marks(marked) == compiled
     assert marked.ids() == ids, "other images were built, and the containers recreated"
+
+
+Failing = Callable[..., str]
+
+
+@pytest.fixture
+def failing(tmp_path: Path, image: str) -> Failing:
+    """Explain an image's build: of one RUN command on a base image, between stages that succeed."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "Cargo.toml").write_text("[workspace]\n")
+    # The engine must not take the archive for a Dockerfile.
+    (source / f".{'n' * 200}").write_text("x")
+    environment = configuration.parse({"gix:source": "source"}, project="gix", stack="test", directory=tmp_path)
+
+    def explained(command: str, base: str = image) -> str:
+        (tmp_path / "Dockerfile").write_text(
+            f"ARG BASE\nFROM ${{BASE}} AS broken\nCOPY . /source\n# {secrets.token_hex(8)}\nRUN {command}\n"
+            "FROM broken AS last\nRUN true\n"
+        )
+        (tmp_path / "Dockerfile.dockerignore").write_text("# Nothing.\n")
+        build = ImageBuild(
+            context=Path("source"),
+            dockerfile=Path("Dockerfile"),
+            target="last",
+            platform="linux/amd64",
+            args={"BASE": base},
+        )
+        return explain(environment, build)
+
+    return explained
+
+
+def test_given_a_step_that_fails_the_end_of_what_it_printed_is_shown(failing: Failing) -> None:
+    told = failing("{ seq 1000; echo $((6 * 7)) mismatched types; } >&2; exit 101").splitlines()
+    assert told[1:] == [*(f"    {number}" for number in range(1002 - LINES, 1001)), "    42 mismatched types"]
+
+
+def test_given_a_step_that_fills_the_disk_the_reason_is_shown(failing: Failing) -> None:
+    assert "No space left on device" in failing("dd if=/dev/zero of=/dev/full bs=1 count=1")
+
+
+def test_given_a_step_that_prints_nothing_the_command_to_type_is_shown(failing: Failing) -> None:
+    told = failing("exit 3")
+    assert "exit code: 3" in told
+    assert "docker build --progress=plain --file=Dockerfile --platform=linux/amd64 --target=last" in told
+
+
+def test_given_a_base_that_cannot_be_had_the_reason_is_shown(failing: Failing) -> None:
+    assert "127.0.0.1:1/none" in failing("true", base="127.0.0.1:1/none:1")
+
+
+def test_given_a_build_that_succeeds_when_it_is_repeated_another_up_is_advised(failing: Failing) -> None:
+    assert "Run pulumi up again" in failing("true")
