@@ -62,7 +62,7 @@ def test_an_interrupted_build_leaves_no_process_and_a_whole_state(scenario: Scen
         image("img", tag, build={"context": str(scenario.directory / "app")})
 
     # The shell of a step is a process of this machine, whichever plugin sends the build.
-    interrupted = interrupted_up(scenario, lambda: program(f"RUN : {tag}; sleep 4"), once=running)
+    interrupted = interrupted_up(scenario, lambda: program(f"RUN sleep 4; : {tag}"), once=running)
     assert interrupted.failed
     wait_for("the build to end", lambda: not building())
 

@@ -106,9 +106,11 @@ def test_values_are_recorded_in_the_form_in_which_the_official_plugin_reads_them
         container(sandbox, "another", cpus="0.05")
         container(sandbox, "address", hosts=[{"host": "a", "ip": "::1"}])
         container(sandbox, "duration", healthcheck=HEALTHCHECK | {"interval": "90s"})
-        container(sandbox, "ports", ports=[{"internal": each, "ip": "127.0.0.1"} for each in (8080, 80)])
+        ports = [{"internal": internal, "external": external[internal], "ip": "127.0.0.1"} for internal in (8080, 80)]
+        container(sandbox, "ports", ports=ports)
         container(sandbox, "logs", log_driver="json-file")
 
+    external = {8080: free_port(), 80: free_port()}
     update = scenario.up(program)
     assert not update.failed, update.messages
     outputs = {part: resource["outputs"] for part, resource in scenario.state().items()}
