@@ -20,7 +20,7 @@ from docker.errors import DockerException, NotFound
 
 from gix_components import engine
 from gix_components.catalog import CATALOG
-from gix_components.environment import STACK_LABEL, Environment
+from gix_components.environment import SERVICE_LABEL, STACK_LABEL, Environment
 from gix_components.problems import PreflightError, Problem
 from gix_components.takeover import Occupants
 
@@ -70,6 +70,9 @@ def check(environment: Environment) -> None:
             pulumi.log.warn(f"{name} is stopped and removed in this update: gix:takeOver is set")
     if problems:
         raise PreflightError(f"Docker engine {holdings.info['Name']}", problems)
+    unused = _unused_ledgers(environment, holdings)
+    if unused:
+        pulumi.log.info(f"ledgers that this configuration does not use stay on the engine: {', '.join(unused)}")
 
 
 def collisions(environment: Environment, holdings: Holdings) -> list[Problem]:
@@ -214,6 +217,7 @@ def _from_kernel(word: str) -> ipaddress.IPv4Address:
 
 def _volume(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
     if not any(spec.keeps_ledger for spec in environment.specs):
+        yield from _protected_without_auction(environment, holdings)
         return
     settings = environment.settings.ledger
     name = environment.name(settings.volume)
@@ -227,12 +231,66 @@ def _volume(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
                 way_out="set gix:ledger.volume to the one that is meant, or leave adopt out to begin a new ledger",
             )
         return
-    if not settings.adopt and not _is_ours(environment, volume["Labels"]):
+    if _is_ours(environment, volume["Labels"]):
+        return
+    if STACK_LABEL in (volume["Labels"] or {}):
+        yield Problem(
+            subject=f"gix:ledger.volume = {settings.volume}",
+            limit=f"the volume {name} is the ledger of {_held_by(volume['Labels'])}, and two stacks must not share one",
+            way_out="set it to another name; gixctl backup and gixctl restore move the ledger, "
+            "and pulumi stack rename gives a renamed stack its name back",
+        )
+    elif not settings.adopt:
         yield Problem(
             subject=f"volume {name}",
             limit=f"is there already, made by {_held_by(volume['Labels'])}",
             way_out="set gix:ledger.adopt to true to take it over with its data, or gix:ledger.volume to another name",
         )
+    else:
+        yield from _other_writers(environment, holdings, name)
+
+
+def _protected_without_auction(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+    """Pulumi would remove the auction's container, and only then refuse to give the protected volume up."""
+    keepers = [
+        container
+        for container in holdings.containers
+        if _is_ours(environment, container["Labels"]) and container["Labels"].get(SERVICE_LABEL) == "auction"
+    ]
+    if keepers and environment.settings.ledger.protect:
+        yield Problem(
+            subject=f"gix:services = {environment.settings.services}",
+            limit="leaves the auction out, whose ledger is protected (gix:ledger.protect = true)",
+            way_out="add the auction, set gix:ledger.protect to false, run pulumi up, and then leave the auction out; "
+            "the volume stays",
+        )
+
+
+def _other_writers(environment: Environment, holdings: Holdings, volume: str) -> Iterator[Problem]:
+    """Containers that go on writing to an adopted volume beside the stack's own auction."""
+    taken_over = {environment.name(spec.container) for spec in environment.specs if environment.settings.take_over}
+    for container in holdings.containers:
+        name = next(iter(container["Names"] or [container["Id"][:12]])).removeprefix("/")
+        writes = any(mount.get("Name") == volume and mount.get("RW") for mount in container["Mounts"] or [])
+        ended = container["State"] in ("exited", "created", "dead")
+        if writes and not ended and name not in taken_over and not _is_ours(environment, container["Labels"]):
+            yield Problem(
+                subject=f"gix:ledger.volume = {environment.settings.ledger.volume}",
+                limit=f"the container {name} ({container['State']}) has the volume {volume} open for writing",
+                way_out=f"stop it before the auction starts on the same ledger: docker stop {name}",
+            )
+
+
+def _unused_ledgers(environment: Environment, holdings: Holdings) -> list[str]:
+    """Volumes of the stack that none of its services uses: of an earlier configuration, or without the auction."""
+    labelled = {"label": f"{STACK_LABEL}={environment.label}"}
+    found = {volume["Name"] for volume in holdings.client.api.volumes(filters=labelled)["Volumes"] or []}
+    name = environment.name(environment.settings.ledger.volume)
+    if any(spec.keeps_ledger for spec in environment.specs):
+        return sorted(found - {name})
+    if environment.settings.ledger.adopt and holdings.client.volumes.list(filters={"name": f"^{name}$"}):
+        found.add(name)
+    return sorted(found)
 
 
 def _ports(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
