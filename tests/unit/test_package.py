@@ -61,8 +61,9 @@ def test_nothing_given_in_code_is_an_empty_file() -> None:
     assert configuration.of() == from_a_file("{}")
 
 
-def test_code_and_a_file_with_the_same_settings_make_the_same_environment() -> None:
+def test_code_and_a_file_with_the_same_settings_make_the_same_environment(own_source: str) -> None:
     code = configuration.of(
+        source=own_source,
         prefix="shop",
         take_over=True,
         services=["router", "auction"],
@@ -84,6 +85,7 @@ def test_code_and_a_file_with_the_same_settings_make_the_same_environment() -> N
         ),
     )
     file = f"""{{
+        "source": "{own_source}",
         "prefix": "shop",
         "takeOver": true,
         "services": ["router", "auction"],
