@@ -52,8 +52,8 @@ plan: setup ## Say what `make up` would do to each service, and why
 .PHONY: down
 down: setup ## Remove containers and network; the ledger stays, unless LEDGER=gcam-data names it
 	@$(TOOLS)
-	pulumi destroy --stack "$(STACK)" --yes --skip-preview --exclude-protected
-	$(if $(LEDGER),gixctl delete-ledger "$(LEDGER)")
+	$(if $(LEDGER),gixctl delete-ledger "$(LEDGER)" --stack "$(STACK)" --destroy, \
+		pulumi destroy --stack "$(STACK)" --yes --skip-preview --exclude-protected)
 
 .PHONY: status
 status: setup ## Show every service: container, image digest, address, health

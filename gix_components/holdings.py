@@ -44,12 +44,17 @@ class PublishedPort:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldContainer:
-    """One container. `names` may be empty: a container that is being removed has none."""
+    """One container. `names` may be empty: a container that is being removed has none.
 
+    `written_volumes` are the names of the volumes that it has mounted for writing.
+    """
+
+    id: str = ""
     names: tuple[str, ...] = ()
     state: str = ""
     labels: Labels = field(default_factory=dict)
     published: tuple[PublishedPort, ...] = ()
+    written_volumes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +69,24 @@ class HeldNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class Holdings:
-    """What the engine holds. `local` says that it is this machine's; `volume_labels` is None without that volume."""
+    """What the engine holds. `local` says that it is this machine's; `volume_labels` is None without that volume.
+
+    `own_volumes` are the names of the volumes with the stack's label.
+    """
 
     local: bool
     info: EngineInfo
     containers: tuple[HeldContainer, ...] = ()
     networks: tuple[HeldNetwork, ...] = ()
     volume_labels: Labels | None = None
+    own_volumes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, client: docker.DockerClient, *, local: bool, volume: str) -> "Holdings":
-        """Ask the engine; raises docker.errors.DockerException or OSError where it does not answer."""
+    def of(cls, client: docker.DockerClient, *, local: bool, volume: str, label: str) -> "Holdings":
+        """Ask the engine; `label` is the stack's, with its value.
+
+        Raises docker.errors.DockerException or OSError where it does not answer.
+        """
         try:
             found = client.api.inspect_volume(volume)
         except NotFound:
@@ -85,10 +97,13 @@ class Holdings:
             containers=client.api.containers(all=True),
             networks=client.api.networks(),
             volume=found,
+            own_volumes=client.api.volumes(filters={"label": label}).get("Volumes"),
         )
 
 
-def read(*, local: bool, info: object, containers: object, networks: object, volume: object) -> Holdings:
+def read(
+    *, local: bool, info: object, containers: object, networks: object, volume: object, own_volumes: object = None
+) -> Holdings:
     """Make Holdings of the engine's records, whatever they are; what has no meaning is left out."""
     about = _record(info)
     return Holdings(
@@ -103,11 +118,13 @@ def read(*, local: bool, info: object, containers: object, networks: object, vol
         containers=tuple(map(_container, _records(containers))),
         networks=tuple(map(_network, _records(networks))),
         volume_labels=None if volume is None else _labels(_record(volume)),
+        own_volumes=tuple(name for each in _records(own_volumes) if (name := _text(each, "Name"))),
     )
 
 
 def _container(record: Mapping[str, Any]) -> HeldContainer:
     return HeldContainer(
+        id=_text(record, "Id"),
         names=tuple(name.removeprefix("/") for name in _list(record.get("Names")) if isinstance(name, str) and name),
         state=_text(record, "State"),
         labels=_labels(record),
@@ -116,6 +133,7 @@ def _container(record: Mapping[str, Any]) -> HeldContainer:
             for each in _records(record.get("Ports"))
             if (port := _count(each, "PublicPort")) is not None
         ),
+        written_volumes=frozenset(_text(each, "Name") for each in _records(record.get("Mounts")) if each.get("RW")),
     )
 
 

@@ -42,16 +42,21 @@ class GixPlatform(pulumi.ComponentResource):
         explain = explain_failure(f"{name}-explain-failure", environment)
 
         self.images = ServiceImages(f"{name}-images", environment, opts=children)
+        self.ledger = None
+        if any(spec.keeps_ledger for spec in environment.specs):
+            # A build may take long and fail: the backup of a ledger that gives way would grow old meanwhile.
+            built = [image.id for image in self.images.images.values()]
+            self.ledger = LedgerVolume(f"{name}-ledger", environment, after=built, opts=children)
+        # A network that is replaced takes the containers with it, so the ledger is saved first. What is taken over
+        # serves until everything is built that takes its place.
+        before_network = [self.ledger, self.images if environment.settings.take_over else None]
         self.network = ServiceNetwork(
             name,
             environment,
             hooks=clear_the_way,
-            # What is taken over serves until everything is built that takes its place.
-            depends_on=[self.images] if environment.settings.take_over else None,
+            depends_on=[each for each in before_network if each is not None],
             opts=children,
         )
-        keeps_ledger = any(spec.keeps_ledger for spec in environment.specs)
-        self.ledger = LedgerVolume(f"{name}-ledger", environment, opts=children) if keeps_ledger else None
         self.services = {
             spec.name: Service(
                 f"{name}-{spec.name}",

@@ -14,7 +14,7 @@ from docker.errors import DockerException
 from gix_components import engine, machine, units
 from gix_components.backups.helper import HELPER_LABEL
 from gix_components.catalog import CATALOG
-from gix_components.environment import STACK_LABEL, Environment
+from gix_components.environment import SERVICE_LABEL, STACK_LABEL, Environment
 from gix_components.holdings import HeldContainer, Holdings, Labels
 from gix_components.problems import PreflightError, Problem
 from gix_components.takeover import Occupants
@@ -51,6 +51,9 @@ def check(environment: Environment) -> None:
         raise PreflightError(f"Docker engine {holdings.info.name}".rstrip(), problems)
     for name in occupants:
         pulumi.log.warn(f"{name} is stopped and removed in this update: gix:takeOver is set")
+    unused = _unused_ledgers(environment, holdings)
+    if unused:
+        pulumi.log.info(f"ledgers that this configuration does not use stay on the engine: {', '.join(unused)}")
 
 
 def ask(client: docker.DockerClient, environment: Environment) -> Holdings:
@@ -59,6 +62,7 @@ def ask(client: docker.DockerClient, environment: Environment) -> Holdings:
         client,
         local=engine.is_local(environment.settings.engine),
         volume=environment.name(environment.settings.ledger.volume),
+        label=f"{STACK_LABEL}={environment.label}",
     )
 
 
@@ -208,6 +212,7 @@ def _routes(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
 
 def _volume(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
     if not any(spec.keeps_ledger for spec in environment.specs):
+        yield from _protected_without_auction(environment, holdings)
         return
     settings = environment.settings.ledger
     name = environment.name(settings.volume)
@@ -218,12 +223,67 @@ def _volume(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
                 limit=f"there is no volume {name} to take over",
                 way_out="set gix:ledger.volume to the one that is meant, or leave adopt out to begin a new ledger",
             )
-    elif not settings.adopt and not _is_ours(environment, holdings.volume_labels):
+        return
+    if _is_ours(environment, holdings.volume_labels):
+        return
+    if STACK_LABEL in (holdings.volume_labels):
+        yield Problem(
+            subject=f"gix:ledger.volume = {settings.volume}",
+            limit=f"the volume {name} is the ledger of {_held_by(holdings.volume_labels)}, "
+            "and two stacks must not share one",
+            way_out="set it to another name; gixctl backup and gixctl restore move the ledger, "
+            "and pulumi stack rename gives a renamed stack its name back",
+        )
+    elif not settings.adopt:
         yield Problem(
             subject=f"volume {name}",
             limit=f"is there already, made by {_held_by(holdings.volume_labels)}",
             way_out="set gix:ledger.adopt to true to take it over with its data, or gix:ledger.volume to another name",
         )
+    else:
+        yield from _other_writers(environment, holdings, name)
+
+
+def _protected_without_auction(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+    """Pulumi would remove the auction's container, and only then refuse to give the protected volume up."""
+    keepers = [
+        container
+        for container in holdings.containers
+        if _is_ours(environment, container.labels) and container.labels.get(SERVICE_LABEL) == "auction"
+    ]
+    if keepers and environment.settings.ledger.protect:
+        yield Problem(
+            subject=f"gix:services = {environment.settings.services}",
+            limit="leaves the auction out, whose ledger is protected (gix:ledger.protect = true)",
+            way_out="add the auction, set gix:ledger.protect to false, run pulumi up, and then leave the auction out; "
+            "the volume stays",
+        )
+
+
+def _other_writers(environment: Environment, holdings: Holdings, volume: str) -> Iterator[Problem]:
+    """Containers that go on writing to an adopted volume beside the stack's own auction."""
+    taken_over = {environment.name(spec.container) for spec in environment.specs if environment.settings.take_over}
+    for container in holdings.containers:
+        name = container.names[0] if container.names else container.id[:12]
+        ended = container.state in ("exited", "created", "dead")
+        writes = volume in container.written_volumes and not ended
+        if writes and name not in taken_over and not _is_ours(environment, container.labels):
+            yield Problem(
+                subject=f"gix:ledger.volume = {environment.settings.ledger.volume}",
+                limit=f"the container {name} ({container.state}) has the volume {volume} open for writing",
+                way_out=f"stop it before the auction starts on the same ledger: docker stop {name}",
+            )
+
+
+def _unused_ledgers(environment: Environment, holdings: Holdings) -> list[str]:
+    """Volumes of the stack that none of its services uses: of an earlier configuration, or without the auction."""
+    found = set(holdings.own_volumes)
+    name = environment.name(environment.settings.ledger.volume)
+    if any(spec.keeps_ledger for spec in environment.specs):
+        return sorted(found - {name})
+    if environment.settings.ledger.adopt and holdings.volume_labels is not None:
+        found.add(name)
+    return sorted(found)
 
 
 def _addresses(environment: Environment, holdings: Holdings) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import itertools
+import os
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from gix_components import log_options, units
 from gix_components.catalog import CATALOG, DATA_DIRECTORY
 from gix_components.environment import Environment
 from gix_components.problems import Problem
+from gix_components.settings import StackSettings
 
 RESERVED_LABELS = "io.gix."
 UNLIMITED = -1
@@ -179,6 +181,26 @@ def _source(environment: Environment) -> Iterator[Problem]:
             yield Problem(subject=subject, limit="has no Cargo.toml", way_out=way_out)
 
 
+def _sample(environment: Environment) -> Iterator[Problem]:
+    """The bundled sample stands in for real services, and must not take their place, their ledger or their users."""
+    settings = environment.settings
+    bundled = environment.directory / str(StackSettings.model_fields["source"].default)
+    source = environment.directory / environment.source
+    if not environment.builds or os.path.realpath(source) != os.path.realpath(bundled):
+        return
+    for key, value in (
+        ("gix:production", settings.production),
+        ("gix:takeOver", settings.take_over),
+        ("gix:ledger.adopt", settings.ledger.adopt),
+    ):
+        if value:
+            yield Problem(
+                subject=f"{key} = true",
+                limit=f"gix:source = {settings.source} is the sample, whose services would replace the real ones",
+                way_out="set gix:source to the workspace of the real services, or gix:images.way to registry",
+            )
+
+
 def _registry(environment: Environment) -> Iterator[Problem]:
     images, registry = environment.settings.images, environment.settings.registry
     if registry.address is None and not environment.builds:
@@ -284,6 +306,7 @@ def _production(environment: Environment) -> Iterator[Problem]:
 _RULES: tuple[Callable[[Environment], Iterator[Problem]], ...] = (
     _services_once,
     _source,
+    _sample,
     _registry,
     _engine,
     _ports,

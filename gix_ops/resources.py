@@ -50,6 +50,7 @@ class Resource:
     inputs: Record
     outputs: Record
     errors: tuple[str, ...] = ()
+    protected: bool = False
 
     @property
     def name(self) -> str:
@@ -100,6 +101,7 @@ def export(stack: Stack) -> State:
             inputs=each.get("inputs") or {},
             outputs=each.get("outputs") or {},
             errors=tuple(each.get("initErrors") or ()),
+            protected=bool(each.get("protect")),
         )
         for each in deployment.get("resources") or []
         # What only waits to be deleted is no longer declared.

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import yaml
 from docker.errors import DockerException
+from pydantic import ValidationError
 
 from gix_components import engine
 from gix_components.settings import EngineSettings
@@ -29,17 +31,50 @@ class Stack:
 
         Raises StackError where there is no Pulumi CLI, no such stack, or one that was never brought up.
         """
-        answer = pulumi_command.ask(directory, "stack", "output", "--json", "--show-secrets", stack=name)
-        if answer.returncode:
-            raise StackError(f"the stack can't be read: {answer.stderr.strip()}")
-        outputs = json.loads(answer.stdout)
+        outputs = _outputs(name, directory)
         if "services" not in outputs:
             raise StackError(f"the stack {name or '(selected)'} is not up; bring it up with: pulumi up")
         return cls(name=name or outputs["label"].partition("/")[2], directory=directory, outputs=outputs)
 
+    @classmethod
+    def read_or_configured(cls, name: str | None, directory: Path) -> "Stack":
+        """Read the stack `name`, or the selected one, which need not be up.
+
+        A stack that is down has two outputs: its `label`, and the `engine` that its configuration names. Raises
+        StackError where there is no Pulumi CLI, or no such stack.
+        """
+        outputs = _outputs(name, directory)
+        found = _answer(directory, "stack", "--show-name", stack=name).strip().rpartition("/")[2]
+        if "services" not in outputs:
+            project = yaml.safe_load((directory / "Pulumi.yaml").read_text())["name"]
+            outputs = {"label": f"{project}/{found}", "engine": _configured_engine(found, directory)}
+        return cls(name=found, directory=directory, outputs=outputs)
+
     def engine(self) -> docker.DockerClient:
         """A client of the engine that the stack runs on; raises StackError where it does not answer."""
         return reach(EngineSettings.model_validate(self.outputs["engine"]), self.directory)
+
+
+def _answer(directory: Path, *words: str, stack: str | None) -> str:
+    answer = pulumi_command.ask(directory, *words, stack=stack)
+    if answer.returncode:
+        raise StackError(f"the stack can't be read: {answer.stderr.strip()}")
+    return answer.stdout
+
+
+def _outputs(name: str | None, directory: Path) -> dict[str, Any]:
+    outputs: dict[str, Any] = json.loads(_answer(directory, "stack", "output", "--json", "--show-secrets", stack=name))
+    return outputs
+
+
+def _configured_engine(name: str, directory: Path) -> dict[str, Any]:
+    config = json.loads(_answer(directory, "config", "--json", "--show-secrets", stack=name))
+    try:
+        settings = EngineSettings.model_validate_json(config.get("gix:engine", {}).get("value", "{}"))
+    except ValidationError as error:
+        keys = ", ".join(".".join(["gix:engine", *map(str, each["loc"])]) for each in error.errors())
+        raise StackError(f"Pulumi.{name}.yaml: {keys} can't be read; pulumi preview says what is wrong") from None
+    return settings.model_dump(by_alias=True)
 
 
 def reach(settings: EngineSettings, directory: Path) -> docker.DockerClient:

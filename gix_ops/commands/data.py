@@ -13,10 +13,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from gix_components import __version__
 from gix_components.backups import archive, backup, permissions, restore
-from gix_components.settings import EngineSettings
-from gix_ops import backups, ledger
+from gix_ops import backups, ledger, pulumi_command
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
-from gix_ops.stack import program_directory, reach
+from gix_ops.stack import Stack, program_directory
 
 PANEL = "Ledger"
 
@@ -162,10 +161,22 @@ def fix_permissions(
 @app.command("delete-ledger", rich_help_panel=PANEL)
 def delete_ledger(
     volume: Annotated[str, typer.Argument(help="The volume's name on the engine, e.g. gcam-data.")],
+    stack: StackOption = None,
+    destroy: Annotated[
+        bool, typer.Option("--destroy", help="Destroy the stack first, once it is clear that the volume may go.")
+    ] = False,
 ) -> None:
-    """Delete a ledger's volume for good, by its name, on the engine of DOCKER_HOST or else this machine's.
+    """Delete the volume of a stack's ledger, with everything in it.
 
-    Its stack must be down: pulumi destroy leaves the volume.
+    The volume is looked for on the stack's engine: the one that it runs on, or, when it is down, the one that its
+    configuration names. It must be the stack's own, by its label or because the stack has adopted it, must not be
+    protected (gix:ledger.protect), and must not be in use. Otherwise nothing is touched.
+
+    Example: gixctl delete-ledger gcam-data --stack dev --destroy
     """
-    ledger.delete(reach(EngineSettings(), Path.cwd()), volume)
-    typer.echo(f"deleted the volume {volume}")
+    read = Stack.read_or_configured(stack, program_directory(Path.cwd()))
+    found = ledger.deletable(read, volume, destroyed_first=destroy)
+    if destroy:
+        pulumi_command.show(read.directory, "destroy", "--stack", read.name, "--yes", "--skip-preview")
+    found.delete()
+    typer.echo(f"deleted the volume {volume} on {found.engine}")

@@ -56,9 +56,11 @@ def take_down(directory: Path, number: int) -> None:
     name, file = _stack(directory, number)
     stack = Stack.read(name, directory)
     client = stack.engine()
+    volume = stack.outputs.get("volume")
+    kept = ledger.deletable(stack, volume, destroyed_first=True) if volume else None
     pulumi_command.show(directory, "destroy", "--stack", name, "--yes", "--skip-preview")
-    if stack.outputs["volume"]:
-        ledger.delete(client, stack.outputs["volume"])
+    if kept is not None:
+        kept.delete()
     for service in stack.outputs["services"].values():
         if client.images.list(service["image"]):
             client.images.remove(service["image"])

@@ -205,7 +205,7 @@ def ledger(patient: Patient) -> Iterator[Finding]:
         if volume["Name"] != name:
             yield warning(
                 f"the volume {volume['Name']} is an earlier ledger of this stack, which does not use it now",
-                f"keep it; or, for good: gixctl delete-ledger {volume['Name']}",
+                f"keep it; or, for good: gixctl delete-ledger {volume['Name']} --stack {patient.name}",
             )
 
 

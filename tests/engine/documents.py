@@ -55,9 +55,15 @@ _SVG = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"
 """
 
 
-def commands(document: Path) -> list[str]:
-    """The commands of a document's console blocks, without their comments, in their order."""
-    lines = [line for block in _FENCE.findall(document.read_text()) for line in block.splitlines()]
+def commands(document: Path, section: str = "") -> list[str]:
+    """The commands of a document's console blocks, without their comments, in their order.
+
+    With a `section` only those under the heading that begins with it, up to the next heading.
+    """
+    text = document.read_text()
+    if section:
+        [text] = re.findall(rf"^#+ {re.escape(section)}.*?(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in _FENCE.findall(text) for line in block.splitlines()]
     return [command for line in lines if (command := _COMMENT.sub("", line).strip())]
 
 
@@ -95,7 +101,9 @@ class Clone:
         return cls(stack=stack, names={"dev": stack.name} | {name: f"{stack.prefix}-{name}" for name in objects})
 
     def here(self, command: str) -> str:
-        """A command with the names that things have here."""
+        """A command with the names that things have here; in a stack's configuration names have no prefix."""
+        if command.startswith("pulumi config set"):
+            return command
         words = rf"(?<![\w/.-])({'|'.join(self.names)})(?![\w-])"
         return re.sub(words, lambda found: self.names[found[1]], command)
 

@@ -72,6 +72,11 @@ class StackUnderTest:
         self.config = merged(self.config, {f"gix:{section}": value for section, value in sections.items()})
         self.write()
 
+    def take_own_source(self) -> None:
+        """Build from a workspace that is not the bundled sample, as a stack that takes something over must."""
+        shutil.copytree(self.directory / "sample", self.directory / "workspace")
+        self.change(source="workspace")
+
     @cached_property
     def stack(self) -> auto.Stack:
         (self.directory / "state").mkdir()

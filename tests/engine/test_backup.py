@@ -333,19 +333,3 @@ def test_without_a_container_the_ledger_is_still_saved_and_without_a_volume_that
         assert done.returncode == 1
         assert f"there is no volume {fresh.prefix}-gcam-data" in done.stderr
     assert fresh.client.volumes.list(filters={"name": f"{fresh.prefix}-gcam-data"}) == []
-
-
-def test_another_volume_in_the_ledger_s_place_is_given_only_after_a_backup(fresh: StackUnderTest) -> None:
-    fresh.up()
-    jobs.settle(fresh, 2)
-    fresh.change(ledger={"volume": "other-data"})
-    told = fresh.up()
-    [path] = (fresh.directory / "backups").iterdir()
-    assert len(ledger_in(path)) == 2
-    assert f"is saved in {path}" in told.output
-    manifest = archive.read_manifest(path)
-    assert manifest is not None
-    assert manifest.volume == f"{fresh.prefix}-gcam-data"
-    assert sorted(fresh.leavings()["volumes"]) == [f"{fresh.prefix}-gcam-data", f"{fresh.prefix}-other-data"]
-    until_in_order(fresh)
-    assert len(jobs.ledger(fresh)) == 1

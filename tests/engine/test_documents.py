@@ -1,14 +1,18 @@
 """Every command in the console blocks of the documents, run as it stands."""
 
-import contextlib
+import dataclasses
+import shutil
+import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import docker
 import pytest
-from docker.errors import NotFound
 
+from tests.engine import jobs
+from tests.engine.compose_project import FILES, compose_project
 from tests.engine.documents import PICTURE, Clone, commands
-from tests.engine.stack_under_test import PROGRAM
+from tests.engine.stack_under_test import PROGRAM, SERVICES
 
 ELSEWHERE = {
     "make test": "is what runs this test",
@@ -25,9 +29,6 @@ def clone(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
         yield clone
     finally:
         clone.stack.remove()
-        with contextlib.suppress(NotFound):
-            # Taken over, a volume does not bear the stack's label.
-            client.volumes.get(clone.names["gcam-data"]).remove()
 
 
 def of(document: str) -> list[str]:
@@ -47,19 +48,84 @@ def test_the_operations_commands_work_on_a_stack_that_is_up(clone: Clone) -> Non
     assert (clone.stack.directory / "stack.svg").read_text().startswith("<svg")
 
 
-def test_the_way_from_compose_is_gone_with_what_ran_before(clone: Clone, image: str) -> None:
-    by_hand = [
-        "docker network create gix-network",
-        "docker run -d --name gix-auction --network gix-network -v gcam-data:/data gix-auction:latest",
-        "docker run -d --name gix-router --network gix-network gix-router:latest",
-    ]
-    # The images that ran before are there, as their stack's destroy leaves them.
-    clone.run(["make up", "make down LEDGER=gcam-data", *by_hand])
-    commands = [each.replace("busybox", image) for each in of("docs/migrating-from-compose.md")]
-    shown = clone.run([". .offline/env", *commands, "pulumi config rm gix:takeOver", "gixctl verify"])
-    assert "stopped and removed in this update" in shown
-    assert (clone.stack.directory / "gcam-backup.tar.gz").exists()
-    assert clone.stack.client.volumes.get(clone.names["gcam-data"]).attrs["Labels"] is None
+GUIDE = PROGRAM / "docs/migrating-from-compose.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """A Compose project that serves, beside a clone with an empty stack; `lines` are those of its ledger."""
+
+    clone: Clone
+    containers: dict[str, str]
+    router: tuple[str, int]
+    lines: list[str]
+
+    def type(self, image: str, *sections: str) -> str:
+        """Type the commands of the guide's sections."""
+        script = [each.replace("busybox", image) for section in sections for each in commands(GUIDE, section)]
+        # Compose's own names, where its file states none.
+        named = {f"gix-{service}": self.containers[f"gix-{service}"] for service in SERVICES}
+        clone = dataclasses.replace(self.clone, names={**self.clone.names, **named})
+        return clone.run([". .offline/env", *script])
+
+
+@pytest.fixture(params=["named", "unnamed"])
+def installation(
+    request: pytest.FixtureRequest, client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """What a compose.yaml describes is up, from images that a workspace of the user's own was built to."""
+    clone = Clone.make(client, tmp_path_factory.mktemp("installation"))
+    stack = clone.stack
+    shutil.copytree(PROGRAM / "sample", stack.directory.parent / "workspace", ignore=shutil.ignore_patterns("target"))
+    ports = {f"{each.upper()}_PORT": str(stack.config[f"gix:{each}"]["hostPort"]) for each in SERVICES}
+    variables = {"NAME": stack.prefix, "SUBNET": stack.config["gix:network"]["subnet"]} | ports
+    project = f"{stack.prefix}-market"
+    del stack.config["gix:source"]
+    stack.write()
+    try:
+        # Images of these names are what the project's owner had built.
+        clone.run(["make up", f"make down LEDGER={stack.prefix}-gcam-data"])
+        with compose_project(client, FILES / f"{request.param}.yaml", project, variables) as containers:
+            router = ("127.0.0.1", int(ports["ROUTER_PORT"]))
+            jobs.until_it_settles(router)
+            jobs.settle_at(router, 3)
+            auction = client.containers.get(containers["gix-auction"])
+            ledger = auction.exec_run(["cat", "/data/ledger.jsonl"]).output
+            assert isinstance(ledger, bytes)
+            names = {"live": stack.name, "market": project, "market_gcam-data": f"{project}_gcam-data"}
+            yield Installation(
+                clone=dataclasses.replace(clone, names={**clone.names, **names}),
+                containers=containers,
+                router=router,
+                lines=ledger.decode().splitlines(),
+            )
+            # Its auction has the project's volume.
+            stack.remove()
+    finally:
+        stack.remove()
+
+
+def test_the_way_from_compose_is_gone_with_what_ran_before(installation: Installation, image: str) -> None:
+    stack, volume = installation.clone.stack, f"{installation.clone.names['market']}_gcam-data"
+    before = {service: stack.client.containers.get(name).id for service, name in installation.containers.items()}
+    shown = installation.type(image, "1. Describe", "2. Back up")
+    with tarfile.open(stack.directory / "gcam-backup.tar.gz") as tar:
+        content = tar.extractfile("./ledger.jsonl")
+        assert content is not None
+        assert content.read().decode().splitlines() == installation.lines
+    assert {
+        service: stack.client.containers.get(name).id for service, name in installation.containers.items()
+    } == before
+    named = installation.containers["gix-auction"] == f"{stack.prefix}-gix-auction"
+    shown = installation.type(image, "If the containers are" if named else "If they have other names")
+    assert ("stopped and removed in this update" in shown) == named
+    assert "as declared" in installation.type(image, "4. Check")
+    assert jobs.ledger(stack) == installation.lines
+    jobs.settle_at(installation.router, 1)
+    [mount] = stack.container("auction")["Mounts"]
+    assert mount["Name"] == volume
+    assert not set(before.values()) & set(stack.ids().values())
+    assert stack.client.volumes.get(volume).attrs["Labels"]["com.docker.compose.volume"] == "gcam-data"
 
 
 def test_every_document_with_commands_is_run_or_accounted_for() -> None:

@@ -9,9 +9,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlparse
 
 import docker
+from docker.transport import UnixHTTPAdapter
 
 from tests.engine.jobs import settle
 from tests.engine.stack_under_test import StackUnderTest
@@ -20,11 +20,17 @@ from tests.engine.test_failures import failure
 CHUNK = 2**16
 
 
+def socket_of(client: docker.DockerClient) -> str:
+    """The path of the socket that a client of an engine of this machine talks to."""
+    adapter = client.api.get_adapter(client.api.base_url)
+    assert isinstance(adapter, UnixHTTPAdapter)
+    return str(adapter.socket_path)
+
+
 @contextmanager
 def proxy(client: docker.DockerClient, context: ssl.SSLContext | None = None) -> Iterator[int]:
     """Pass connections to a loopback port on to the engine's socket; the port is what is given."""
-    path = urlparse(client.api.base_url.replace("http+docker", "unix")).path
-    engine = path if path not in {"", "/"} else "/var/run/docker.sock"
+    engine = socket_of(client)
     listener = socket.create_server(("127.0.0.1", 0))
 
     def shuttle(source: socket.socket, sink: socket.socket) -> None:
@@ -57,6 +63,8 @@ def proxy(client: docker.DockerClient, context: ssl.SSLContext | None = None) ->
     try:
         yield listener.getsockname()[1]
     finally:
+        # Closed alone, it would take one connection more: a thread waits for it.
+        listener.shutdown(socket.SHUT_RDWR)
         listener.close()
 
 

@@ -91,6 +91,7 @@ def test_a_volume_that_something_else_made_is_refused_and_taken_over_when_told_t
             remove=True,
         )
 
+        fresh.take_own_source()
         fresh.change(ledger={"adopt": True})
         fresh.up()
         assert fresh.up().is_empty
@@ -103,6 +104,7 @@ def test_a_volume_that_something_else_made_is_refused_and_taken_over_when_told_t
 
 
 def test_a_volume_to_take_over_that_is_not_there(untouched: StackUnderTest) -> None:
+    untouched.take_own_source()
     untouched.change(ledger={"adopt": True})
     assert "there is no volume" in failure(untouched)
 

@@ -18,6 +18,7 @@ def old(platform: StackUnderTest, fresh: StackUnderTest) -> Iterator[StackUnderT
     """A stack under whose names something else runs already: containers, network and volume, with a ledger."""
     client, prefix = fresh.client, fresh.prefix
     pool = IPAMPool(subnet=fresh.config["gix:network"]["subnet"])
+    fresh.take_own_source()
     network = client.networks.create(f"{prefix}-gix-network", ipam=IPAMConfig(pool_configs=[pool]), labels=COMPOSE)
     volume = client.volumes.create(f"{prefix}-gcam-data", labels=COMPOSE)
     names = [f"{prefix}-gix-{service}" for service in SERVICES]

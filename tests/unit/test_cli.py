@@ -19,7 +19,7 @@ def gixctl(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["delete-ledger", "gcam-data"], "start it: make setup"),
+        (["delete-ledger", "gcam-data"], "there is no Pulumi.yaml"),
         (["status"], "there is no Pulumi.yaml"),
         (["verify"], "there is no Pulumi.yaml"),
         (["plan"], "there is no Pulumi.yaml"),

@@ -269,8 +269,9 @@ PRODUCTION: dict[str, Any] = {
 }
 
 
-def test_production_takes_pinned_bases_a_version_and_a_protected_ledger() -> None:
-    assert environment({f"gix:{key}": json.dumps(value) for key, value in PRODUCTION.items()}).settings.production
+def test_production_takes_pinned_bases_a_version_and_a_protected_ledger(own_source: str) -> None:
+    config = {f"gix:{key}": json.dumps(value) for key, value in PRODUCTION.items()}
+    assert environment(config | {"gix:source": own_source}).settings.production
 
 
 @pytest.mark.parametrize(
@@ -282,9 +283,30 @@ def test_production_takes_pinned_bases_a_version_and_a_protected_ledger() -> Non
         ({"ledger": {"protect": False}}, "gix:ledger.protect"),
     ],
 )
-def test_production_refuses(change: dict[str, dict[str, Any]], key: str) -> None:
+def test_production_refuses(change: dict[str, dict[str, Any]], key: str, own_source: str) -> None:
     [(section, values)] = change.items()
-    only(problems(PRODUCTION | {section: PRODUCTION.get(section, {}) | values}), key)
+    production = PRODUCTION | {"source": own_source}
+    only(problems(production | {section: production.get(section, {}) | values}), key)
+
+
+@pytest.mark.parametrize("source", [None, "sample", "./sample", "sample/.", str(PROGRAM / "sample"), "LINK"])
+def test_the_bundled_sample_replaces_no_real_service_under_any_of_its_names(source: str | None, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(PROGRAM / "sample")
+    config = PRODUCTION | {"takeOver": True, "ledger": {"adopt": True}}
+    if source is not None:
+        config["source"] = source.replace("LINK", str(tmp_path / "link"))
+    found = problems(config)
+    assert set(found) == {"gix:production", "gix:takeOver", "gix:ledger.adopt"}
+    for problem in found.values():
+        assert "is the sample" in problem.limit
+        assert "gix:images.way to registry" in problem.way_out
+
+
+def test_where_nothing_is_built_or_another_workspace_is_real_services_may_be_replaced(own_source: str) -> None:
+    settings = {"gix:takeOver": "true", "gix:ledger": '{"adopt": true}'}
+    pulled = {"gix:images": '{"way": "registry"}', "gix:registry": '{"address": "ghcr.io"}'}
+    for config in (settings | pulled, settings | {"gix:source": own_source}):
+        assert environment(config).settings.ledger.adopt
 
 
 def test_production_refuses_to_pull_by_tag() -> None:

@@ -56,8 +56,9 @@ def test_nothing_given_in_code_is_an_empty_file() -> None:
     assert configuration.of() == from_a_file({})
 
 
-def test_code_and_a_file_with_the_same_settings_make_the_same_environment() -> None:
+def test_code_and_a_file_with_the_same_settings_make_the_same_environment(own_source: str) -> None:
     code = configuration.of(
+        source=own_source,
         prefix="shop",
         take_over=True,
         services=["router", "auction"],
@@ -79,6 +80,7 @@ def test_code_and_a_file_with_the_same_settings_make_the_same_environment() -> N
         ),
     )
     file = {
+        "source": own_source,
         "prefix": "shop",
         "takeOver": True,
         "services": ["router", "auction"],

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from gix_components.ledger import LedgerVolume
 from gix_components.platform import GixPlatform
 from tests.unit.declared import Declared, Resource, configured, declare, environment
 
@@ -202,12 +203,23 @@ def test_given_the_auction_alone_only_it_and_its_ledger_are_made() -> None:
     assert made == {"gix-images-auction-image", "gix-network", "gix-ledger-volume", "gix-auction-container"}
 
 
+def test_the_network_and_so_every_container_waits_until_the_ledger_is_saved(described: Declared) -> None:
+    ledger = described.resources["gix-ledger"]
+    assert ledger.inputs == {"volume": "gcam-data", "container": "gix-auction", "engine": {}}
+    assert ledger.options.hooks
+    assert ledger.options.hooks.before_update
+    before = described.resources["gix-network"].options.depends_on
+    assert isinstance(before, list)
+    assert [type(each) for each in before] == [LedgerVolume]
+
+
 def test_given_no_auction_no_volume_is_made() -> None:
     assert platform(services=["router"]).of_type("docker:index/volume:Volume") == []
 
 
-def test_given_adoption_the_volume_is_imported_under_its_own_name() -> None:
-    assert platform(ledger={"adopt": True}).resources["gix-ledger-volume"].options.import_ == "gcam-data"
+def test_given_adoption_the_volume_is_imported_under_its_own_name(own_source: str) -> None:
+    declared = platform(source=own_source, ledger={"adopt": True})
+    assert declared.resources["gix-ledger-volume"].options.import_ == "gcam-data"
 
 
 def test_given_a_hardened_service_its_container_is_hardened() -> None:
@@ -261,8 +273,10 @@ def test_given_another_log_driver_no_rotation_is_asked_of_it() -> None:
     assert container(declared, "auction").inputs["logOpts"] == {"max-size": "10m", "max-file": "3"}
 
 
-def test_given_the_order_to_take_over_hooks_clear_the_way_and_else_there_are_none(described: Declared) -> None:
-    told = platform(takeOver=True)
+def test_given_the_order_to_take_over_hooks_clear_the_way_and_else_there_are_none(
+    described: Declared, own_source: str
+) -> None:
+    told = platform(source=own_source, takeOver=True)
     for name in ("gix-network", "gix-router-container"):
         hooks, without = told.resources[name].options.hooks, described.resources[name].options.hooks
         assert hooks
