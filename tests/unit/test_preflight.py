@@ -174,7 +174,16 @@ PORTS = st.lists(
 )
 STATE_NAMES = st.sampled_from(["running", "paused", "dead", "removing", "restarting", "", "unheard of"])
 CONTAINERS = st.lists(
-    records({"Names": st.lists(NAMES, max_size=2), "State": STATE_NAMES, "Labels": LABELS, "Ports": PORTS}), max_size=3
+    records(
+        {
+            "Names": st.lists(NAMES, max_size=2),
+            "State": STATE_NAMES,
+            "Labels": LABELS,
+            "Ports": PORTS,
+            "Mounts": st.lists(records({"Name": NAMES, "RW": st.booleans()}), max_size=2),
+        }
+    ),
+    max_size=3,
 )
 NETWORKS = st.lists(
     records(
@@ -188,11 +197,12 @@ NETWORKS = st.lists(
     ),
     max_size=3,
 )
+PULLED = {"gix:images": '{"way": "registry"}', "gix:registry": '{"address": "registry.test"}'}
 CONFIGURATIONS = st.sampled_from(
     [
         {},
-        {"gix:ledger": '{"adopt": true}'},
-        {"gix:takeOver": "true"},
+        {"gix:ledger": '{"adopt": true}'} | PULLED,
+        {"gix:takeOver": "true"} | PULLED,
         {"gix:defaults": '{"cpus": 1.5, "memory": "2G", "dropCapabilities": ["CAP_BPF"], "bindAddress": "127.0.0.1"}'},
         {"gix:services": '["router"]', "gix:router": '{"publish": false, "healthCheck": {"startInterval": "1s"}}'},
     ]
