@@ -8,8 +8,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from gix_components.catalog import ServiceName
-from gix_ops import health
-from gix_ops.commands import look
+from gix_ops import cli, health
 from gix_ops.services import ServiceContainer
 from gix_ops.stack import Stack
 from tests.unit.declared import PROGRAM
@@ -131,11 +130,11 @@ def test_the_table_has_what_a_probe_wrote_as_it_stands() -> None:
     [
         (["--wait", "soon"], "soon is not a time such as 10s"),
         (["--wait", "60"], "60 is not a time such as 10s"),
-        (["--wait", "60s", "--watch"], "give --wait or --watch, not both"),
+        (["--wait", "60s", "--watch"], "--wait and --watch exclude each other"),
     ],
     ids=["no time", "no unit", "both"],
 )
 def test_what_cannot_be_waited_for_is_refused(words: list[str], told: str) -> None:
-    done = CliRunner().invoke(look.app, ["health", *words], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(cli.app, ["health", *words], env={"COLUMNS": "200"})
     assert done.exit_code == 2
     assert told in done.output
