@@ -13,7 +13,6 @@ With `--json`:
 those of `fail_on` or more severe.
 """
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from rich.table import Table
 from gix_components.catalog import CATALOG
 from gix_components.settings import EngineSettings, ImageSettings
 from gix_ops.errors import StackError
-from gix_ops.security import sbom, scanners
+from gix_ops.security import image_contents, sbom, scanners
 from gix_ops.security.scanners import SEVERITIES, Scanner, Vulnerability
 from gix_ops.stack import Stack
 
@@ -146,17 +145,18 @@ def _write_sbom(
             by = scanner.write_sbom(reference, unfinished, environment) if scanner else None
             if by is None:
                 by = sbom.TOOL
-                unfinished.write_text(json.dumps(_own_sbom(stack, client, service), indent=2) + "\n")
+                unfinished.write_text(_own_sbom(stack, client, service))
             unfinished.rename(file)
     except OSError as error:
         raise StackError(f"the SBOM {file} can't be written: {error.strerror or error}") from error
     return file, by
 
 
-def _own_sbom(stack: Stack, client: docker.DockerClient, service: str) -> dict[str, object]:
+def _own_sbom(stack: Stack, client: docker.DockerClient, service: str) -> str:
     outputs = stack.outputs["services"][service]
     spec = next((each for name, each in CATALOG.items() if name == service), None)
-    found = sbom.contents(client, outputs["digest"], spec.binary if spec else None, str(stack.outputs["label"]))
+    binary = spec.binary if spec else None
+    found = image_contents.read(client, outputs["digest"], binary, str(stack.outputs["label"]))
     return sbom.cyclonedx(outputs["image"], outputs["digest"], found)
 
 
