@@ -151,7 +151,7 @@ lock: ## Write requirements.txt anew from pyproject.toml
 .PHONY: reference
 reference: .venv/.complete ## Write docs/configuration.md and the keys of Pulumi.yaml anew from the models
 	@$(TOOLS)
-	python -m gix_components.reference
+	python -m generators.reference
 
 .PHONY: docs
 docs: .venv/.complete ## Build the documentation site into build/site

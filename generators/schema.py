@@ -6,7 +6,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from gix_components.settings import StackSettings
+from gix_model.settings import StackSettings
 
 NAMESPACE = "gix"
 

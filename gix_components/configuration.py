@@ -16,13 +16,13 @@ import pulumi
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gix_components import rules
 from gix_components.arguments import StackArgs
-from gix_components.catalog import ServiceName
-from gix_components.environment import Environment
-from gix_components.merging import merged
-from gix_components.problems import ConfigurationError, Problem
-from gix_components.settings import ServiceSettings, StackSettings
+from gix_model import rules
+from gix_model.catalog import ServiceName
+from gix_model.environment import Environment
+from gix_model.merging import merged
+from gix_model.problems import ConfigurationError, Problem
+from gix_model.settings import ServiceSettings, StackSettings
 
 NAMESPACE = "gix"
 

@@ -5,11 +5,12 @@ import pulumi
 import pulumi_docker as docker
 from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding
 
-from gix_components import __version__, engine
-from gix_components.backups import backup
-from gix_components.backups.errors import LedgerError
-from gix_components.backups.ledger import Ledger
-from gix_components.environment import STACK_LABEL, Environment
+from gix_engine import connection
+from gix_ledger import backup
+from gix_ledger.errors import LedgerError
+from gix_ledger.ledger import Ledger
+from gix_model import __version__
+from gix_model.environment import STACK_LABEL, Environment
 
 
 class LedgerVolume(pulumi.ComponentResource):
@@ -49,7 +50,7 @@ def _save_predecessors(name: str, environment: Environment, volume_name: str) ->
     """Hooks that take a backup of the stack's other ledgers just before the volume is created. `name` is the hook's."""
 
     def save(_args: ResourceHookArgs) -> None:
-        client = engine.connect(environment.settings.engine, environment.directory)
+        client = connection.connect(environment.settings.engine, environment.directory)
         mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={environment.label}"}
         for volume in client.volumes.list(filters=mine):
             if volume.name != volume_name:

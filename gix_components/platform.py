@@ -5,9 +5,6 @@ from typing import Any
 import pulumi
 import pulumi_docker
 
-from gix_components import __version__
-from gix_components.catalog import ServiceName
-from gix_components.environment import Environment
 from gix_components.health import explain_failure
 from gix_components.images import ServiceImages
 from gix_components.ledger import LedgerVolume
@@ -15,6 +12,9 @@ from gix_components.network import ServiceNetwork
 from gix_components.provider import provider
 from gix_components.service import Service
 from gix_components.takeover import take_over
+from gix_model import __version__
+from gix_model.catalog import ServiceName
+from gix_model.environment import Environment
 
 
 class GixPlatform(pulumi.ComponentResource):

@@ -18,11 +18,11 @@ import docker
 import pulumi
 from docker.errors import DockerException, NotFound
 
-from gix_components import engine
-from gix_components.catalog import CATALOG
-from gix_components.environment import STACK_LABEL, Environment
-from gix_components.problems import PreflightError, Problem
 from gix_components.takeover import Occupants
+from gix_engine import connection
+from gix_model.catalog import CATALOG
+from gix_model.environment import STACK_LABEL, Environment
+from gix_model.problems import PreflightError, Problem
 
 OLDEST_ENGINE = (20, 10)
 """The oldest engine on which all of this has been seen to work."""
@@ -59,7 +59,7 @@ class Holdings:
 def check(environment: Environment) -> None:
     """Raise PreflightError with everything that stands in the way of the stack on its engine; touch nothing."""
     try:
-        holdings = Holdings.of(engine.connect(environment.settings.engine, environment.directory))
+        holdings = Holdings.of(connection.connect(environment.settings.engine, environment.directory))
     except (DockerException, OSError) as error:
         raise PreflightError("Docker engine", [_unreachable(environment, error)]) from None
     if not holdings.local:

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from gix_components import __version__
-from gix_components.backups.errors import LedgerError
+from gix_ledger.errors import LedgerError
+from gix_model import __version__
 from gix_ops.commands import (
     address,
     audit,

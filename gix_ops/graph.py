@@ -10,7 +10,7 @@ from typing import Any
 import docker
 from docker.errors import DockerException, NotFound
 
-from gix_components.catalog import CATALOG, DATA_DIRECTORY, ServiceName
+from gix_model.catalog import CATALOG, DATA_DIRECTORY, ServiceName
 from gix_ops import services
 from gix_ops.errors import StackError
 from gix_ops.services import MISSING, ServiceContainer

@@ -3,9 +3,9 @@
 import docker
 from docker.errors import APIError, DockerException, NotFound
 
-from gix_components.backups.ledger import Ledger
-from gix_components.environment import STACK_LABEL
-from gix_components.settings import EngineSettings
+from gix_ledger.ledger import Ledger
+from gix_model.environment import STACK_LABEL
+from gix_model.settings import EngineSettings
 from gix_ops.errors import StackError
 from gix_ops.stack import Stack
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gix_components.catalog import CATALOG
-from gix_components.environment import SERVICE_LABEL
+from gix_model.catalog import CATALOG
+from gix_model.environment import SERVICE_LABEL
 from gix_ops import fields
 from gix_ops.errors import StackError
 from gix_ops.pulumi_command import ask

@@ -7,7 +7,7 @@ from typing import Any
 import docker
 from docker.errors import DockerException, NotFound
 
-from gix_components.catalog import CATALOG, ServiceName
+from gix_model.catalog import CATALOG, ServiceName
 from gix_ops.errors import StackError
 from gix_ops.stack import Stack
 

@@ -9,8 +9,8 @@ from typing import Any
 import docker
 from docker.errors import DockerException
 
-from gix_components import engine
-from gix_components.settings import EngineSettings
+from gix_engine import connection
+from gix_model.settings import EngineSettings
 from gix_ops import pulumi_command
 from gix_ops.errors import StackError
 
@@ -48,7 +48,7 @@ def reach(settings: EngineSettings, directory: Path) -> docker.DockerClient:
     Raises StackError where the engine does not answer.
     """
     try:
-        client = engine.connect(settings, directory)
+        client = connection.connect(settings, directory)
         client.ping()
     except (DockerException, OSError) as error:
         raise StackError(f"the Docker engine does not answer ({error}); start it: make setup") from error

@@ -21,7 +21,7 @@ from docker.errors import DockerException, ImageNotFound, NotFound
 from rich.markup import escape
 from rich.table import Table
 
-from gix_components.environment import STACK_LABEL
+from gix_model.environment import STACK_LABEL
 from gix_ops import fields, inspection, resources
 from gix_ops.errors import StackError
 from gix_ops.fields import Value

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.filesize import decimal
 
-from gix_components import __version__
-from gix_components.backups import backup
+from gix_ledger import backup
+from gix_model import __version__
 from gix_ops import ledger
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 from gix_ops.commands.progress import progress_bar

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gix_components.backups import backup
+from gix_ledger import backup
 from gix_ops import backups
 from gix_ops.commands.options import JsonOption, write_json
 from gix_ops.commands.progress import progress_bar

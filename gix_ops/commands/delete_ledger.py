@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gix_components.settings import EngineSettings
+from gix_model.settings import EngineSettings
 from gix_ops import ledger
 from gix_ops.stack import reach
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gix_components.backups import permissions
+from gix_ledger import permissions
 from gix_ops import ledger
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from gix_components import units
+from gix_model import units
 from gix_ops import health
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 from gix_ops.commands.streaming import until_interrupted

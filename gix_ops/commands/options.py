@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gix_components.catalog import CATALOG
+from gix_model.catalog import CATALOG
 from gix_ops.stack import Stack, program_directory
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.filesize import decimal
 
-from gix_components.backups import restore
+from gix_ledger import restore
 from gix_ops import ledger
 from gix_ops.commands.options import StackOption, read_stack
 from gix_ops.commands.progress import progress_bar

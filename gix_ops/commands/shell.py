@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gix_components.settings import EngineSettings
+from gix_model.settings import EngineSettings
 from gix_ops import services, shell
 from gix_ops.commands.options import ServiceArgument, StackOption, read_stack
 

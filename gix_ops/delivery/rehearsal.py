@@ -19,9 +19,9 @@ import docker
 import yaml
 from docker.errors import ImageNotFound
 
-from gix_components.catalog import CATALOG
-from gix_components.environment import STACK_LABEL
-from gix_components.settings import EngineSettings
+from gix_model.catalog import CATALOG
+from gix_model.environment import STACK_LABEL
+from gix_model.settings import EngineSettings
 from gix_ops import pulumi_command, resources
 from gix_ops.delivery import git, touched
 from gix_ops.delivery.release import read_config

@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from gix_components.catalog import CATALOG
-from gix_components.environment import STACK_LABEL
-from gix_components.merging import merged
-from gix_components.settings import EngineSettings
+from gix_model.catalog import CATALOG
+from gix_model.environment import STACK_LABEL
+from gix_model.merging import merged
+from gix_model.settings import EngineSettings
 from gix_ops import pulumi_command
 from gix_ops.delivery import git
 from gix_ops.errors import StackError

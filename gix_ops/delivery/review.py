@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from gix_components.catalog import CATALOG
-from gix_components.merging import merged
+from gix_model.catalog import CATALOG
+from gix_model.merging import merged
 from gix_ops import ledger, pulumi_command
 from gix_ops.stack import Stack
 

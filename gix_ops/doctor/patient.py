@@ -11,9 +11,9 @@ import docker
 import yaml
 
 from gix_components import configuration
-from gix_components.environment import Environment
-from gix_components.problems import ConfigurationError
-from gix_components.settings import EngineSettings
+from gix_model.environment import Environment
+from gix_model.problems import ConfigurationError
+from gix_model.settings import EngineSettings
 from gix_ops import resources, stack, verify
 from gix_ops.doctor import locks
 from gix_ops.doctor.locks import Lock

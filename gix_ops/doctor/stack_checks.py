@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from docker.errors import NotFound
 
 from gix_components import preflight
-from gix_components.backups.helper import HELPER_LABEL
-from gix_components.environment import STACK_LABEL
 from gix_components.preflight import Holdings
-from gix_components.problems import ConfigurationError
+from gix_ledger.helper import HELPER_LABEL
+from gix_model.environment import STACK_LABEL
+from gix_model.problems import ConfigurationError
 from gix_ops import fields
 from gix_ops.doctor.finding import Finding, fault, ok, one_line, skipped, warning
 from gix_ops.doctor.patient import Patient

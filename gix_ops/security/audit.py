@@ -24,7 +24,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from rich.markup import escape
 from rich.table import Table
 
-from gix_components.environment import STACK_LABEL
+from gix_model.environment import STACK_LABEL
 from gix_ops.errors import StackError
 from gix_ops.security import cis
 from gix_ops.security.cis import Container, Image, Item

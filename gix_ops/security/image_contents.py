@@ -16,7 +16,7 @@ from docker.models.containers import Container
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from gix_components.environment import STACK_LABEL
+from gix_model.environment import STACK_LABEL
 from gix_ops.errors import StackError
 
 PROGRAMS = "/usr/local/bin"

@@ -9,7 +9,7 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot5
 from packageurl import PackageURL
 
-from gix_components import __version__
+from gix_model import __version__
 from gix_ops.security.image_contents import ImageContents, Package, Program
 
 TOOL = f"gixctl {__version__}"

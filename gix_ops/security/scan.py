@@ -24,8 +24,8 @@ from docker.errors import DockerException, ImageNotFound
 from rich.markup import escape
 from rich.table import Table
 
-from gix_components.catalog import CATALOG
-from gix_components.settings import EngineSettings, ImageSettings
+from gix_model.catalog import CATALOG
+from gix_model.settings import EngineSettings, ImageSettings
 from gix_ops.errors import StackError
 from gix_ops.security import image_contents, sbom, scanners
 from gix_ops.security.scanners import SEVERITIES, Scanner, Vulnerability

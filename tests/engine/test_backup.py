@@ -16,9 +16,9 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from gix_components.backups import archive
-from gix_components.backups.helper import HELPER_LABEL
-from gix_components.environment import STACK_LABEL
+from gix_ledger import archive
+from gix_ledger.helper import HELPER_LABEL
+from gix_model.environment import STACK_LABEL
 from tests.engine import jobs
 from tests.engine.gixctl import command, gixctl
 from tests.engine.stack_under_test import StackUnderTest, new_stack

@@ -23,8 +23,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from docker.models.containers import Container
 
-from gix_components.catalog import CATALOG
-from gix_components.settings import StackSettings
+from gix_model.catalog import CATALOG
+from gix_model.settings import StackSettings
 from gix_ops import cli
 from tests.engine.jobs import settle
 from tests.engine.stack_under_test import PROGRAM, SERVICES, StackUnderTest

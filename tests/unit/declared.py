@@ -11,9 +11,11 @@ import pulumi
 from pulumi.runtime import mocks, rpc, settings, stack
 
 from gix_components import configuration
-from gix_components.environment import Environment
+from gix_model.environment import Environment
 
 PROGRAM = Path(__file__).parents[2]
+PACKAGES = ("gix_components", "gix_engine", "gix_ledger", "gix_model", "gix_ops")
+"""The packages of the wheel."""
 
 
 def environment(

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gix_components.backups import archive
-from gix_components.backups.errors import LedgerError
-from gix_components.backups.manifest import MANIFEST_NAME, Manifest, Source
+from gix_ledger import archive
+from gix_ledger.errors import LedgerError
+from gix_ledger.manifest import MANIFEST_NAME, Manifest, Source
 
 SOURCE = Source(stack="gix/dev", volume="gcam-data", image="sha256:" + "0" * 64, program="0.1.0")
 FILES = {"ledger.jsonl": b'{"seq":1}\n' * 1000, "index/first": b"", "index/a b\\c\nd": b"\0" * 10_000}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gix_components.problems import ConfigurationError
+from gix_model.problems import ConfigurationError
 from tests.unit.declared import environment
 
 NOTHING_VALID = st.one_of(

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from gix_components.catalog import CATALOG
+from gix_model.catalog import CATALOG
 from gix_ops import graph_svg
 from gix_ops.graph import Graph, HostPort, Node
 

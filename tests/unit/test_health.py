@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from gix_components.catalog import ServiceName
+from gix_model.catalog import ServiceName
 from gix_ops import cli, health
 from gix_ops.services import ServiceContainer
 from gix_ops.stack import Stack

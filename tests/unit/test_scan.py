@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gix_components.settings import EngineSettings
+from gix_model.settings import EngineSettings
 from gix_ops.errors import StackError
 from gix_ops.security import image_contents, sbom, scan, scanners
 from gix_ops.security.image_contents import Crate, ImageContents, Package, Program

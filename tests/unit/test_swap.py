@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gix_components import backups
+import gix_ledger
 
-SCRIPT = Path(backups.__file__).with_name("swap.sh")
+SCRIPT = Path(gix_ledger.__file__).with_name("swap.sh")
 COMMANDS = ("chmod", "chown", "find", "ln", "mkdir", "mv", "rm", "sha256sum", "stat", "sync", "touch")
 OLD = {"ledger.jsonl": "old\n", "index/a": "old a", "only-old": "x", ".hidden": "old h", "kind": "a file"}
 ATTRIBUTES = f"{os.getuid()}:{os.getgid()} 750 @1000000000.000000005\n"

@@ -3,9 +3,9 @@
 import secrets
 from dataclasses import dataclass
 
-from gix_components.backups import helper
-from gix_components.backups.ledger import Ledger
-from gix_components.catalog import DATA_DIRECTORY
+from gix_ledger import helper
+from gix_ledger.ledger import Ledger
+from gix_model.catalog import DATA_DIRECTORY
 
 _FIND = r"""
 cd "$1"

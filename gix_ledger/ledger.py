@@ -9,9 +9,9 @@ import docker
 from docker.errors import DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
-from gix_components import engine
-from gix_components.backups.errors import LedgerError
-from gix_components.settings import EngineSettings
+from gix_engine import connection
+from gix_ledger.errors import LedgerError
+from gix_model.settings import EngineSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Ledger:
     def connect(self) -> docker.DockerClient:
         """A client of the ledger's engine; raises LedgerError where it does not answer."""
         try:
-            client = engine.connect(self.engine, self.directory)
+            client = connection.connect(self.engine, self.directory)
             client.ping()
         except (DockerException, OSError) as error:
             raise LedgerError(f"the Docker engine does not answer ({error}); start it: make setup") from error

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Protocol, cast
 
-from gix_components.backups.errors import LedgerError
-from gix_components.backups.manifest import MANIFEST_NAME, Manifest, Source
-from gix_components.catalog import DATA_DIRECTORY
+from gix_ledger.errors import LedgerError
+from gix_ledger.manifest import MANIFEST_NAME, Manifest, Source
+from gix_model.catalog import DATA_DIRECTORY
 
 WORK_DIRECTORY = ".gix-restore"
 """Where a restore puts things together, on the volume itself; no archive holds it."""

@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from gix_components import units
-from gix_components.catalog import ServiceName
+from gix_model import units
+from gix_model.catalog import ServiceName
 
 MINIMUM_MEMORY_MIB = 6
 """Docker refuses a smaller limit on a container's memory."""

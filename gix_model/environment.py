@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gix_components import units
-from gix_components.catalog import CATALOG, ServiceName, ServiceSpec
-from gix_components.settings import ServiceSettings, StackSettings
+from gix_model import units
+from gix_model.catalog import CATALOG, ServiceName, ServiceSpec
+from gix_model.settings import ServiceSettings, StackSettings
 
 STACK_LABEL = "io.gix.stack"
 """Label on everything that a stack makes on the engine; its value is PROJECT/STACK."""

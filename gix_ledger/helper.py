@@ -11,10 +11,10 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.types import LogConfig, Mount
 
-from gix_components.backups.errors import ENGINE_ERRORS, LedgerError
-from gix_components.backups.ledger import Ledger
-from gix_components.catalog import DATA_DIRECTORY
-from gix_components.environment import STACK_LABEL
+from gix_ledger.errors import ENGINE_ERRORS, LedgerError
+from gix_ledger.ledger import Ledger
+from gix_model.catalog import DATA_DIRECTORY
+from gix_model.environment import STACK_LABEL
 
 HELPER_LABEL = "io.gix.helper"
 """On each helper's container: the verb that it works for."""
@@ -158,5 +158,5 @@ def last_words(words: bytes) -> str:
 
 def swap_command(what: Literal["swap", "settle"]) -> list[str]:
     """The command that runs swap.sh in a container."""
-    script = importlib.resources.files("gix_components.backups").joinpath("swap.sh").read_text()
+    script = importlib.resources.files("gix_ledger").joinpath("swap.sh").read_text()
     return ["sh", "-euc", script, "swap.sh", what]

@@ -4,9 +4,9 @@ import docker
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from gix_components.backups import helper
-from gix_components.backups.errors import ENGINE_ERRORS, LedgerError
-from gix_components.backups.ledger import Ledger
+from gix_ledger import helper
+from gix_ledger.errors import ENGINE_ERRORS, LedgerError
+from gix_ledger.ledger import Ledger
 
 
 def recover(ledger: Ledger, work: str | None = None) -> list[str]:

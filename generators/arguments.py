@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from gix_components.settings import Settings, StackSettings
+from gix_model.settings import Settings, StackSettings
 
 _WIDTH = 120
 _HEAD = '''\

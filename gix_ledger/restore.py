@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gix_components.backups import archive, helper
-from gix_components.backups.archive import WORK_DIRECTORY, Contents, Progress, ignore_progress
-from gix_components.backups.errors import LedgerError
-from gix_components.backups.ledger import Ledger
-from gix_components.backups.work import Work, work
-from gix_components.catalog import DATA_DIRECTORY
+from gix_ledger import archive, helper
+from gix_ledger.archive import WORK_DIRECTORY, Contents, Progress, ignore_progress
+from gix_ledger.errors import LedgerError
+from gix_ledger.ledger import Ledger
+from gix_ledger.work import Work, work
+from gix_model.catalog import DATA_DIRECTORY
 
 _BLOCK_BYTES = 2**20
 _HEADROOM_BYTES = 2**24

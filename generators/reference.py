@@ -1,6 +1,6 @@
 """Writes what is derived from the settings' models: docs/configuration.md, Pulumi.yaml's `config` and arguments.py.
 
-`python -m gix_components.reference` brings the files up to date; a test fails where they are not.
+`python -m generators.reference` brings the files up to date; a test fails where they are not.
 """
 
 import json
@@ -13,8 +13,8 @@ import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from gix_components import arguments_reference
-from gix_components.settings import ServiceDefaults, ServiceSettings, StackSettings
+from generators import arguments
+from gix_model.settings import ServiceDefaults, ServiceSettings, StackSettings
 
 _SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number", SecretStr: "secret"}
 _CONFIG_BEGINS = "config:\n"
@@ -22,7 +22,7 @@ _CONFIG_BEGINS = "config:\n"
 _INTRODUCTION = """\
 # Configuration
 
-Every key of a stack's file, `Pulumi.<stack>.yaml`. Made from the models in `gix_components/settings.py` by
+Every key of a stack's file, `Pulumi.<stack>.yaml`. Made from the models in `gix_model/settings.py` by
 `make reference`; change it there. Set a key with `pulumi config set --path 'gix:router.rustLog' debug`, and a secret
 one with `--secret` besides. All problems of a file are reported at once, each with key, value, limit and way out,
 before anything is touched.
@@ -148,7 +148,7 @@ def main() -> None:
     program = Path(__file__).parents[1]
     (program / "docs").mkdir(exist_ok=True)
     (program / "docs" / "configuration.md").write_text(markdown())
-    (program / "gix_components" / "arguments.py").write_text(arguments_reference.python())
+    (program / "gix_components" / "arguments.py").write_text(arguments.python())
     project = program / "Pulumi.yaml"
     project.write_text(project_file(project.read_text()))
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from gix_components import units
-from gix_components.catalog import CATALOG, DATA_DIRECTORY
-from gix_components.environment import Environment
-from gix_components.problems import Problem
-from gix_components.settings import StackSettings
+from gix_model import units
+from gix_model.catalog import CATALOG, DATA_DIRECTORY
+from gix_model.environment import Environment
+from gix_model.problems import Problem
+from gix_model.settings import StackSettings
 
 RESERVED_LABELS = "io.gix."
 _RESERVED_VARIABLES = {

@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from gix_components.backups.errors import LedgerError
-from gix_components.backups.ledger import Ledger
-from gix_components.backups.recovery import recover
+from gix_ledger.errors import LedgerError
+from gix_ledger.ledger import Ledger
+from gix_ledger.recovery import recover
 
 _DONE = "done"
 _WAITS_SECONDS = (0, 1, 5, 15)
@@ -23,7 +23,7 @@ _WAITS_SECONDS = (0, 1, 5, 15)
 def watched(ledger: Ledger, work: str) -> Iterator[None]:
     """Have `recover` end a work with the block, or another process do it if this one does not live so long."""
     watcher = subprocess.Popen(
-        [sys.executable, "-m", "gix_components.backups.guard", work],
+        [sys.executable, "-m", "gix_ledger.guard", work],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gix_components.backups import archive, helper
-from gix_components.backups.archive import Progress, ignore_progress
-from gix_components.backups.errors import LedgerError
-from gix_components.backups.ledger import Ledger
-from gix_components.backups.manifest import MANIFEST_NAME, Manifest, Source
-from gix_components.backups.work import Hold, Work, work
+from gix_ledger import archive, helper
+from gix_ledger.archive import Progress, ignore_progress
+from gix_ledger.errors import LedgerError
+from gix_ledger.ledger import Ledger
+from gix_ledger.manifest import MANIFEST_NAME, Manifest, Source
+from gix_ledger.work import Hold, Work, work
 
 DIRECTORY = "backups"
 """Where archives go that are given no other name, in the program's directory."""

@@ -6,7 +6,7 @@ from typing import Any
 import docker
 from docker.tls import TLSConfig
 
-from gix_components.settings import EngineSettings
+from gix_model.settings import EngineSettings
 
 _ANSWER_WITHIN_SECONDS = 20
 

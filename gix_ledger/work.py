@@ -10,10 +10,10 @@ import docker
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from gix_components.backups import guard, helper
-from gix_components.backups.errors import ENGINE_ERRORS, LedgerError
-from gix_components.backups.ledger import Ledger
-from gix_components.backups.recovery import resume
+from gix_ledger import guard, helper
+from gix_ledger.errors import ENGINE_ERRORS, LedgerError
+from gix_ledger.ledger import Ledger
+from gix_ledger.recovery import resume
 
 Hold = Literal["pause", "stop"]
 """How the auction is kept from writing: frozen between two instructions, or ended with its own signal."""
