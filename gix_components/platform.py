@@ -15,6 +15,7 @@ from gix_components.takeover import take_over
 from gix_model import __version__
 from gix_model.catalog import ServiceName
 from gix_model.environment import Environment
+from gix_model.outputs import NetworkOutputs, ScanOutputs, ServiceOutputs, StackOutputs, VersionOutputs
 
 
 class GixPlatform(pulumi.ComponentResource):
@@ -65,22 +66,22 @@ class GixPlatform(pulumi.ComponentResource):
             )
             for spec in environment.specs
         }
-        self.outputs = {
-            "services": {
-                service: {
-                    "container": each.container_name,
-                    "image": self.images.images[service].name,
-                    "digest": self.images.images[service].digest,
-                    "endpoint": each.endpoint,
-                    "address": each.address,
-                }
+        self.outputs = StackOutputs.export(
+            services={
+                service: ServiceOutputs.export(
+                    container=each.container_name,
+                    image=self.images.images[service].name,
+                    digest=self.images.images[service].digest,
+                    endpoint=each.endpoint,
+                    address=each.address,
+                )
                 for service, each in self.services.items()
             },
-            "network": {"name": self.network.network_name, "subnet": self.network.subnet},
-            "volume": self.ledger.volume_name if self.ledger else None,
-            "versions": {"program": __version__, "images": environment.settings.images.tag},
-            "scan": {"failOn": environment.settings.images.fail_on},
-            "label": environment.label,
-            "engine": environment.settings.engine.model_dump(by_alias=True),
-        }
+            network=NetworkOutputs.export(name=self.network.network_name, subnet=self.network.subnet),
+            volume=self.ledger.volume_name if self.ledger else None,
+            versions=VersionOutputs.export(program=__version__, images=environment.settings.images.tag),
+            scan=ScanOutputs.export(fail_on=environment.settings.images.fail_on),
+            label=environment.label,
+            engine=environment.settings.engine.model_dump(by_alias=True),
+        )
         self.register_outputs(self.outputs)

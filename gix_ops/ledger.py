@@ -5,27 +5,27 @@ from docker.errors import APIError, DockerException, NotFound
 
 from gix_ledger.ledger import Ledger
 from gix_model.environment import STACK_LABEL
-from gix_model.settings import EngineSettings
 from gix_ops.errors import StackError
 from gix_ops.stack import Stack
 
 
 def of(stack: Stack) -> Ledger:
     """The ledger of the stack; raises StackError where it keeps none, or its engine does not answer."""
-    auction = stack.outputs["services"].get("auction")
-    if auction is None:
+    auction = stack.outputs.services.get("auction")
+    volume = stack.outputs.volume
+    if auction is None or volume is None:
         raise StackError("the stack keeps no ledger: it does not run the auction (gix:services)")
-    client = stack.engine()
+    client = stack.connect()
     try:
-        image = str(client.containers.get(auction["container"]).attrs["Image"])
+        image = str(client.containers.get(auction.container).attrs["Image"])
     except NotFound:
-        image = auction["digest"]
+        image = auction.digest
     return Ledger(
-        engine=EngineSettings.model_validate(stack.outputs["engine"]),
+        engine=stack.engine,
         directory=stack.directory,
-        label=stack.outputs["label"],
-        volume=stack.outputs["volume"],
-        container=auction["container"],
+        label=stack.label,
+        volume=volume,
+        container=auction.container,
         image=image,
     )
 
@@ -34,7 +34,7 @@ def owner(stack: Stack) -> str:
     """UID:GID of the user that the stack's auction runs as; raises StackError where its container is missing."""
     name = of(stack).container
     try:
-        user = str(stack.engine().containers.get(name).attrs["Config"]["User"])
+        user = str(stack.connect().containers.get(name).attrs["Config"]["User"])
     except NotFound:
         raise StackError(f"there is no container {name} to tell whose the ledger is; give --owner UID:GID") from None
     uid, _, gid = user.partition(":")

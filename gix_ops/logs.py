@@ -135,7 +135,7 @@ def of(
         ServiceLog(
             client=client,
             service=service,
-            container=stack.outputs["services"][service]["container"],
+            container=stack.outputs.services[service].container,
             since=begin,
             tail=tail,
         )

@@ -7,7 +7,7 @@ import typer
 
 from gix_model.settings import EngineSettings
 from gix_ops import ledger
-from gix_ops.stack import reach
+from gix_ops.stack import connect
 
 VolumeArgument = Annotated[str, typer.Argument(help="Name of the volume on the engine, for example gcam-data.")]
 
@@ -17,5 +17,5 @@ def command(volume: VolumeArgument) -> None:
 
     Its stack must be down: pulumi destroy leaves the volume.
     """
-    ledger.delete(reach(EngineSettings(), Path.cwd()), volume)
+    ledger.delete(connect(EngineSettings(), Path.cwd()), volume)
     typer.echo(f"deleted the volume {volume}")

@@ -23,7 +23,7 @@ def command(file: FileArgument = None, stack: StackOption = None) -> None:
     Example: gixctl graph docs/architecture.svg
     """
     read = read_stack(stack)
-    found = graph.read(read, read.engine())
+    found = graph.read(read, read.connect())
     picture = graph_svg.draw(found)
     if file is None:
         typer.echo(picture, nl=False)

@@ -45,7 +45,7 @@ def command(
         raise typer.BadParameter("--wait and --watch exclude each other; give one of them")
     seconds = 0.0 if wait is None else _seconds(wait)
     read = read_stack(stack)
-    client = read.engine()
+    client = read.connect()
     if watch:
         with until_interrupted():
             _show(read, health.watch(read, client), as_json=as_json, each=True)

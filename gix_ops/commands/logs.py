@@ -58,7 +58,7 @@ def command(
     pattern = _pattern(grep)
     read = read_stack(stack)
     try:
-        sources = logs.of(read, read.engine(), wanted or (), since=since, tail=tail)
+        sources = logs.of(read, read.connect(), wanted or (), since=since, tail=tail)
     except ValueError as error:
         raise typer.BadParameter(f"{since} {error}", param_hint="--since") from None
     unread: list[UnreadableLogError] = []

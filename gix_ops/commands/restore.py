@@ -35,6 +35,6 @@ def command(file: FileArgument, stack: StackOption = None, replace: ReplaceOptio
     about = contents.manifest
     origin = f"of {about.stack}, taken {about.time}" if about else "without a manifest"
     typer.echo(
-        f"{read.outputs['volume']} holds {file} ({origin}): {len(contents.digests)} files, "
+        f"{read.outputs.volume} holds {file} ({origin}): {len(contents.digests)} files, "
         f"{decimal(contents.content_bytes)}; to wait for the auction: gixctl health --wait 60s"
     )

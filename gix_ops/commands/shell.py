@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from gix_model.settings import EngineSettings
 from gix_ops import services, shell
 from gix_ops.commands.options import ServiceArgument, StackOption, read_stack
 
@@ -33,9 +32,9 @@ def command(
     Examples: gixctl shell auction; gixctl shell auction --user root -- ls -l /data
     """
     read = read_stack(stack)
-    container = services.running(read, read.engine(), service)
+    container = services.running(read, read.connect(), service)
     call = shell.invocation(
-        EngineSettings.model_validate(read.outputs["engine"]),
+        read.engine,
         read.directory,
         container.name,
         command or (),

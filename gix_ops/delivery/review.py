@@ -55,13 +55,13 @@ def take_down(directory: Path, number: int) -> None:
     """
     name, file = _stack(directory, number)
     stack = Stack.read(name, directory)
-    client = stack.engine()
+    client = stack.connect()
     pulumi_command.show(directory, "destroy", "--stack", name, "--yes", "--skip-preview")
-    if stack.outputs["volume"]:
-        ledger.delete(client, stack.outputs["volume"])
-    for service in stack.outputs["services"].values():
-        if client.images.list(service["image"]):
-            client.images.remove(service["image"])
+    if stack.outputs.volume:
+        ledger.delete(client, stack.outputs.volume)
+    for service in stack.outputs.services.values():
+        if client.images.list(service.image):
+            client.images.remove(service.image)
     pulumi_command.show(directory, "stack", "rm", name, "--yes")
     file.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@ from gix_ops.doctor.locks import Lock
 from gix_ops.errors import StackError
 from gix_ops.pulumi_command import ask
 from gix_ops.resources import State
-from gix_ops.stack import Stack
+from gix_ops.stack import Stack, StackReference
 from gix_ops.verify import Report
 
 T = TypeVar("T")
@@ -138,7 +138,7 @@ class Patient:
         except StackError:
             pass
         try:
-            return EngineSettings.model_validate(self.up.outputs["engine"])
+            return self.up.engine
         except StackError:
             return EngineSettings()
 
@@ -149,7 +149,7 @@ class Patient:
             directory = self.directory
         except StackError:
             directory = self.start
-        return stack.reach(self.engine_settings, directory)
+        return stack.connect(self.engine_settings, directory)
 
     @_Fact
     def is_local(self) -> bool:
@@ -157,13 +157,14 @@ class Patient:
         return bool(self.client.api.base_url.startswith("http+docker://"))
 
     @_Fact
-    def traces(self) -> Stack:
-        """The stack, or where it was never brought up wholly, what is known of it without its outputs."""
+    def traces(self) -> StackReference:
+        """The stack, whether or not it is up."""
         try:
             return self.up
         except StackError:
-            known = {"label": self.label, "engine": self.engine_settings.model_dump(by_alias=True)}
-            return Stack(name=self.name, directory=self.directory, outputs=known)
+            return StackReference(
+                name=self.name, directory=self.directory, label=self.label, engine=self.engine_settings
+            )
 
     @_Fact
     def state(self) -> State:
