@@ -117,7 +117,9 @@ check: .venv/.complete ## Lint and types, of workflows, too
 	ruff format --check --quiet
 	ruff check --quiet
 	mypy
+	codespell
 	git ls-files -co --exclude-standard -z '*.sh' offline/setup offline/clean .ci/run | xargs -0r shellcheck -x
+	git ls-files -co --exclude-standard -z ':!*ignore' 'infra/docker/Dockerfile.*' '*.Dockerfile' | xargs -0r hadolint
 	if ! command -v actionlint >/dev/null && [ -x offline/actionlint.sh ]; then
 		offline/actionlint.sh
 		. .offline/parts/actionlint
@@ -151,7 +153,12 @@ lock: ## Write requirements.txt anew from pyproject.toml
 .PHONY: reference
 reference: .venv/.complete ## Write docs/configuration.md and the keys of Pulumi.yaml anew from the models
 	@$(TOOLS)
-	python -m gix_components.reference
+	python -m generators.reference
+
+.PHONY: docs
+docs: .venv/.complete ## Build the documentation site into build/site
+	@$(TOOLS)
+	mkdocs build --quiet
 
 .PHONY: clean
 clean: ## Remove what the set-up put into this clone; stacks, ledgers and the engine stay

@@ -1,4 +1,4 @@
-"""The components of the GIX platform on Docker: images, network, ledger volume and services, and what they are told.
+"""Pulumi components that run the GIX platform on Docker.
 
 In the program of another project:
 
@@ -7,29 +7,24 @@ In the program of another project:
     platform = GixPlatform("gix", environment)
 """
 
-__version__ = "0.1.0"
-
-import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from gix_components import configuration, preflight
-    from gix_components.arguments import (
-        EngineArgs,
-        HealthCheckArgs,
-        ImageArgs,
-        LedgerArgs,
-        LoggingArgs,
-        NetworkArgs,
-        RegistryArgs,
-        ServiceArgs,
-        ServiceDefaultsArgs,
-        StackArgs,
-        UlimitArgs,
-    )
-    from gix_components.environment import Environment
-    from gix_components.platform import GixPlatform
-    from gix_components.problems import ConfigurationError, PreflightError, ProblemsError
+from gix_components import configuration, preflight
+from gix_components.arguments import (
+    EngineArgs,
+    HealthCheckArgs,
+    ImageArgs,
+    LedgerArgs,
+    LoggingArgs,
+    NetworkArgs,
+    RegistryArgs,
+    ServiceArgs,
+    ServiceDefaultsArgs,
+    StackArgs,
+    UlimitArgs,
+)
+from gix_components.platform import GixPlatform
+from gix_model import __version__
+from gix_model.environment import Environment
+from gix_model.problems import ConfigurationError, PreflightError, ProblemsError
 
 __all__ = [
     "ConfigurationError",
@@ -48,22 +43,7 @@ __all__ = [
     "ServiceDefaultsArgs",
     "StackArgs",
     "UlimitArgs",
+    "__version__",
     "configuration",
     "preflight",
 ]
-
-_HOMES = {
-    "ConfigurationError": "problems",
-    "Environment": "environment",
-    "GixPlatform": "platform",
-    "PreflightError": "problems",
-    "ProblemsError": "problems",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is asked for: gixctl needs none, and Pulumi's SDKs take half a second to load."""
-    home = "arguments" if name.endswith("Args") else _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -22,8 +22,8 @@ from docker.utils.build import tar
 from pulumi import ErrorHook, ErrorHookArgs, ResourceHookBinding
 from requests import RequestException
 
-from gix_components import engine
-from gix_components.environment import Environment
+from gix_engine import connection
+from gix_model.environment import Environment
 
 LINES: Final = 30
 """How many lines of a failed step's output are shown."""
@@ -84,7 +84,7 @@ class BuildFailures:
 def explain(environment: Environment, build: ImageBuild) -> str:
     """Repeat `build`, and give the last lines that its failed step printed; where that fails, how to see them."""
     try:
-        client = engine.connect(environment.settings.engine, environment.directory)
+        client = connection.connect(environment.settings.engine, environment.directory)
         failure = _Failure.of(_trace(client.api, environment.directory, build))
     except (DockerException, RequestException, OSError, ValueError) as error:
         return f"The failed step's output can't be shown ({error}). To see the build: {build.command}"

@@ -17,15 +17,15 @@ import pulumi
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from gix_components import raw_values, rules, stack_file
 from gix_components.arguments import StackArgs
-from gix_components.catalog import ServiceName
-from gix_components.environment import Environment
-from gix_components.merging import merged
-from gix_components.problems import ConfigurationError, Problem
-from gix_components.raw_values import NAMESPACE
-from gix_components.settings import PLAIN_TEXT, ServiceSettings, StackSettings
-from gix_components.stack_file import Unstated, with_secrets
+from gix_model import raw_values, rules, stack_file
+from gix_model.catalog import ServiceName
+from gix_model.environment import Environment
+from gix_model.merging import merged
+from gix_model.problems import ConfigurationError, Problem
+from gix_model.raw_values import NAMESPACE
+from gix_model.settings import PLAIN_TEXT, ServiceSettings, StackSettings
+from gix_model.stack_file import Unstated, with_secrets
 
 _MACHINE_DEFAULTS = {"GIX_BUILDER_BASE": "builderBase", "GIX_RUNTIME_BASE": "runtimeBase"}
 _SEALABLE = "gix:registry.password and secretEnvironment of a service or of gix:defaults"

@@ -4,8 +4,8 @@ import pulumi
 from docker.errors import DockerException, NotFound
 from pulumi import ErrorHook, ErrorHookArgs, ResourceHookBinding
 
-from gix_components import engine
-from gix_components.environment import Environment
+from gix_engine import connection
+from gix_model.environment import Environment
 
 LOG_LINES = 20
 """How many lines of a failed container's log are shown."""
@@ -26,7 +26,7 @@ def explain_failure(name: str, environment: Environment) -> ResourceHookBinding:
 def last_words(environment: Environment, name: str) -> str:
     """The state of the container `name`, why it is not healthy, and the last lines that it wrote."""
     try:
-        client = engine.connect(environment.settings.engine, environment.directory)
+        client = connection.connect(environment.settings.engine, environment.directory)
         container = client.containers.get(name)
         state = container.attrs["State"]
         log = container.logs(tail=LOG_LINES).decode(errors="replace").rstrip()

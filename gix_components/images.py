@@ -8,8 +8,8 @@ import pulumi_docker as docker
 
 from gix_components import dockerfiles
 from gix_components.build_failure import BuildFailures, ImageBuild
-from gix_components.catalog import ServiceName, ServiceSpec
-from gix_components.environment import Environment
+from gix_model.catalog import ServiceName, ServiceSpec
+from gix_model.environment import Environment
 
 
 @dataclass(frozen=True, kw_only=True)

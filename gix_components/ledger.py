@@ -6,8 +6,8 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
-from gix_components.environment import STACK_LABEL, Environment
 from gix_components.succession import Place, save_predecessor
+from gix_model.environment import STACK_LABEL, Environment
 
 
 class LedgerVolume(pulumi.ComponentResource):

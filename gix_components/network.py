@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_docker as docker
 
-from gix_components.environment import STACK_LABEL, Environment
+from gix_model.environment import STACK_LABEL, Environment
 
 
 class ServiceNetwork(pulumi.ComponentResource):

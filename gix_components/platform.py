@@ -5,9 +5,6 @@ from typing import Any
 import pulumi
 import pulumi_docker
 
-from gix_components import __version__
-from gix_components.catalog import ServiceName
-from gix_components.environment import Environment
 from gix_components.health import explain_failure
 from gix_components.images import ServiceImages
 from gix_components.ledger import LedgerVolume
@@ -15,6 +12,10 @@ from gix_components.network import ServiceNetwork
 from gix_components.provider import provider
 from gix_components.service import Service
 from gix_components.takeover import take_over
+from gix_model import __version__
+from gix_model.catalog import ServiceName
+from gix_model.environment import Environment
+from gix_model.outputs import NetworkOutputs, ScanOutputs, ServiceOutputs, StackOutputs, VersionOutputs
 
 
 class GixPlatform(pulumi.ComponentResource):
@@ -70,22 +71,22 @@ class GixPlatform(pulumi.ComponentResource):
             )
             for spec in environment.specs
         }
-        self.outputs = {
-            "services": {
-                service: {
-                    "container": each.container_name,
-                    "image": self.images.images[service].name,
-                    "digest": self.images.images[service].digest,
-                    "endpoint": each.endpoint,
-                    "address": each.address,
-                }
+        self.outputs = StackOutputs.export(
+            services={
+                service: ServiceOutputs.export(
+                    container=each.container_name,
+                    image=self.images.images[service].name,
+                    digest=self.images.images[service].digest,
+                    endpoint=each.endpoint,
+                    address=each.address,
+                )
                 for service, each in self.services.items()
             },
-            "network": {"name": self.network.network_name, "subnet": self.network.subnet},
-            "volume": self.ledger.volume_name if self.ledger else None,
-            "versions": {"program": __version__, "images": environment.settings.images.tag},
-            "scan": {"failOn": environment.settings.images.fail_on},
-            "label": environment.label,
-            "engine": environment.settings.engine.model_dump(by_alias=True),
-        }
+            network=NetworkOutputs.export(name=self.network.network_name, subnet=self.network.subnet),
+            volume=self.ledger.volume_name if self.ledger else None,
+            versions=VersionOutputs.export(program=__version__, images=environment.settings.images.tag),
+            scan=ScanOutputs.export(fail_on=environment.settings.images.fail_on),
+            label=environment.label,
+            engine=environment.settings.engine.model_dump(by_alias=True),
+        )
         self.register_outputs(self.outputs)

@@ -11,13 +11,14 @@ import docker
 import pulumi
 from docker.errors import DockerException
 
-from gix_components import engine, machine, units
-from gix_components.backups.helper import HELPER_LABEL
-from gix_components.catalog import CATALOG
-from gix_components.environment import SERVICE_LABEL, STACK_LABEL, Environment
-from gix_components.holdings import HeldContainer, Holdings, Labels
-from gix_components.problems import PreflightError, Problem
 from gix_components.takeover import Occupants
+from gix_engine import connection, machine
+from gix_engine.holdings import HeldContainer, Holdings, Labels
+from gix_ledger.helper import HELPER_LABEL
+from gix_model import units
+from gix_model.catalog import CATALOG
+from gix_model.environment import SERVICE_LABEL, STACK_LABEL, Environment
+from gix_model.problems import PreflightError, Problem
 
 OLDEST_ENGINE = (20, 10)
 """The oldest engine on which all of this has been seen to work."""
@@ -37,7 +38,7 @@ _HOLDERS = frozenset({"backup", "restore"})
 def check(environment: Environment) -> None:
     """Raise PreflightError with everything that stands in the way of the stack on its engine; touch nothing."""
     try:
-        client = engine.connect(environment.settings.engine, environment.directory)
+        client = connection.connect(environment.settings.engine, environment.directory)
         holdings = ask(client, environment)
         occupants = Occupants.of(client, environment).names if environment.settings.take_over else []
     except (DockerException, OSError, ValueError) as error:
@@ -60,7 +61,7 @@ def ask(client: docker.DockerClient, environment: Environment) -> Holdings:
     """What the engine of a stack holds; raises DockerException or OSError where it does not answer."""
     return Holdings.of(
         client,
-        local=engine.is_local(environment.settings.engine),
+        local=connection.is_local(environment.settings.engine),
         volume=environment.name(environment.settings.ledger.volume),
         label=f"{STACK_LABEL}={environment.label}",
     )
@@ -75,7 +76,7 @@ def collisions(environment: Environment, holdings: Holdings) -> list[Problem]:
 
 
 def _unreachable(environment: Environment, error: Exception) -> Problem:
-    host = engine.address(environment.settings.engine) or "/var/run/docker.sock"
+    host = connection.address(environment.settings.engine) or "/var/run/docker.sock"
     return Problem(
         subject=f"gix:engine.host = {environment.settings.engine.host or '(not set)'}",
         limit=f"no engine answers at {host}: {_one_line(error)}",

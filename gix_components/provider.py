@@ -5,7 +5,7 @@ from pathlib import Path
 import pulumi
 import pulumi_docker
 
-from gix_components.environment import Environment
+from gix_model.environment import Environment
 
 
 def provider(name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> pulumi_docker.Provider:

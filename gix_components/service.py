@@ -5,11 +5,11 @@ import re
 import pulumi
 import pulumi_docker as docker
 
-from gix_components import units
-from gix_components.catalog import DATA_DIRECTORY, ServiceSpec
-from gix_components.environment import SERVICE_LABEL, STACK_LABEL, Environment
 from gix_components.images import ImageHandle
-from gix_components.settings import HealthCheckSettings, ServiceSettings
+from gix_model import units
+from gix_model.catalog import DATA_DIRECTORY, ServiceSpec
+from gix_model.environment import SERVICE_LABEL, STACK_LABEL, Environment
+from gix_model.settings import HealthCheckSettings, ServiceSettings
 
 RECORDED_ONLY = ["healthcheck", "tmpfs", "init"]
 """Inputs of a container that the provider records on an update and never applies: a change must replace it."""

@@ -14,14 +14,15 @@ from docker.errors import DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding, ResourceHookOptions
 
-from gix_components import __version__, engine
-from gix_components.backups import backup
-from gix_components.backups.errors import LedgerError
-from gix_components.backups.helper import HELPER_LABEL
-from gix_components.backups.ledger import Ledger
-from gix_components.catalog import CATALOG
-from gix_components.environment import SERVICE_LABEL, STACK_LABEL, Environment
-from gix_components.settings import EngineSettings
+from gix_engine import connection
+from gix_ledger import backup
+from gix_ledger.errors import LedgerError
+from gix_ledger.helper import HELPER_LABEL
+from gix_ledger.ledger import Ledger
+from gix_model import __version__
+from gix_model.catalog import CATALOG
+from gix_model.environment import SERVICE_LABEL, STACK_LABEL, Environment
+from gix_model.settings import EngineSettings
 
 _AUCTION = CATALOG["auction"]
 
@@ -98,11 +99,11 @@ def _old_engine(before: Place, now: Place, environment: Environment) -> docker.D
     Two addresses may be those of one engine. Raises LedgerError where the old address does not answer, and the new one
     is not known to be the same engine's.
     """
-    new = engine.connect(now.engine, environment.directory)
+    new = connection.connect(now.engine, environment.directory)
     if before.engine == now.engine:
         return new
     try:
-        old = engine.connect(before.engine, environment.directory)
+        old = connection.connect(before.engine, environment.directory)
         is_same = _identity(old, before.volume) == _identity(new, before.volume)
     except (DockerException, OSError) as error:
         # The stack's own auction there is proof enough: only the engine's address is another.

@@ -13,8 +13,8 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding
 
-from gix_components import engine
-from gix_components.environment import STACK_LABEL, Environment
+from gix_engine import connection
+from gix_model.environment import STACK_LABEL, Environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def take_over(name: str, environment: Environment) -> ResourceHookBinding:
 
     def clear(_args: ResourceHookArgs) -> None:
         with one_at_a_time:
-            client = engine.connect(environment.settings.engine, environment.directory)
+            client = connection.connect(environment.settings.engine, environment.directory)
             occupants = Occupants.of(client, environment)
             for container in occupants.containers:
                 pulumi.log.info(f"stopping and removing the container {container.name}, whose place this stack takes")

@@ -16,11 +16,11 @@ from pathlib import Path
 from rich.filesize import decimal
 from rich.table import Table
 
-from gix_components.backups import archive
-from gix_components.backups.archive import Progress, ignore_progress
-from gix_components.backups.backup import SUFFIX, is_partial
-from gix_components.backups.errors import LedgerError
-from gix_components.backups.manifest import Manifest
+from gix_ledger import archive
+from gix_ledger.archive import Progress, ignore_progress
+from gix_ledger.backup import SUFFIX, is_partial
+from gix_ledger.errors import LedgerError
+from gix_ledger.manifest import Manifest
 from gix_ops.errors import StackError
 
 

@@ -1,6 +1,6 @@
-"""The `gixctl` command: its groups of verbs put together, and how its failures are told.
+"""The `gixctl` command: the table of its verbs, and how it reports errors.
 
-Exit codes: 0 all is well, 1 something is not as it should be or could not be done, 2 the words are wrong.
+Exit codes: 0: success; 1: a check failed, or the command could not do its work; 2: invalid usage.
 """
 
 import os
@@ -9,23 +9,51 @@ from typing import Annotated
 
 import typer
 
-from gix_components import __version__
-from gix_components.backups.errors import LedgerError
-from gix_ops.commands import check, data, delivery, look, pull_request, review
+from gix_ledger.errors import LedgerError
+from gix_model import __version__
+from gix_ops.commands import (
+    address,
+    audit,
+    backup,
+    backups,
+    delete_ledger,
+    doctor,
+    drift,
+    fix_permissions,
+    graph,
+    health,
+    logs,
+    plan,
+    pull_request,
+    release,
+    restore,
+    review,
+    scan,
+    shell,
+    status,
+    verify,
+)
 from gix_ops.errors import StackError
 
-_EXIT_CODES = """
-Exit codes: 0 all is well; 1 something is not as it should be, or could not be done; 2 the words are wrong.
-"""
+VERBS = {
+    "Inspect": (status, health, logs, shell, graph, address),
+    "Check": (plan, verify, doctor, audit, scan, drift),
+    "Ledger": (backup, restore, backups, fix_permissions, delete_ledger),
+}
+"""The verbs, by their heading in `gixctl --help`. A verb has the name of its module, with `-` for `_`."""
+GROUPS = (review, pull_request, release)
+"""The verbs that have verbs of their own."""
+
+_EXIT_CODES = "Exit codes: 0: success; 1: a check failed, or the command could not do its work; 2: invalid usage."
 
 app = typer.Typer(
     name="gixctl", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", epilog=_EXIT_CODES
 )
-for group in (look, check, data, delivery):
-    app.add_typer(group.app)
-app.add_typer(review.app, name="review")
-app.add_typer(pull_request.app, name="pull-request")
-app.add_typer(delivery.releases, name="release")
+for heading, modules in VERBS.items():
+    for module in modules:
+        app.command(module.__name__.rpartition(".")[2].replace("_", "-"), rich_help_panel=heading)(module.command)
+for group in GROUPS:
+    app.add_typer(group.app, name=group.__name__.rpartition(".")[2].replace("_", "-"), rich_help_panel="Delivery")
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -38,23 +66,23 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
 def gixctl(
     cwd: Annotated[
         Path | None,
-        typer.Option("--cwd", "-C", help="Run as if started in this directory, as with pulumi and git.", exists=True),
+        typer.Option("--cwd", "-C", help="Run as if gixctl was started in this directory.", exists=True),
     ] = None,
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Day-two work on a GIX stack: what Pulumi itself does not do.
+    """Operate a GIX stack: the day-two work that Pulumi itself does not do.
 
-    Runs in any directory of a clone. A verb works on the stack of --stack, or else the one that Pulumi has selected
-    (pulumi stack select), and on the Docker engine that this stack names.
+    Runs in any directory of a clone. A verb uses the stack of --stack, or the stack that Pulumi has selected, and the
+    Docker engine that this stack names.
     """
     if cwd is not None:
         os.chdir(cwd)
 
 
 def main() -> None:
-    """Run the command; what a person can mend is told in a line, without a traceback."""
+    """Run the command. An error that a user can fix is printed as one line, without a traceback."""
     try:
         app(prog_name="gixctl")
     except (StackError, LedgerError) as error:

@@ -10,7 +10,7 @@ from typing import Any
 import docker
 from docker.errors import DockerException, NotFound
 
-from gix_components.catalog import CATALOG, DATA_DIRECTORY, ServiceName
+from gix_model.catalog import CATALOG, DATA_DIRECTORY, ServiceName
 from gix_ops import services
 from gix_ops.errors import StackError
 from gix_ops.services import MISSING, ServiceContainer
@@ -65,17 +65,17 @@ class Graph:
 def read(stack: Stack, client: docker.DockerClient) -> Graph:
     """Look at the stack; raises StackError where its engine does not answer."""
     containers = services.read(stack, client)
-    network, volume = stack.outputs["network"], stack.outputs["volume"]
+    network, volume = stack.outputs.network, stack.outputs.volume
     try:
-        found_network = _found(client.api.inspect_network, network["name"])
+        found_network = _found(client.api.inspect_network, network.name)
         found_volume = _found(client.api.inspect_volume, volume) if volume else {}
     except (DockerException, OSError) as error:
         raise StackError(f"the Docker engine does not answer any more: {error}") from error
     here = [each.service for each in containers]
     return Graph(
-        label=stack.outputs["label"],
-        network=network["name"],
-        subnet=_subnet(found_network) or network["subnet"],
+        label=stack.label,
+        network=network.name,
+        subnet=_subnet(found_network) or network.subnet,
         driver=found_network.get("Driver") or MISSING,
         volume=volume,
         has_volume=bool(found_volume),
@@ -102,7 +102,7 @@ def _node(container: ServiceContainer, here: list[ServiceName], volume: str | No
         service=spec.name,
         title=spec.title,
         container=container.name,
-        address=container.outputs["address"],
+        address=container.outputs.address,
         health=container.health,
         ports=tuple(
             HostPort(

@@ -5,30 +5,30 @@ from dataclasses import dataclass
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.volumes import Volume
 
-from gix_components.backups.ledger import Ledger
-from gix_components.environment import STACK_LABEL
-from gix_components.settings import EngineSettings
+from gix_ledger.ledger import Ledger
+from gix_model.environment import STACK_LABEL
 from gix_ops.errors import StackError
 from gix_ops.resources import VOLUME, export
-from gix_ops.stack import Stack
+from gix_ops.stack import Stack, StackReference
 
 
 def of(stack: Stack) -> Ledger:
     """The ledger of the stack; raises StackError where it keeps none, or its engine does not answer."""
-    auction = stack.outputs["services"].get("auction")
-    if auction is None:
+    auction = stack.outputs.services.get("auction")
+    volume = stack.outputs.volume
+    if auction is None or volume is None:
         raise StackError("the stack keeps no ledger: it does not run the auction (gix:services)")
-    client = stack.engine()
+    client = stack.connect()
     try:
-        image = str(client.containers.get(auction["container"]).attrs["Image"])
+        image = str(client.containers.get(auction.container).attrs["Image"])
     except NotFound:
-        image = auction["digest"]
+        image = auction.digest
     return Ledger(
-        engine=EngineSettings.model_validate(stack.outputs["engine"]),
+        engine=stack.engine,
         directory=stack.directory,
-        label=stack.outputs["label"],
-        volume=stack.outputs["volume"],
-        container=auction["container"],
+        label=stack.label,
+        volume=volume,
+        container=auction.container,
         image=image,
     )
 
@@ -37,7 +37,7 @@ def owner(stack: Stack) -> str:
     """UID:GID of the user that the stack's auction runs as; raises StackError where its container is missing."""
     name = of(stack).container
     try:
-        user = str(stack.engine().containers.get(name).attrs["Config"]["User"])
+        user = str(stack.connect().containers.get(name).attrs["Config"]["User"])
     except NotFound:
         raise StackError(f"there is no container {name} to tell whose the ledger is; give --owner UID:GID") from None
     uid, _, gid = user.partition(":")
@@ -60,15 +60,14 @@ class Deletable:
             raise StackError(f"the volume {self.volume.name} stays on {self.engine}: {what}") from error
 
 
-def deletable(stack: Stack, name: str, *, destroyed_first: bool = False) -> Deletable:
+def deletable(stack: StackReference, name: str, *, destroyed_first: bool = False) -> Deletable:
     """The volume `name` on the engine of `stack`, which need not be up.
 
     With `destroyed_first` the caller destroys the stack before it deletes the volume. Raises StackError where there is
     no such volume, it is not the stack's, its ledger is protected, or something uses it.
     """
-    settings = EngineSettings.model_validate(stack.outputs["engine"])
-    engine = f"the engine at {settings.host or 'DOCKER_HOST or /var/run/docker.sock'}"
-    client = stack.engine()
+    engine = f"the engine at {stack.engine.host or 'DOCKER_HOST or /var/run/docker.sock'}"
+    client = stack.connect()
     declared = next((each for each in export(stack).resources if each.type == VOLUME and each.name == name), None)
     if declared is not None and declared.protected:
         raise StackError(
@@ -96,15 +95,13 @@ def deletable(stack: Stack, name: str, *, destroyed_first: bool = False) -> Dele
             f"the volume {name} on {engine} was not made by the stack {stack.name}, so it is left alone; if it must "
             f"go: docker volume rm {name}"
         )
-    if owner not in (None, stack.outputs["label"]):
+    if owner not in (None, stack.label):
         raise StackError(
-            f"the volume {name} on {engine} is the ledger of the stack {owner}, not of {stack.outputs['label']}, so "
+            f"the volume {name} on {engine} is the ledger of the stack {owner}, not of {stack.label}, so "
             f"it is left alone; delete it with that stack: gixctl delete-ledger {name} --stack STACK"
         )
     users = [
-        str(each.name)
-        for each in holders
-        if not (destroyed_first and each.labels.get(STACK_LABEL) == stack.outputs["label"])
+        str(each.name) for each in holders if not (destroyed_first and each.labels.get(STACK_LABEL) == stack.label)
     ]
     if users:
         raise StackError(

@@ -7,7 +7,7 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style as Colour
 
-from gix_components.catalog import CATALOG
+from gix_model.catalog import CATALOG
 from gix_ops.logs import Line
 
 _COLOURS: dict[str, Colour] = {

@@ -26,7 +26,7 @@ import requests
 from docker.errors import DockerException
 from urllib3.exceptions import HTTPError
 
-from gix_components import units
+from gix_model import units
 from gix_ops import services
 from gix_ops.errors import StackError
 from gix_ops.stack import Stack
@@ -135,7 +135,7 @@ def of(
         ServiceLog(
             client=client,
             service=service,
-            container=stack.outputs["services"][service]["container"],
+            container=stack.outputs.services[service].container,
             since=begin,
             tail=tail,
         )

@@ -1,6 +1,6 @@
 """Ends what a backup or restore of a stack left behind when it was cut off."""
 
-from gix_components.backups import recovery
+from gix_ledger import recovery
 from gix_ops import ledger
 from gix_ops.stack import Stack
 

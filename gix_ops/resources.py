@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gix_components.catalog import CATALOG
-from gix_components.environment import SERVICE_LABEL
+from gix_model.catalog import CATALOG
+from gix_model.environment import SERVICE_LABEL
 from gix_ops import fields
 from gix_ops.errors import StackError
 from gix_ops.pulumi_command import ask
-from gix_ops.stack import Stack
+from gix_ops.stack import StackReference
 
 CONTAINER = "docker:index/container:Container"
 IMAGE = "docker:index/image:Image"
@@ -87,7 +87,7 @@ def service_of(inputs: Record) -> str | None:
     return None if label is None else label.text
 
 
-def export(stack: Stack) -> State:
+def export(stack: StackReference) -> State:
     """Read the stack's state, secrets in the clear; raises StackError where it can't be read."""
     answer = ask(stack.directory, "stack", "export", "--show-secrets", stack=stack.name)
     if answer.returncode:

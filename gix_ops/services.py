@@ -7,7 +7,8 @@ from typing import Any
 import docker
 from docker.errors import DockerException, NotFound
 
-from gix_components.catalog import CATALOG, ServiceName
+from gix_model.catalog import CATALOG, ServiceName
+from gix_model.outputs import ServiceOutputs
 from gix_ops.errors import StackError
 from gix_ops.stack import Stack
 
@@ -43,7 +44,7 @@ class ServiceContainer:
 
     service: ServiceName
     name: str
-    outputs: Mapping[str, Any]
+    outputs: ServiceOutputs
     found: Mapping[str, Any]
 
     @property
@@ -61,7 +62,7 @@ class ServiceContainer:
     @property
     def digest(self) -> str:
         """The image that runs: what the registry calls it, or its id where it was built here."""
-        declared = str(self.outputs["digest"])
+        declared = self.outputs.digest
         return str(self.found["Image"]) if self.found and declared.startswith("sha256:") else declared
 
     @property
@@ -101,7 +102,7 @@ def names(stack: Stack, wanted: Collection[str] = ()) -> list[ServiceName]:
 
     Raises StackError where the stack does not run one of them.
     """
-    running = [service for service in CATALOG if service in stack.outputs["services"]]
+    running = [service for service in CATALOG if service in stack.outputs.services]
     for service in wanted:
         if service not in running:
             raise StackError(f"the stack runs no service {service}; it runs {', '.join(running)}")
@@ -111,10 +112,10 @@ def names(stack: Stack, wanted: Collection[str] = ()) -> list[ServiceName]:
 def endpoint(stack: Stack, service: str) -> str:
     """HOST:PORT at which the host publishes `service`; raises StackError where it runs not, or unpublished."""
     [name] = names(stack, [service])
-    published = stack.outputs["services"][name]["endpoint"]
+    published = stack.outputs.services[name].endpoint
     if published is None:
         raise StackError(f"the {name} is not published on the host; set gix:{name}.publish to true")
-    return str(published)
+    return published
 
 
 def read(stack: Stack, client: docker.DockerClient, wanted: Collection[str] = ()) -> list[ServiceContainer]:
@@ -145,8 +146,8 @@ def running(stack: Stack, client: docker.DockerClient, service: str) -> ServiceC
 
 
 def _read(stack: Stack, client: docker.DockerClient, service: ServiceName) -> ServiceContainer:
-    outputs = stack.outputs["services"][service]
-    name = str(outputs["container"])
+    outputs = stack.outputs.services[service]
+    name = outputs.container
     return ServiceContainer(service=service, name=name, outputs=outputs, found=inspect(client, name))
 
 

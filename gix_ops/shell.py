@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gix_components.settings import EngineSettings
+from gix_model.settings import EngineSettings
 from gix_ops.errors import StackError
 
 DEFAULT_COMMAND = ("sh", "-c", "if command -v bash >/dev/null; then exec bash; fi; exec sh")

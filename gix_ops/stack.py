@@ -1,4 +1,4 @@
-"""What a stack says of itself: its outputs, read through the Pulumi CLI, and the engine that it runs on."""
+"""A stack as the Pulumi CLI knows it: its name, its outputs, and the engine that it runs on."""
 
 import json
 from collections.abc import Mapping
@@ -11,54 +11,78 @@ import yaml
 from docker.errors import DockerException
 from pydantic import ValidationError
 
-from gix_components import engine
-from gix_components.settings import EngineSettings
+from gix_engine import connection
+from gix_model.outputs import StackOutputs
+from gix_model.settings import EngineSettings
 from gix_ops import pulumi_command
 from gix_ops.errors import StackError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stack:
-    """A stack that has been brought up: its `name` and its `outputs`. `directory` is the program's."""
+class StackReference:
+    """A stack that exists, whether or not it is up.
+
+    `directory` is the program's; `label` is PROJECT/STACK, the value of STACK_LABEL on everything that it creates.
+    """
 
     name: str
     directory: Path
-    outputs: Mapping[str, Any]
+    label: str
+    engine: EngineSettings
 
     @classmethod
-    def read(cls, name: str | None, directory: Path) -> "Stack":
-        """Read the outputs of the stack `name`, or of the selected one.
+    def find(cls, name: str | None, directory: Path) -> "StackReference":
+        """Find the stack `name`, or the selected stack, which need not be up.
 
-        Raises StackError where there is no Pulumi CLI, no such stack, or one that was never brought up.
-        """
-        outputs = _outputs(name, directory)
-        if "services" not in outputs:
-            raise StackError(f"the stack {name or '(selected)'} is not up; bring it up with: pulumi up")
-        return cls(name=name or outputs["label"].partition("/")[2], directory=directory, outputs=outputs)
-
-    @classmethod
-    def read_or_configured(cls, name: str | None, directory: Path) -> "Stack":
-        """Read the stack `name`, or the selected one, which need not be up.
-
-        A stack that is down has two outputs: its `label`, and the `engine` that its configuration names. Raises
-        StackError where there is no Pulumi CLI, or no such stack.
+        The engine of a stack that is down is the one that its configuration names. Raises StackError if there is no
+        Pulumi CLI or no such stack.
         """
         outputs = _outputs(name, directory)
         found = _answer(directory, "stack", "--show-name", stack=name).strip().rpartition("/")[2]
-        if "services" not in outputs:
-            project = yaml.safe_load((directory / "Pulumi.yaml").read_text())["name"]
-            outputs = {"label": f"{project}/{found}", "engine": _configured_engine(found, directory)}
-        return cls(name=found, directory=directory, outputs=outputs)
+        if "services" in outputs:
+            return Stack.of(_read(outputs, name), directory, found)
+        project = yaml.safe_load((directory / "Pulumi.yaml").read_text())["name"]
+        engine = _configured_engine(found, directory)
+        return StackReference(name=found, directory=directory, label=f"{project}/{found}", engine=engine)
 
-    def engine(self) -> docker.DockerClient:
-        """A client of the engine that the stack runs on; raises StackError where it does not answer."""
-        return reach(EngineSettings.model_validate(self.outputs["engine"]), self.directory)
+    def connect(self) -> docker.DockerClient:
+        """A client of the stack's engine. Raises StackError if the engine does not answer."""
+        return connect(self.engine, self.directory)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack(StackReference):
+    """A stack that is up."""
+
+    outputs: StackOutputs
+
+    @classmethod
+    def of(cls, outputs: StackOutputs, directory: Path, name: str | None = None) -> "Stack":
+        """The stack with these outputs. `name` defaults to the one in its label."""
+        return cls(
+            name=name or outputs.label.partition("/")[2],
+            directory=directory,
+            label=outputs.label,
+            engine=outputs.engine,
+            outputs=outputs,
+        )
+
+    @classmethod
+    def read(cls, name: str | None, directory: Path) -> "Stack":
+        """Read the stack `name`, or the selected stack.
+
+        Raises StackError if there is no Pulumi CLI or no such stack, or if the stack is not up.
+        """
+        outputs = _outputs(name, directory)
+        if "services" not in outputs:
+            raise StackError(f"the stack {name or '(selected)'} is not up; to bring it up: pulumi up")
+        return cls.of(_read(outputs, name), directory, name)
 
 
 def _answer(directory: Path, *words: str, stack: str | None) -> str:
     answer = pulumi_command.ask(directory, *words, stack=stack)
     if answer.returncode:
-        raise StackError(f"the stack can't be read: {answer.stderr.strip()}")
+        raise StackError(f"the stack cannot be read: {answer.stderr.strip()}")
     return answer.stdout
 
 
@@ -67,33 +91,41 @@ def _outputs(name: str | None, directory: Path) -> dict[str, Any]:
     return outputs
 
 
-def _configured_engine(name: str, directory: Path) -> dict[str, Any]:
+def _read(outputs: Mapping[str, Any], name: str | None) -> StackOutputs:
+    try:
+        return StackOutputs.read(outputs)
+    except ValueError:
+        raise StackError(
+            f"the outputs of the stack {name or '(selected)'} are not those of this version; to update: pulumi up"
+        ) from None
+
+
+def _configured_engine(name: str, directory: Path) -> EngineSettings:
     config = json.loads(_answer(directory, "config", "--json", "--show-secrets", stack=name))
     try:
-        settings = EngineSettings.model_validate_json(config.get("gix:engine", {}).get("value", "{}"))
+        return EngineSettings.model_validate_json(config.get("gix:engine", {}).get("value", "{}"))
     except ValidationError as error:
         keys = ", ".join(".".join(["gix:engine", *map(str, each["loc"])]) for each in error.errors())
-        raise StackError(f"Pulumi.{name}.yaml: {keys} can't be read; pulumi preview says what is wrong") from None
-    return settings.model_dump(by_alias=True)
+        raise StackError(f"Pulumi.{name}.yaml: {keys} cannot be read; pulumi preview says what is wrong") from None
 
 
-def reach(settings: EngineSettings, directory: Path) -> docker.DockerClient:
+def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:
     """A client of the engine that `settings` name; relative paths start at `directory`.
 
-    Raises StackError where the engine does not answer.
+    Raises StackError if the engine does not answer.
     """
     try:
-        client = engine.connect(settings, directory)
+        client = connection.connect(settings, directory)
         client.ping()
     except (DockerException, OSError) as error:
-        raise StackError(f"the Docker engine does not answer ({error}); start it: make setup") from error
+        raise StackError(f"the Docker engine does not answer ({error}); to start it: make setup") from error
     return client
 
 
 def program_directory(start: Path) -> Path:
     """The directory of the Pulumi program: the nearest one at or above `start` that has a Pulumi.yaml.
 
-    Raises StackError where there is none.
+    Raises StackError if there is none.
     """
     for directory in (start, *start.parents):
         if (directory / "Pulumi.yaml").is_file():

@@ -34,10 +34,10 @@ def statuses(stack: Stack) -> list[ServiceStatus]:
             service=each.service,
             container=each.name,
             digest=each.digest,
-            address=each.outputs["endpoint"] or f"{each.outputs['address']} (in the network)",
+            address=each.outputs.endpoint or f"{each.outputs.address} (in the network)",
             health=each.health,
         )
-        for each in services.read(stack, stack.engine())
+        for each in services.read(stack, stack.connect())
     ]
 
 
@@ -54,8 +54,8 @@ def table(stack: Stack, found: list[ServiceStatus]) -> Table:
 
 def title(stack: Stack) -> str:
     """What stands over a table of the stack's services."""
-    network = stack.outputs["network"]
-    return f"{stack.outputs['label']} on {network['name']} {network['subnet']}"
+    network = stack.outputs.network
+    return f"{stack.label} on {network.name} {network.subnet}"
 
 
 def coloured(health: str) -> str:

@@ -21,12 +21,12 @@ from docker.errors import DockerException, ImageNotFound, NotFound
 from rich.markup import escape
 from rich.table import Table
 
-from gix_components.environment import STACK_LABEL
+from gix_model.environment import STACK_LABEL
 from gix_ops import fields, inspection, resources
 from gix_ops.errors import StackError
 from gix_ops.fields import Value
 from gix_ops.resources import Record, Resource, State
-from gix_ops.stack import Stack
+from gix_ops.stack import StackReference
 
 _ENGINES_OWN = ("log driver", "hostname", "ulimit ", "gateway", "ipam driver")
 """Beginnings of fields that the engine fills in by its own configuration where nobody states them."""
@@ -82,17 +82,17 @@ class Report:
                 )
 
 
-def verify(stack: Stack) -> Report:
+def verify(stack: StackReference) -> Report:
     """Compare the stack with its engine; raises StackError where one of them can't be read."""
     state = resources.export(stack)
     try:
-        return _verify(stack, state, stack.engine())
+        return _verify(stack, state, stack.connect())
     except DockerException as error:
         raise StackError(f"the Docker engine can't be read: {error}") from error
 
 
-def _verify(stack: Stack, state: State, client: docker.DockerClient) -> Report:
-    report = Report(stack=str(stack.outputs["label"]))
+def _verify(stack: StackReference, state: State, client: docker.DockerClient) -> Report:
+    report = Report(stack=stack.label)
     containers = [each for each in state.resources if each.type == resources.CONTAINER]
     own = frozenset(name for each in containers for name in (each.id, each.name))
     comparisons: dict[str, Callable[[Report, docker.DockerClient, Resource], None]] = {

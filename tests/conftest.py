@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -9,9 +10,12 @@ import pytest
 from docker.errors import DockerException
 
 from offline.docker_plugin import NAME, VERSION
+from tests import reliability
 
 PLUGIN = Path("plugins", f"resource-{NAME}-v{VERSION}", f"pulumi-resource-{NAME}")
 """Where a Pulumi home has the docker plugin."""
+TALLY = "hostile inputs"
+"""The name under which pytest knows the count of hostile inputs."""
 
 
 def provided_home() -> Path | None:
@@ -20,12 +24,32 @@ def provided_home() -> Path | None:
     return home if (home / PLUGIN).exists() else None
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     # A shell's background job ignores Ctrl-C and hands that on; what the tests start must not.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(reliability.Tally(), TALLY)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    with reliability.counted(item):
+        return (yield)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    tally = session.config.pluginmanager.get_plugin(TALLY)
+    if tally is not None and tally.shortfall():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    tally = terminalreporter.config.pluginmanager.get_plugin(TALLY)
+    if isinstance(tally, reliability.Tally):
+        for kind, count in sorted(tally.inputs.items()):
+            terminalreporter.write_line(f"hostile inputs tried: {count} {kind}")
+        for line in tally.shortfall():
+            terminalreporter.write_line(line)
     home = provided_home()
     if home is not None:
         kind = "offline" if b"offline.docker_plugin" in (home / PLUGIN).read_bytes() else "official"

@@ -1,1 +1,1 @@
-"""The words of the `gixctl` command: a module reads a group of verbs, calls what does them, and shows the outcome."""
+"""The verbs of `gixctl`: a module for each reads the command line, calls the code that works, and prints the result."""

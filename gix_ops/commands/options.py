@@ -1,4 +1,4 @@
-"""The options that verbs share, and the stack that they lead to."""
+"""What several verbs share: options, arguments, and how they read a stack and write JSON."""
 
 import dataclasses
 import json
@@ -8,20 +8,33 @@ from typing import Annotated, Any
 
 import typer
 
+from gix_model.catalog import CATALOG
 from gix_ops.stack import Stack, program_directory
 
+
+def service_names(incomplete: str) -> list[str]:
+    """The services whose names begin with `incomplete`, for shell completion."""
+    return [service for service in CATALOG if service.startswith(incomplete)]
+
+
 StackOption = Annotated[
-    str | None, typer.Option("--stack", "-s", help="The stack; without it, the one that Pulumi has selected.")
+    str | None, typer.Option("--stack", "-s", help="Stack to use. Default: the stack that Pulumi has selected.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ServiceArgument = Annotated[
+    str, typer.Argument(help="router, auction or enclave.", autocompletion=service_names, show_default=False)
+]
 
 
 def read_stack(name: str | None) -> Stack:
-    """The stack `name`, or the selected one, of the program here or above; raises StackError where it can't be read."""
+    """Read the stack `name`, or the selected stack, of the program in this directory or above.
+
+    Raises StackError if the stack cannot be read.
+    """
     return Stack.read(name, program_directory(Path.cwd()))
 
 
 def write_json(value: Any) -> None:
-    """Write a dataclass, or a list of them, to standard output."""
+    """Print a dataclass, or a list of dataclasses, as JSON."""
     plain = [dataclasses.asdict(each) for each in value] if isinstance(value, Sequence) else dataclasses.asdict(value)
     typer.echo(json.dumps(plain, indent=2))

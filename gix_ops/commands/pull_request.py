@@ -1,4 +1,4 @@
-"""Verbs for what a pull request is told."""
+"""`gixctl pull-request`: the comment that shows what a change does."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,24 +9,27 @@ from gix_ops.delivery import posting, pull_request
 from gix_ops.stack import program_directory
 
 ForkOption = Annotated[bool, typer.Option("--fork", help="The pull request comes from a fork.")]
+BaseOption = Annotated[str, typer.Option("--base", help="Revision to compare HEAD with.")]
+OnlyOption = Annotated[str | None, typer.Option("--stack", "-s", help="Stack to describe. Default: all.")]
+OutputOption = Annotated[Path | None, typer.Option("--file", help="File to write. Default: standard output.")]
+TextOption = Annotated[Path, typer.Option("--file", help="File with the comment's text.", exists=True)]
+NumberOption = Annotated[Path, typer.Option("--number", help="File with the pull request's number.", exists=True)]
+HeadOption = Annotated[str, typer.Option("--head", help="Commit that the event names as the pull request's head.")]
 
-app = typer.Typer(help="What a pull request is told.", no_args_is_help=True)
+app = typer.Typer(help="Write and post the comment on a pull request.", no_args_is_help=True)
 
 
 @app.command("comment")
 def comment_command(
-    base: Annotated[str, typer.Option("--base", help="The revision that HEAD is held against.")] = "HEAD^1",
-    file: Annotated[Path | None, typer.Option("--file", help="Where to write it; else standard output.")] = None,
-    fork: ForkOption = False,
-    stack: Annotated[str | None, typer.Option("--stack", "-s", help="Look at this environment alone.")] = None,
+    base: BaseOption = "HEAD^1", file: OutputOption = None, fork: ForkOption = False, stack: OnlyOption = None
 ) -> None:
-    """Say in Markdown what HEAD does to every environment that it touches.
+    """Write the comment: what HEAD changes in each stack.
 
-    An environment is held against what is deployed, where PULUMI_BACKEND_URL names the back end that has it. Where it
-    is not set, as for a fork, the base revision is brought up on this machine's engine and taken away again, with
-    placeholders for secrets. Images that an update would build are built, and kept nowhere.
+    If the back end of PULUMI_BACKEND_URL has the stack, HEAD is compared with what is deployed. Otherwise, for example
+    for a fork, the base revision is deployed to this machine's engine with placeholders for secrets, and removed
+    afterwards. Images that an update would build are built, and not kept.
 
-    Exits with 1 where something can't be previewed or built, or the policy pack refuses it; the text says what.
+    Exits with 1 if a preview or build fails, or the policy pack refuses the change; the comment says which.
 
     Example: gixctl pull-request comment --base origin/main
     """
@@ -37,22 +40,17 @@ def comment_command(
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(made.text)
     if not made.is_good:
-        typer.echo("something can't be previewed or built; the comment says what", err=True)
+        typer.echo("a preview or build failed, or a policy was violated; the comment says which", err=True)
         raise typer.Exit(1)
 
 
 @app.command("post")
-def post_command(
-    file: Annotated[Path, typer.Option("--file", help="The comment's text.", exists=True)],
-    number: Annotated[Path, typer.Option("--number", help="A file with the pull request's number.", exists=True)],
-    head: Annotated[str, typer.Option("--head", help="The commit that the event names as the pull request's head.")],
-    fork: ForkOption = False,
-) -> None:
-    """Put a comment that another run made on its pull request on GitHub: one, kept up to date.
+def post_command(file: TextOption, number: NumberOption, head: HeadOption, fork: ForkOption = False) -> None:
+    """Post a comment that another run wrote, or update it.
 
-    Both files are data that the pull request's own code made. They are measured and held against --head; a pull request
-    that is not at that commit gets nothing. Needs GitHub's gh, GH_TOKEN and GITHUB_REPOSITORY.
+    Both files come from the pull request's own code and are treated as data. Nothing is posted if the pull request is
+    not at the commit --head. Needs the gh command, GH_TOKEN and GITHUB_REPOSITORY.
 
     Example: gixctl pull-request post --file comment.md --number number --head 1b8fe4d...
     """
-    typer.echo(f"said on the pull request {posting.post(file, number, head=head, fork=fork)}")
+    typer.echo(f"posted on pull request {posting.post(file, number, head=head, fork=fork)}")

@@ -1,4 +1,4 @@
-"""Verbs for throw-away stacks."""
+"""`gixctl review`: temporary stacks for pull requests."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,14 +10,17 @@ from gix_ops import status
 from gix_ops.delivery import review
 from gix_ops.stack import Stack, program_directory
 
-NumberArgument = Annotated[int, typer.Argument(help="The pull request's number.", min=1)]
+NumberArgument = Annotated[int, typer.Argument(help="Number of the pull request.", min=1)]
 
-app = typer.Typer(help="Throw-away stacks for pull requests.", no_args_is_help=True)
+app = typer.Typer(help="Create and remove temporary stacks for pull requests.", no_args_is_help=True)
 
 
 @app.command("up")
-def review_up(number: NumberArgument) -> None:
-    """Bring up the stack pr-NUMBER: like `dev`, with names, ports and a subnet of its own."""
+def up_command(number: NumberArgument) -> None:
+    """Create the stack pr-NUMBER.
+
+    It is configured like dev, with its own names, ports and subnet.
+    """
     directory = program_directory(Path.cwd())
     review.bring_up(directory, number)
     stack = Stack.read(f"pr-{number}", directory)
@@ -25,7 +28,10 @@ def review_up(number: NumberArgument) -> None:
 
 
 @app.command("down")
-def review_down(number: NumberArgument) -> None:
-    """Remove the stack pr-NUMBER for good: containers, network, ledger, images, and its file."""
+def down_command(number: NumberArgument) -> None:
+    """Remove the stack pr-NUMBER.
+
+    Containers, network, ledger, images and the stack file are deleted.
+    """
     review.take_down(program_directory(Path.cwd()), number)
-    typer.echo(f"pr-{number} is gone")
+    typer.echo(f"removed pr-{number}")

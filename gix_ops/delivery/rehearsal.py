@@ -17,15 +17,15 @@ import docker
 import yaml
 from docker.errors import ImageNotFound
 
-from gix_components.catalog import CATALOG
-from gix_components.environment import STACK_LABEL
-from gix_components.settings import EngineSettings
-from gix_components.stack_file import key_path
+from gix_model.catalog import CATALOG
+from gix_model.environment import STACK_LABEL
+from gix_model.settings import EngineSettings
+from gix_model.stack_file import key_path
 from gix_ops import pulumi_command, resources
 from gix_ops.delivery import git, touched
 from gix_ops.delivery.release import read_config
 from gix_ops.errors import StackError
-from gix_ops.stack import Stack, reach
+from gix_ops.stack import StackReference, connect
 
 _SALT = "encryptionsalt"
 _NO_DIGEST = "sha256:" + "0" * 64
@@ -50,18 +50,20 @@ def rehearse(repository: Path, stack: str, base: str) -> Iterator[Rehearsal]:
 
     Raises StackError where this machine's engine does not answer, or holds something of such a stack already.
     """
-    client = reach(EngineSettings(), repository)
+    client = connect(EngineSettings(), repository)
     with tempfile.TemporaryDirectory(prefix="gix-rehearsal-") as scratch, _own_back_end(Path(scratch)):
         copies = _Copies(repository=repository, stack=stack, scratch=Path(scratch))
         head = copies.of("HEAD")
-        label = f"{STACK_LABEL}={_project(head)}/{stack}"
-        _refuse_occupied(client, label)
+        reference = StackReference(
+            name=stack, directory=head, label=f"{_project(head)}/{stack}", engine=EngineSettings()
+        )
+        _refuse_occupied(client, reference.label)
         tags = {tag for image in client.images.list() for tag in image.tags}
         try:
             against = _bring_up(copies, base)
             yield Rehearsal(head=head, against=against, placeholders=tuple(sorted(copies.placeholders)))
         finally:
-            _take_away(client, label, head, stack, tags)
+            _take_away(client, reference, tags)
 
 
 def plain(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -144,7 +146,7 @@ def _own_back_end(scratch: Path) -> Iterator[None]:
 
 def _refuse_occupied(client: docker.DockerClient, label: str) -> None:
     """Whatever has the label later is the rehearsal's own, and is removed with it."""
-    mine: dict[str, str | list[str] | bool] = {"label": label}
+    mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={label}"}
     held = [
         *(f"container {each.name}" for each in client.containers.list(all=True, filters=mine)),
         *(f"network {each.name}" for each in client.networks.list(filters=mine)),
@@ -152,8 +154,7 @@ def _refuse_occupied(client: docker.DockerClient, label: str) -> None:
     ]
     if held:
         raise StackError(
-            f"this engine holds {', '.join(held)} of {label.partition('=')[2]} already; "
-            "point DOCKER_HOST at an engine without it"
+            f"this engine holds {', '.join(held)} of {label} already; point DOCKER_HOST at an engine without it"
         )
 
 
@@ -172,15 +173,15 @@ def _bring_up(copies: _Copies, base: str) -> str:
     return "the base revision, brought up on the runner's own engine"
 
 
-def _take_away(client: docker.DockerClient, label: str, directory: Path, stack: str, tags: set[str]) -> None:
-    mine: dict[str, str | list[str] | bool] = {"label": label}
+def _take_away(client: docker.DockerClient, reference: StackReference, tags: set[str]) -> None:
+    mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={reference.label}"}
     for container in client.containers.list(all=True, filters=mine):
         container.remove(force=True)
     for network in client.networks.list(filters=mine):
         network.remove()
     for volume in client.volumes.list(filters=mine):
         volume.remove()
-    for each in resources.export(Stack(name=stack, directory=directory, outputs={})).resources:
+    for each in resources.export(reference).resources:
         if each.type == resources.IMAGE and each.name not in tags:
             with suppress(ImageNotFound):
                 client.images.remove(each.name)

@@ -11,14 +11,14 @@ from typing import Any
 
 import yaml
 
-from gix_components.catalog import CATALOG
-from gix_components.environment import STACK_LABEL
-from gix_components.merging import merged
-from gix_components.settings import EngineSettings
+from gix_model.catalog import CATALOG
+from gix_model.environment import STACK_LABEL
+from gix_model.merging import merged
+from gix_model.settings import EngineSettings
 from gix_ops import pulumi_command
 from gix_ops.delivery import git
 from gix_ops.errors import StackError
-from gix_ops.stack import Stack, reach
+from gix_ops.stack import Stack, connect
 
 BASE = "staging"
 """The environment that a release is tried like, before it is pushed."""
@@ -39,7 +39,7 @@ class Release:
     @classmethod
     def of(cls, stack: Stack) -> "Release | None":
         """The release that a stack runs; None where it runs images that no registry has."""
-        named = {service: each["digest"].partition("@") for service, each in stack.outputs["services"].items()}
+        named = {service: each.digest.partition("@") for service, each in stack.outputs.services.items()}
         if not all(digest for _, _, digest in named.values()):
             return None
         path = next(iter(named.values()))[0].rpartition("/")[0]
@@ -47,7 +47,7 @@ class Release:
         return cls(
             registry=registry,
             organization=organization,
-            tag=stack.outputs["versions"]["images"],
+            tag=stack.outputs.versions.images,
             digests={service: digest for service, (_, _, digest) in named.items()},
         )
 
@@ -118,7 +118,7 @@ def take_down(directory: Path, name: str) -> None:
     Raises StackError where a command of Pulumi's fails, whose own words have been shown.
     """
     pulumi_command.show(directory, "destroy", "--stack", name, "--yes", "--skip-preview")
-    client = reach(EngineSettings(), directory)
+    client = connect(EngineSettings(), directory)
     project = yaml.safe_load((directory / "Pulumi.yaml").read_text())["name"]
     for volume in client.volumes.list(filters={"label": f"{STACK_LABEL}={project}/{name}"}):
         volume.remove()

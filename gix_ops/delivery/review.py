@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from gix_components.catalog import CATALOG
-from gix_components.merging import merged
+from gix_model.catalog import CATALOG
+from gix_model.merging import merged
 from gix_ops import ledger, pulumi_command
 from gix_ops.stack import Stack
 
@@ -55,15 +55,15 @@ def take_down(directory: Path, number: int) -> None:
     """
     name, file = _stack(directory, number)
     stack = Stack.read(name, directory)
-    client = stack.engine()
-    volume = stack.outputs.get("volume")
+    client = stack.connect()
+    volume = stack.outputs.volume
     kept = ledger.deletable(stack, volume, destroyed_first=True) if volume else None
     pulumi_command.show(directory, "destroy", "--stack", name, "--yes", "--skip-preview")
     if kept is not None:
         kept.delete()
-    for service in stack.outputs["services"].values():
-        if client.images.list(service["image"]):
-            client.images.remove(service["image"])
+    for service in stack.outputs.services.values():
+        if client.images.list(service.image):
+            client.images.remove(service.image)
     pulumi_command.show(directory, "stack", "rm", name, "--yes")
     file.unlink(missing_ok=True)
 

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-PROGRAM = ("__main__.py", "Pulumi.yaml", "requirements.txt", "gix_components", "policy")
+PACKAGES = ("gix_components", "gix_engine", "gix_ledger", "gix_model")
+"""The packages that the program imports."""
+PROGRAM = ("__main__.py", "Pulumi.yaml", "requirements.txt", *PACKAGES, "policy")
 """Files and directories that every environment is made by."""
 DOCKERFILES = "infra/docker"
 """Where the recipes are of images that are built."""

@@ -98,8 +98,8 @@ def _reclaimable(what: str, size: int, way_out: str) -> Finding:
 
 def old_tags(patient: Patient) -> Iterator[Finding]:
     """Earlier tags of the stack's images."""
-    services = patient.up.outputs["services"].values()
-    named = {each["image"] for each in services}
+    services = patient.up.outputs.services.values()
+    named = {each.image for each in services}
     repositories = {name.rpartition("@")[0] or name.rpartition(":")[0] for name in named}
     used = {each["ImageID"] for each in patient.client.api.containers(all=True)}
     old = sorted(

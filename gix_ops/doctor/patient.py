@@ -10,17 +10,19 @@ from typing import Any, Generic, TypeVar
 import docker
 import yaml
 
-from gix_components import configuration, engine, stack_file
-from gix_components.environment import Environment
-from gix_components.problems import ConfigurationError
-from gix_components.settings import EngineSettings
+from gix_components import configuration
+from gix_engine import connection
+from gix_model import stack_file
+from gix_model.environment import Environment
+from gix_model.problems import ConfigurationError
+from gix_model.settings import EngineSettings
 from gix_ops import resources, stack, verify
 from gix_ops.doctor import locks
 from gix_ops.doctor.locks import Lock
 from gix_ops.errors import StackError
 from gix_ops.pulumi_command import ask
 from gix_ops.resources import State
-from gix_ops.stack import Stack
+from gix_ops.stack import Stack, StackReference
 from gix_ops.verify import Report
 
 T = TypeVar("T")
@@ -139,7 +141,7 @@ class Patient:
         except StackError:
             pass
         try:
-            return EngineSettings.model_validate(self.up.outputs["engine"])
+            return self.up.engine
         except StackError:
             return EngineSettings()
 
@@ -150,21 +152,22 @@ class Patient:
             directory = self.directory
         except StackError:
             directory = self.start
-        return stack.reach(self.engine_settings, directory)
+        return stack.connect(self.engine_settings, directory)
 
     @_Fact
     def is_local(self) -> bool:
         """Whether the engine is this machine's."""
-        return engine.is_local(self.engine_settings)
+        return connection.is_local(self.engine_settings)
 
     @_Fact
-    def traces(self) -> Stack:
-        """The stack, or where it was never brought up wholly, what is known of it without its outputs."""
+    def traces(self) -> StackReference:
+        """The stack, whether or not it is up."""
         try:
             return self.up
         except StackError:
-            known = {"label": self.label, "engine": self.engine_settings.model_dump(by_alias=True)}
-            return Stack(name=self.name, directory=self.directory, outputs=known)
+            return StackReference(
+                name=self.name, directory=self.directory, label=self.label, engine=self.engine_settings
+            )
 
     @_Fact
     def state(self) -> State:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from docker.errors import APIError, DockerException
 
-from gix_components.backups.errors import LedgerError
+from gix_ledger.errors import LedgerError
 from gix_ops import health
 from gix_ops.doctor import stack_checks
 from gix_ops.doctor.patient import Patient

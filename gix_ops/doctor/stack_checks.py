@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from docker.errors import NotFound
 
 from gix_components import preflight
-from gix_components.backups.helper import HELPER_LABEL
-from gix_components.environment import STACK_LABEL
-from gix_components.problems import ConfigurationError
+from gix_ledger.helper import HELPER_LABEL
+from gix_model.environment import STACK_LABEL
+from gix_model.problems import ConfigurationError
 from gix_ops import fields
 from gix_ops.doctor.finding import Finding, fault, ok, one_line, skipped, warning
 from gix_ops.doctor.patient import Patient
@@ -114,7 +114,7 @@ def keeps_data(patient: Patient, container: str) -> bool:
 
 def _ledger_name(patient: Patient) -> str | None:
     try:
-        volume = patient.up.outputs["volume"]
+        volume = patient.up.outputs.volume
         return None if volume is None else str(volume)
     except StackError:
         pass
@@ -216,16 +216,16 @@ def ports(patient: Patient) -> Iterator[Finding]:
         return
     running = {each["Names"][0].removeprefix("/") for each in patient.client.api.containers() if each["Names"]}
     answering = []
-    for service, each in patient.up.outputs["services"].items():
-        if each["endpoint"] is None or each["container"] not in running:
+    for service, each in patient.up.outputs.services.items():
+        if each.endpoint is None or each.container not in running:
             continue
-        host, _, port = each["endpoint"].rpartition(":")
+        host, _, port = each.endpoint.rpartition(":")
         try:
             with socket.create_connection((host, int(port)), timeout=_ANSWER_WITHIN_SECONDS):
-                answering.append(each["endpoint"])
+                answering.append(each.endpoint)
         except OSError as error:
             yield fault(
-                f"nothing answers at {each['endpoint']}, where the {service} is published: {one_line(error)}",
-                f"docker restart {each['container']}",
+                f"nothing answers at {each.endpoint}, where the {service} is published: {one_line(error)}",
+                f"docker restart {each.container}",
             )
     yield ok(f"answering: {', '.join(answering)}" if answering else "no service that runs is published")

@@ -33,8 +33,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from gix_components import units
-from gix_components.catalog import CATALOG
+from gix_model import units
+from gix_model.catalog import CATALOG
 from gix_ops import fields
 from gix_ops.planning.causes import causes, side
 from gix_ops.planning.preview import Step, steps

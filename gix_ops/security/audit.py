@@ -24,7 +24,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from rich.markup import escape
 from rich.table import Table
 
-from gix_components.environment import STACK_LABEL
+from gix_model.environment import STACK_LABEL
 from gix_ops import fields, resources
 from gix_ops.errors import StackError
 from gix_ops.security import cis
@@ -73,13 +73,13 @@ class Scorecard:
 
 def audit(stack: Stack) -> Scorecard:
     """Look at the stack's containers and images; raises StackError where the engine or the state can't be read."""
-    client = stack.engine()
+    client = stack.connect()
     try:
         containers, missing = _containers(stack, client)
         images = list(_images(stack, client))
     except DockerException as error:
         raise StackError(f"the Docker engine can't be read: {error}") from error
-    return scorecard(str(stack.outputs["label"]), containers, images, missing)
+    return scorecard(stack.label, containers, images, missing)
 
 
 def scorecard(
@@ -148,8 +148,8 @@ def _containers(stack: Stack, client: docker.DockerClient) -> tuple[list[Contain
         for part in option.split(",")
         if part.startswith("name=")
     )
-    services = {each["container"]: service for service, each in stack.outputs["services"].items()}
-    labelled = client.api.containers(all=True, filters={"label": f"{STACK_LABEL}={stack.outputs['label']}"})
+    services = {each.container: service for service, each in stack.outputs.services.items()}
+    labelled = client.api.containers(all=True, filters={"label": f"{STACK_LABEL}={stack.label}"})
     names = dict.fromkeys([*services, *(each["Names"][0].removeprefix("/") for each in labelled if each["Names"])])
     found, missing = [], []
     for name in names:
@@ -160,7 +160,7 @@ def _containers(stack: Stack, client: docker.DockerClient) -> tuple[list[Contain
                 missing.append(name)
             continue
         service = services.get(name)
-        reference = stack.outputs["services"][service]["image"] if service else record["Config"]["Image"]
+        reference = stack.outputs.services[service].image if service else record["Config"]["Image"]
         found.append(
             Container(
                 name=name,
@@ -188,13 +188,13 @@ def _processes(client: docker.DockerClient, record: cis.Record) -> tuple[str, ..
 
 def _images(stack: Stack, client: docker.DockerClient) -> Iterator[Image]:
     secrets = secrets_in(each.inputs for each in resources.export(stack).resources)
-    for service, each in stack.outputs["services"].items():
+    for service, each in stack.outputs.services.items():
         try:
-            image = client.images.get(each["digest"])
+            image = client.images.get(each.digest)
         except ImageNotFound:
             continue
         history = tuple(str(step["CreatedBy"]) for step in image.history())
-        yield Image(name=each["image"], service=service, record=image.attrs, history=history, secrets=secrets)
+        yield Image(name=each.image, service=service, record=image.attrs, history=history, secrets=secrets)
 
 
 def secrets_in(inputs: Iterable[Mapping[str, Any]]) -> frozenset[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Generic, TypeVar, cast
 
-from gix_components.catalog import CATALOG, ServiceName
+from gix_model.catalog import CATALOG, ServiceName
 
 Record = Mapping[str, Any]
 

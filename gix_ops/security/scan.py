@@ -13,7 +13,6 @@ With `--json`:
 those of `fail_on` or more severe.
 """
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -25,10 +24,10 @@ from docker.errors import DockerException, ImageNotFound
 from rich.markup import escape
 from rich.table import Table
 
-from gix_components.catalog import CATALOG
-from gix_components.settings import EngineSettings, ImageSettings
+from gix_model.catalog import CATALOG, ServiceName
+from gix_model.outputs import ServiceOutputs
 from gix_ops.errors import StackError
-from gix_ops.security import sbom, scanners
+from gix_ops.security import image_contents, sbom, scanners
 from gix_ops.security.scanners import SEVERITIES, Scanner, Vulnerability
 from gix_ops.stack import Stack
 
@@ -69,10 +68,10 @@ def scan(stack: Stack, directory: Path, severity: str | None = None) -> Scan:
     a scanner fails, or a file can't be written; SBOMs are written before anything is scanned.
     """
     scanner = scanners.on_path()
-    fail_on = severity or str((stack.outputs.get("scan") or {}).get("failOn") or ImageSettings().fail_on)
+    fail_on = severity or stack.outputs.scan.fail_on
     environment = _environment(stack) if scanner else {}
-    client = stack.engine()
-    found = {service: _reference(client, each) for service, each in stack.outputs["services"].items()}
+    client = stack.connect()
+    found = {service: _reference(client, each) for service, each in stack.outputs.services.items()}
     made = {
         service: _write_sbom(stack, client, scanner, service, reference, directory, environment)
         for service, reference in found.items()
@@ -84,8 +83,8 @@ def scan(stack: Stack, directory: Path, severity: str | None = None) -> Scan:
         images.append(
             ImageScan(
                 service=service,
-                image=stack.outputs["services"][service]["image"],
-                digest=stack.outputs["services"][service]["digest"],
+                image=stack.outputs.services[service].image,
+                digest=stack.outputs.services[service].digest,
                 sbom=str(file),
                 sbom_by=by,
                 over=sum(is_over(each.severity, fail_on) for each in vulnerabilities or []),
@@ -93,7 +92,7 @@ def scan(stack: Stack, directory: Path, severity: str | None = None) -> Scan:
             )
         )
     return Scan(
-        stack=str(stack.outputs["label"]),
+        stack=stack.label,
         scanner=scanner.name if scanner else None,
         fail_on=fail_on,
         over=sum(each.over for each in images),
@@ -107,32 +106,32 @@ def is_over(severity: str, limit: str) -> bool:
 
 
 def _environment(stack: Stack) -> dict[str, str]:
-    return scanners.reaching(EngineSettings.model_validate(stack.outputs["engine"]), stack.directory)
+    return scanners.reaching(stack.engine, stack.directory)
 
 
-def _reference(client: docker.DockerClient, service: dict[str, str]) -> str:
+def _reference(client: docker.DockerClient, service: ServiceOutputs) -> str:
     """What a scanner is given: the image's name, for the reports to have it, where that stands for what runs."""
     try:
-        image = str(client.images.get(service["digest"]).id)
+        image = str(client.images.get(service.digest).id)
     except ImageNotFound:
         raise StackError(
-            f"the image {service['image']} ({service['digest']}) is not on the engine; gixctl verify tells what else "
+            f"the image {service.image} ({service.digest}) is not on the engine; gixctl verify tells what else "
             "is missing, and pulumi up --refresh makes or pulls it"
         ) from None
     except DockerException as error:
         raise StackError(f"the Docker engine can't be read: {error}") from error
     try:
-        named = client.images.get(service["image"]).id
+        named = client.images.get(service.image).id
     except DockerException:
         named = None
-    return service["image"] if named == image else image
+    return service.image if named == image else image
 
 
 def _write_sbom(
     stack: Stack,
     client: docker.DockerClient,
     scanner: Scanner | None,
-    service: str,
+    service: ServiceName,
     reference: str,
     directory: Path,
     environment: dict[str, str],
@@ -146,18 +145,17 @@ def _write_sbom(
             by = scanner.write_sbom(reference, unfinished, environment) if scanner else None
             if by is None:
                 by = sbom.TOOL
-                unfinished.write_text(json.dumps(_own_sbom(stack, client, service), indent=2) + "\n")
+                unfinished.write_text(_own_sbom(stack, client, service))
             unfinished.rename(file)
     except OSError as error:
         raise StackError(f"the SBOM {file} can't be written: {error.strerror or error}") from error
     return file, by
 
 
-def _own_sbom(stack: Stack, client: docker.DockerClient, service: str) -> dict[str, object]:
-    outputs = stack.outputs["services"][service]
-    spec = next((each for name, each in CATALOG.items() if name == service), None)
-    found = sbom.contents(client, outputs["digest"], spec.binary if spec else None, str(stack.outputs["label"]))
-    return sbom.cyclonedx(outputs["image"], outputs["digest"], found)
+def _own_sbom(stack: Stack, client: docker.DockerClient, service: ServiceName) -> str:
+    outputs = stack.outputs.services[service]
+    found = image_contents.read(client, outputs.digest, CATALOG[service].binary, stack.label)
+    return sbom.cyclonedx(outputs.image, outputs.digest, found)
 
 
 def summary(found: Scan) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gix_components.settings import EngineSettings
+from gix_model.settings import EngineSettings
 from gix_ops.errors import StackError
 
 SEVERITIES = ("unknown", "negligible", "low", "medium", "high", "critical")

@@ -57,7 +57,7 @@ def site(client: docker.DockerClient, directory: Path) -> Iterator[tuple[StackUn
     while len(subnets) < 3:
         subnets.add(free_subnet(client))
     one, two, three = sorted(subnets)
-    _replace(stack.directory / "gix_components/settings.py", '"172.28.0.0/16", desc', f'"{three}", desc')
+    _replace(stack.directory / "gix_model/settings.py", '"172.28.0.0/16", desc', f'"{three}", desc')
     project = yaml.safe_load((stack.directory / "Pulumi.yaml").read_text())
     project["config"]["prefix"]["default"] = f"{name}c"
     (stack.directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from gix_components.environment import SERVICE_LABEL, STACK_LABEL
+from gix_model.environment import SERVICE_LABEL, STACK_LABEL
 from tests.engine.stack_under_test import SERVICES, StackUnderTest
 
 REMOVED = object()

@@ -11,8 +11,8 @@ from typing import Any
 import docker
 import yaml
 
-from gix_components.environment import STACK_LABEL
-from gix_components.merging import merged
+from gix_model.environment import STACK_LABEL
+from gix_model.merging import merged
 from tests.engine.stack_under_test import PROGRAM, QUICK_HEALTH, SERVICES, free_ports, free_subnet
 
 ENVIRONMENTS = ("dev", "staging", "prod")

@@ -20,9 +20,9 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
-from gix_components.catalog import CATALOG
-from gix_components.merging import merged
-from gix_components.settings import NetworkSettings
+from gix_model.catalog import CATALOG
+from gix_model.merging import merged
+from gix_model.settings import NetworkSettings
 from tests.engine.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
 
 PICTURE = PROGRAM / "docs" / "make-up.svg"

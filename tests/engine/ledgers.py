@@ -12,8 +12,8 @@ from typing import Any, Self
 import docker
 from docker.models.containers import Container
 
-from gix_components.backups.helper import HELPER_LABEL
-from gix_components.environment import STACK_LABEL
+from gix_ledger.helper import HELPER_LABEL
+from gix_model.environment import STACK_LABEL
 from tests.engine import jobs
 from tests.engine.stack_under_test import StackUnderTest, new_stack
 

@@ -17,11 +17,13 @@ import yaml
 from docker.errors import ImageNotFound
 from pulumi import automation as auto
 
-from gix_components.environment import STACK_LABEL
-from gix_components.merging import merged
+from gix_model.environment import STACK_LABEL
+from gix_model.merging import merged
 from tests.engine.reservations import of_this_user
 
 PROGRAM = Path(__file__).parents[2]
+LIBRARY = ("gix_components", "gix_engine", "gix_ledger", "gix_model")
+"""The packages that the program imports."""
 SERVICES = ("router", "auction", "enclave")
 QUICK_HEALTH = {"interval": "1s", "timeout": "2s", "startPeriod": "2s", "retries": 3}
 
@@ -173,7 +175,7 @@ def program_copy(directory: Path) -> Path:
     """The program's files in `directory`, which tests may edit."""
     ignore = shutil.ignore_patterns("target", "__pycache__")
     directory.mkdir(parents=True)
-    for folder in ("gix_components", "infra", "sample"):
+    for folder in (*LIBRARY, "infra", "sample"):
         shutil.copytree(PROGRAM / folder, directory / folder, ignore=ignore)
     for file in ("Pulumi.yaml", "__main__.py", "requirements.txt"):
         shutil.copy(PROGRAM / file, directory)

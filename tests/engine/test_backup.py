@@ -12,8 +12,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from gix_components.backups import archive, backup
-from gix_components.backups.helper import HELPER_LABEL
+from gix_ledger import archive, backup
+from gix_ledger.helper import HELPER_LABEL
 from tests.engine import jobs
 from tests.engine.backup_moments import MOMENTS, kill_backup
 from tests.engine.cutting_proxy import CuttingProxy, cutting_proxy

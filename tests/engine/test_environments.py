@@ -6,7 +6,7 @@ import docker
 import pytest
 import yaml
 
-from gix_components.merging import merged
+from gix_model.merging import merged
 from tests.engine.jobs import settle
 from tests.engine.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
 from tests.engine.test_registry import digests, log_in, remove_pulled

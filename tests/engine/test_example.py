@@ -19,12 +19,12 @@ import docker
 import pytest
 from docker.errors import ImageNotFound, NotFound
 
-from gix_components import __version__
-from gix_components.environment import STACK_LABEL
+from gix_model import __version__
+from gix_model.environment import STACK_LABEL
 from tests.engine.jobs import settle_at
 from tests.engine.stack_under_test import PROGRAM, SERVICES, free_ports, free_subnet
+from tests.unit.declared import PACKAGES
 
-PACKAGES = ("gix_components", "gix_ops")
 GENERATED = shutil.ignore_patterns("__pycache__", "target", "Pulumi.*.yaml", ".gix", ".venv", ".mypy_cache")
 
 

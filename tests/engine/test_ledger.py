@@ -13,8 +13,8 @@ import docker
 import pytest
 from pulumi import automation as auto
 
-from gix_components.backups import archive
-from gix_components.environment import STACK_LABEL
+from gix_ledger import archive
+from gix_model.environment import STACK_LABEL
 from tests.engine import jobs
 from tests.engine.engine_of_its_own import engine_of_its_own
 from tests.engine.gixctl import command, gixctl

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from docker.types import IPAMConfig, IPAMPool
 
-from gix_components.backups.helper import HELPER_LABEL
-from gix_components.environment import STACK_LABEL
+from gix_ledger.helper import HELPER_LABEL
+from gix_model.environment import STACK_LABEL
 from tests.engine.stack_under_test import StackUnderTest
 from tests.engine.test_failures import failure
 

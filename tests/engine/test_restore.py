@@ -20,7 +20,7 @@ import pytest
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-from gix_components.backups import archive
+from gix_ledger import archive
 from tests.engine import jobs
 from tests.engine.engine_proxy import engine_proxy
 from tests.engine.gixctl import command, gixctl

@@ -14,10 +14,13 @@ import yaml
 from pulumi.runtime import mocks, rpc, settings, stack
 from pydantic import SecretStr
 
-from gix_components import configuration, stack_file
-from gix_components.environment import Environment
+from gix_components import configuration
+from gix_model import stack_file
+from gix_model.environment import Environment
 
 PROGRAM = Path(__file__).parents[2]
+PACKAGES = ("gix_components", "gix_engine", "gix_ledger", "gix_model", "gix_ops")
+"""The packages of the wheel."""
 
 
 def environment(

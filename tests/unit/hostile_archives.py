@@ -7,8 +7,8 @@ import struct
 import tarfile
 from collections.abc import Callable, Sequence
 
-from gix_components.backups.archive import Contents
-from gix_components.backups.manifest import MANIFEST_NAME, Manifest, Source
+from gix_ledger.archive import Contents
+from gix_ledger.manifest import MANIFEST_NAME, Manifest, Source
 
 BLOCK = tarfile.BLOCKSIZE
 END = bytes(2 * BLOCK)

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gix_components.backups import archive
-from gix_components.backups.errors import LedgerError
-from gix_components.backups.manifest import MANIFEST_NAME, Measure
+from gix_ledger import archive
+from gix_ledger.errors import LedgerError
+from gix_ledger.manifest import MANIFEST_NAME, Measure
 from tests.unit import hostile_archives as hostile
 from tests.unit.hostile_archives import FILES, LEDGER, LEDGER_END, SOURCE, entry, tar_of
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gix_components.backups import archive, backup
-from gix_components.backups.errors import LedgerError
-from gix_components.backups.manifest import MANIFEST_NAME, Measure
+from gix_ledger import archive, backup
+from gix_ledger.errors import LedgerError
+from gix_ledger.manifest import MANIFEST_NAME, Measure
 from gix_ops import backups
 from tests.unit import hostile_archives
 from tests.unit.hostile_archives import SOURCE

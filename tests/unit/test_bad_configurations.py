@@ -13,11 +13,11 @@ from pydantic import BaseModel
 
 from gix_components import configuration
 from gix_components.arguments import StackArgs
-from gix_components.holdings import EngineInfo, Holdings
 from gix_components.preflight import collisions
-from gix_components.problems import ConfigurationError
 from gix_components.service import health_check, wait_seconds
-from gix_components.settings import StackSettings
+from gix_engine.holdings import EngineInfo, Holdings
+from gix_model.problems import ConfigurationError
+from gix_model.settings import StackSettings
 from tests.unit.declared import environment
 
 NOTHING_VALID = st.one_of(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gix_components.problems import ConfigurationError, Problem
+from gix_model.problems import ConfigurationError, Problem
 from tests.unit.declared import PROGRAM, environment
 
 NOBODY = 65534

@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from gix_components.catalog import ServiceName
-from gix_ops import health
-from gix_ops.commands import look
+from gix_model.catalog import ServiceName
+from gix_ops import cli, health
 from gix_ops.services import ServiceContainer
 from gix_ops.stack import Stack
 from tests.unit.declared import PROGRAM
+from tests.unit.outputs import service_outputs, stack_outputs
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DIGEST = "sha256:" + "ab12" * 16
@@ -56,8 +56,9 @@ def container(
         "RestartCount": restarts,
         "NetworkSettings": {"Ports": PORTS},
     }
-    outputs = {"container": f"gix-{service}", "digest": digest}
-    return ServiceContainer(service=service, name=f"gix-{service}", outputs=outputs, found=found or {})
+    return ServiceContainer(
+        service=service, name=f"gix-{service}", outputs=service_outputs(service, digest=digest), found=found or {}
+    )
 
 
 def test_of_what_runs_all_is_told() -> None:
@@ -114,13 +115,12 @@ def test_a_time_is_shown_in_its_two_largest_units(seconds: float, shown: str) ->
 
 
 def test_the_table_has_what_a_probe_wrote_as_it_stands() -> None:
-    outputs = {"label": "gix/dev", "network": {"name": "gix-network", "subnet": "172.28.0.0/16"}}
     failed = HEALTHY["Health"]["Log"][0] | {"ExitCode": 1, "Output": "[bold]refused[/bold]\n"}
     sick = HEALTHY | {"Health": {"Status": "unhealthy", "FailingStreak": 3, "Log": [failed]}}
     console = Console(width=120)
     with console.capture() as capture:
         shown = health.health_of(container(sick, restarts=4), NOW)
-        console.print(health.table(Stack(name="dev", directory=PROGRAM, outputs=outputs), [shown]))
+        console.print(health.table(Stack.of(stack_outputs(), PROGRAM), [shown]))
     for words in ("gix/dev on gix-network 172.28.0.0/16", "unhealthy", "(4 restarts)", "[bold]refused[/bold]"):
         assert words in capture.get()
     assert "3 failed in a row" in capture.get()
@@ -131,11 +131,11 @@ def test_the_table_has_what_a_probe_wrote_as_it_stands() -> None:
     [
         (["--wait", "soon"], "soon is not a time such as 10s"),
         (["--wait", "60"], "60 is not a time such as 10s"),
-        (["--wait", "60s", "--watch"], "give --wait or --watch, not both"),
+        (["--wait", "60s", "--watch"], "--wait and --watch exclude each other"),
     ],
     ids=["no time", "no unit", "both"],
 )
 def test_what_cannot_be_waited_for_is_refused(words: list[str], told: str) -> None:
-    done = CliRunner().invoke(look.app, ["health", *words], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(cli.app, ["health", *words], env={"COLUMNS": "200"})
     assert done.exit_code == 2
     assert told in done.output

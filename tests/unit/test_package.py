@@ -9,6 +9,7 @@ import pulumi
 import pytest
 from pydantic import SecretStr
 
+from generators import arguments
 from gix_components import (
     ConfigurationError,
     Environment,
@@ -16,11 +17,10 @@ from gix_components import (
     HealthCheckArgs,
     ServiceArgs,
     StackArgs,
-    arguments_reference,
     configuration,
     dockerfiles,
 )
-from tests.unit.declared import PROGRAM, configured, declare, environment
+from tests.unit.declared import PACKAGES, PROGRAM, configured, declare, environment
 
 DIGEST = "sha256:" + 64 * "0"
 SECRET = "hunter2-of-package"  # noqa: S105 - what must show nowhere
@@ -172,7 +172,7 @@ def test_a_secret_from_code_is_a_secret_of_the_stack() -> None:
 
 def test_the_typed_dictionaries_are_those_of_the_models() -> None:
     written = (PROGRAM / "gix_components" / "arguments.py").read_text()
-    assert written == arguments_reference.python(), "run: make reference"
+    assert written == arguments.python(), "run: make reference"
 
 
 def test_the_clone_s_own_program_builds_from_its_own_dockerfiles(tmp_path: Path) -> None:
@@ -203,6 +203,6 @@ def test_a_directory_that_takes_no_copies_is_told_without_a_traceback(tmp_path: 
 
 def test_every_folder_of_code_is_in_the_package() -> None:
     packages = tomllib.loads((PROGRAM / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    folders = {file.parent for name in ("gix_components", "gix_ops") for file in (PROGRAM / name).rglob("*.py")}
+    folders = {file.parent for name in PACKAGES for file in (PROGRAM / name).rglob("*.py")}
     found = {".".join(folder.relative_to(PROGRAM).parts) for folder in folders}
     assert set(packages) == found | {"gix_components.docker"}

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gix_components import engine, holdings, machine, preflight
-from gix_components.environment import STACK_LABEL
-from gix_components.machine import Route
-from gix_components.settings import EngineSettings
+from gix_components import preflight
+from gix_engine import connection, holdings, machine
+from gix_engine.machine import Route
+from gix_model.environment import STACK_LABEL
+from gix_model.settings import EngineSettings
 from tests.unit.declared import environment
 
 LEAST_TRIED = 200
@@ -328,7 +329,7 @@ def test_an_engine_is_this_machine_s_where_its_address_is_a_socket_or_a_pipe(
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     if docker_host is not None:
         monkeypatch.setenv("DOCKER_HOST", docker_host)
-    assert engine.is_local(EngineSettings(host=host)) == local
+    assert connection.is_local(EngineSettings(host=host)) == local
 
 
 WANTED = "172.28.0.0/16"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gix_components import reference
+from generators import reference
 from tests.unit.declared import PROGRAM
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from gix_components.backups import guard
-from gix_components.backups.errors import LedgerError
-from gix_components.backups.ledger import Ledger
-from gix_components.backups.restore import restore
-from gix_components.settings import EngineSettings
+from gix_ledger import guard
+from gix_ledger.errors import LedgerError
+from gix_ledger.ledger import Ledger
+from gix_ledger.restore import restore
+from gix_model.settings import EngineSettings
 
 NOBODY = EngineSettings.model_validate({"host": "unix:///nobody/listens/here.sock"})
 

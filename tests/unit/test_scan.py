@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gix_components.settings import EngineSettings
+from gix_model.settings import EngineSettings
 from gix_ops.errors import StackError
-from gix_ops.security import sbom, scan, scanners
-from gix_ops.security.sbom import Contents, Package
+from gix_ops.security import image_contents, sbom, scan, scanners
+from gix_ops.security.image_contents import Crate, ImageContents, Package, Program
 from gix_ops.security.scanners import GRYPE, TRIVY, Vulnerability
 
 TRIVY_REPORT: dict[str, Any] = {
@@ -165,7 +165,7 @@ def test_what_is_over_a_limit(severity: str, limit: str, over: bool) -> None:  #
 
 
 def test_the_installed_packages_are_read_and_no_others() -> None:
-    assert sbom.packages(STATUS) == (
+    assert image_contents.packages(STATUS) == (
         Package(
             name="bsdutils",
             version="1:2.38.1-5+deb12u3",
@@ -182,34 +182,45 @@ def test_the_installed_packages_are_read_and_no_others() -> None:
     )
 
 
-def test_the_sbom_names_image_system_program_packages_and_its_maker() -> None:
+def test_the_sbom_names_image_system_program_crates_packages_and_its_maker() -> None:
     image = "sha256:" + "a" * 64
-    found = Contents(
-        packages=sbom.packages(STATUS),
-        release={"ID": "debian", "VERSION_ID": "12", "PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"},
-        programs={"/usr/local/bin/ajr-router": "b" * 64},
+    crates = (
+        Crate(name="ajr-router", version="0.1.0", registry=False),
+        Crate(name="libc", version="0.2.1", registry=True),
     )
-    document = sbom.cyclonedx("gix-router:latest", image, found, now=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    found = ImageContents(
+        packages=image_contents.packages(STATUS),
+        release={"ID": "debian", "VERSION_ID": "12", "PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"},
+        program=Program(path="/usr/local/bin/ajr-router", sha256="b" * 64, crates=crates),
+    )
+    now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    document = json.loads(sbom.cyclonedx("gix-router:latest", image, found, now=now))
     assert (document["bomFormat"], document["specVersion"], document["version"]) == ("CycloneDX", "1.5", 1)
-    assert document["metadata"]["timestamp"] == "2026-01-02T03:04:05Z"
+    assert document["metadata"]["timestamp"] == "2026-01-02T03:04:05+00:00"
     assert document["metadata"]["tools"]["components"][0]["name"] == "gixctl"
     assert document["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
-    system, program, *packages = document["components"]
-    assert (system["type"], system["name"], system["version"]) == ("operating-system", "debian", "12")
-    assert program["hashes"] == [{"alg": "SHA-256", "content": "b" * 64}]
+    components = {each["name"]: each for each in document["components"]}
+    assert (components["debian"]["type"], components["debian"]["version"]) == ("operating-system", "12")
     # As syft writes them for the same packages.
     version = "2.38.1-5%2Bdeb12u3"
-    assert [each["purl"] for each in packages] == [
-        f"pkg:deb/debian/bsdutils@1:{version}?arch=amd64&distro=debian-12&upstream=util-linux%40{version}",
-        "pkg:deb/debian/libssl3@3.0.9-1?arch=amd64&distro=debian-12&upstream=openssl",
-    ]
-    references = [each["bom-ref"] for each in document["components"]]
-    assert len(set(references)) == len(references)
-    assert document["dependencies"] == [{"ref": image, "dependsOn": references}]
+    assert {name: each["purl"] for name, each in components.items() if "purl" in each} == {
+        "bsdutils": f"pkg:deb/debian/bsdutils@1:{version}?arch=amd64&distro=debian-12&upstream=util-linux%40{version}",
+        "libssl3": "pkg:deb/debian/libssl3@3.0.9-1?arch=amd64&distro=debian-12&upstream=openssl",
+        "libc": "pkg:cargo/libc@0.2.1",
+    }
+    references = {each["bom-ref"] for each in document["components"]}
+    assert len(references) == len(document["components"])
+    dependencies = {each["ref"]: set(each.get("dependsOn", ())) for each in document["dependencies"]}
+    assert dependencies[image] == references
 
 
 def test_given_an_image_of_which_nothing_is_known_there_is_an_sbom_without_components() -> None:
-    nothing = Contents(packages=(), release={}, programs={})
-    document = sbom.cyclonedx("gix-router:latest", "registry.test/gix/router@sha256:" + "a" * 64, nothing)
-    assert document["components"] == []
+    image = "registry.test/gix/router@sha256:" + "a" * 64
+    document = json.loads(sbom.cyclonedx("gix-router:latest", image, ImageContents(release={})))
+    assert document.get("components", []) == []
     assert document["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
+
+
+@pytest.mark.parametrize("program", [b"", b"#!/bin/sh\n", b"\x7fELF", b"\x7fELF" + b"\0" * 100])
+def test_given_a_program_that_states_no_crates_none_are_listed(program: bytes) -> None:
+    assert image_contents.crates(program) is None

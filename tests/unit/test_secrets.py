@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import pytest
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
-from gix_components import configuration, stack_file
-from gix_components.problems import ConfigurationError
-from gix_components.settings import StackSettings
+from gix_components import configuration
+from gix_model import stack_file
+from gix_model.problems import ConfigurationError
+from gix_model.settings import StackSettings
 from tests.secret_places import SECRET_PLACES, VARIABLE
 from tests.unit.declared import Configured, configured, environment
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gix_components.settings import EngineSettings
+from gix_model.settings import EngineSettings
 from gix_ops import shell
 from gix_ops.errors import StackError
 

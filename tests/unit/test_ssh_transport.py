@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from docker.transport import sshconn
 
-from gix_components import ssh_transport
+from gix_engine import ssh_transport
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gix_components import backups
-from gix_components.backups.archive import WORK_DIRECTORY
-from gix_components.backups.helper import SWAP_REFUSED
-from gix_components.backups.manifest import MANIFEST_NAME
+import gix_ledger
+from gix_ledger.archive import WORK_DIRECTORY
+from gix_ledger.helper import SWAP_REFUSED
+from gix_ledger.manifest import MANIFEST_NAME
 
-SCRIPT = Path(backups.__file__).with_name("swap.sh")
+SCRIPT = Path(gix_ledger.__file__).with_name("swap.sh")
 COMMANDS = (
     *("cat", "chmod", "chown", "comm", "date", "find", "flock", "head", "ln", "mkdir", "mv", "rm", "sha256sum"),
     *("sed", "sort", "stat", "sync", "touch", "tr"),

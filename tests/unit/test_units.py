@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gix_components import units
+from gix_model import units
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""The connection to the Docker engine, for what the program itself asks it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.tls import TLSConfig
+
+from gix_engine import ssh_transport
+from gix_model.settings import EngineSettings
+
+_ANSWER_WITHIN_SECONDS = 20
+_LOCAL_SCHEMES = frozenset({"unix", "http+unix", "npipe"})
+
+
+class _Client(docker.APIClient):
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        # Left open, REQUESTS_CA_BUNDLE of the environment goes before the authority that certPath names.
+        named = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, named, cert)
+
+
+def address(settings: EngineSettings) -> str | None:
+    """The engine's address: the configured one, else DOCKER_HOST's; None means this machine's own socket."""
+    return settings.host or os.environ.get("DOCKER_HOST") or None
+
+
+def is_local(settings: EngineSettings) -> bool:
+    """Whether the engine is this machine's: only a socket or a pipe of the file system is known to be.
+
+    An engine at tcp:// or ssh:// counts as another machine's, also on a loopback address: a tunnel may lead away.
+    """
+    scheme, separator, _ = (address(settings) or "unix://").partition("://")
+    return bool(separator) and scheme in _LOCAL_SCHEMES
+
+
+def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:
+    """A client of the engine: the configured one, else DOCKER_HOST's, else this machine's.
+
+    Relative paths start at `directory`. Raises docker.errors.DockerException where the engine does not answer.
+    """
+    ssh_transport.mend()
+    if settings.host is None:
+        return docker.from_env(timeout=_ANSWER_WITHIN_SECONDS, use_ssh_client=True)
+    tls = None
+    if settings.cert_path is not None:
+        certificates = directory / Path(settings.cert_path).expanduser()
+        tls = TLSConfig(
+            client_cert=(str(certificates / "cert.pem"), str(certificates / "key.pem")),
+            ca_cert=str(certificates / "ca.pem"),
+            verify=True,
+        )
+    client = docker.DockerClient.__new__(docker.DockerClient)
+    client.api = _Client(
+        base_url=settings.host,
+        version="auto",
+        tls=tls or False,
+        timeout=_ANSWER_WITHIN_SECONDS,
+        use_ssh_client=settings.host.startswith("ssh://"),
+    )
+    return client

@@ -1,0 +1,72 @@
+"""Where a ledger is: its volume, on which engine, and the container that has it open."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+from docker.errors import ImageNotFound, NotFound
+from docker.models.containers import Container
+
+from gix_engine import connection
+from gix_ledger.errors import ENGINE_ERRORS, LedgerError
+from gix_model.settings import EngineSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """A ledger. `label` is the stack's, PROJECT/STACK; `container` the auction's name; `directory` the program's.
+
+    `image` is the auction's image: what looks at the volume runs from it, since it is on the engine anyway. It needs
+    GNU tar, coreutils, findutils and flock, which Debian always has.
+    """
+
+    engine: EngineSettings
+    directory: Path
+    label: str
+    volume: str
+    container: str
+    image: str
+
+    def connect(self) -> docker.DockerClient:
+        """A client of the ledger's engine; raises LedgerError where it does not answer."""
+        try:
+            client = connection.connect(self.engine, self.directory)
+            client.ping()
+        except (*ENGINE_ERRORS, OSError) as error:
+            raise LedgerError(f"the Docker engine does not answer ({error}); start it: make setup") from error
+        return client
+
+    def check(self, client: docker.DockerClient) -> None:
+        """Raise LedgerError where the volume or the image is not on the engine: asked for, both would be made up."""
+        try:
+            client.volumes.get(self.volume)
+            client.images.get(self.image)
+        except ImageNotFound:
+            raise LedgerError(
+                f"the image {self.image} is not on the engine; get it with: pulumi up --refresh"
+            ) from None
+        except NotFound:
+            raise LedgerError(
+                f"there is no volume {self.volume}; begin an empty one with: pulumi up --refresh, then restore into it"
+            ) from None
+
+    def auction(self, client: docker.DockerClient) -> Container | None:
+        """The auction's container; None where there is none."""
+        try:
+            return client.containers.get(self.container)
+        except NotFound:
+            return None
+
+    def text(self) -> str:
+        """The ledger in words that `of` reads, for another process."""
+        plain = dataclasses.asdict(self) | {"engine": self.engine.model_dump(by_alias=True)}
+        return json.dumps(plain | {"directory": str(self.directory)})
+
+    @classmethod
+    def of(cls, text: str) -> "Ledger":
+        """Read what `text` wrote."""
+        plain = json.loads(text)
+        settings = EngineSettings.model_validate(plain.pop("engine"))
+        return cls(engine=settings, directory=Path(plain.pop("directory")), **plain)

@@ -1,0 +1,37 @@
+"""Gives a ledger's files to the user that the auction runs as."""
+
+import secrets
+from dataclasses import dataclass
+
+from gix_ledger import helper
+from gix_ledger.ledger import Ledger
+from gix_model.catalog import DATA_DIRECTORY
+
+_FIND = r"""
+cd "$1"
+wrong() { find . \( ! -uid "$uid" -o ! -gid "$gid" \) "$@"; }
+uid=${2%:*} gid=${2#*:}
+wrong -printf '%U:%G %p\0'
+if [ "$3" = change ]; then wrong -exec chown --no-dereference "$2" {} +; fi
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreign:
+    """A file or directory, by its path on the volume, that belongs to another `owner` (UID:GID) than it should."""
+
+    path: str
+    owner: str
+
+
+def fix(ledger: Ledger, owner: str, *, dry_run: bool) -> list[Foreign]:
+    """Give everything on the ledger's volume to `owner`, UID:GID, unless this is a `dry_run`; what was not theirs.
+
+    Modes and times stay, and the auction may run. Raises LedgerError where the volume can't be looked at.
+    """
+    client = ledger.connect()
+    ledger.check(client)
+    what = "look" if dry_run else "change"
+    found = helper.look(client, ledger, secrets.token_hex(8), _FIND, DATA_DIRECTORY, owner, what)
+    lines = [line.partition(" ") for line in found.decode(errors="replace").split("\0") if line]
+    return [Foreign(path=path, owner=before) for before, _, path in lines]

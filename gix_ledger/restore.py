@@ -1,0 +1,127 @@
+"""Puts what an archive holds in the place of a ledger."""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gix_ledger import archive, helper, writers
+from gix_ledger.archive import WORK_DIRECTORY, Contents, Progress, ignore_progress
+from gix_ledger.errors import LedgerError
+from gix_ledger.ledger import Ledger
+from gix_ledger.recovery import settle
+from gix_ledger.work import Work, work
+from gix_model.catalog import DATA_DIRECTORY
+
+_BLOCK_BYTES = 2**20
+_HEADROOM_BYTES = 2**24
+"""What must stay free on the volume's disk besides the files."""
+_FILE_BYTES = 2**12
+"""What a file takes on the disk besides its content, at most."""
+_LOOK = f"""
+cd {DATA_DIRECTORY}
+stat -c '%u:%g %a %y' .
+df --output=avail --block-size=1 . | tail -n 1
+test -e {WORK_DIRECTORY} && echo cut-off || echo -
+find . -path ./{WORK_DIRECTORY} -prune -o -type f -size +0 -print -quit
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What was found on the volume."""
+
+    attributes: str
+    """Of its directory: owner, mode, time."""
+    free_bytes: int
+    cut_off: bool
+    file: str
+    """A file that holds something; empty where there is none."""
+
+    @classmethod
+    def by(cls, at_work: Work) -> "_Found":
+        attributes, free, cut_off, *file = at_work.look(_LOOK).decode(errors="replace").splitlines()
+        return cls(
+            attributes=attributes,
+            free_bytes=int(free),
+            cut_off=cut_off == "cut-off",
+            file="".join(file).removeprefix("./"),
+        )
+
+
+def restore(ledger: Ledger, source: Path, *, replace: bool = False, progress: Progress = ignore_progress) -> Contents:
+    """Put what the archive `source` holds in the place of everything on the ledger's volume; say what that is.
+
+    The archive is read whole before anything is touched. A volume that holds anything is refused without `replace`.
+    The auction is stopped meanwhile. What was on the volume stays until its successor is there, whole and compared with
+    the archive. `progress` is told of bytes of the archive, each of them twice. Raises LedgerError where it can't be
+    done: the volume then holds what it held before, unless the text says otherwise.
+    """
+    contents = archive.check(source, progress)
+    with work(ledger, "restore", helper.swap_command("swap"), how="stop") as at_work:
+        writers.refuse(at_work.client, ledger, but=ledger.container)
+        found = _Found.by(at_work)
+        if found.cut_off:
+            at_work.hold()
+            settle(at_work.client, ledger, at_work.id)
+            found = _Found.by(at_work)
+        _refuse(ledger, contents, found, replace=replace)
+        at_work.hold()
+        if not replace:
+            # The auction may have written its first line meanwhile.
+            _refuse(ledger, contents, _Found.by(at_work), replace=False)
+        at_work.container.put_archive(DATA_DIRECTORY, _prepared(contents, contents.directory or found.attributes))
+        at_work.container.put_archive(f"{DATA_DIRECTORY}/{WORK_DIRECTORY}/new", _blocks(source, progress))
+        helper.run(at_work.client, ledger, at_work.id, helper.swap_command("ready"), "the restore")
+        # What starts from now on cannot open the ledger; what has it open already is still there.
+        writers.refuse(at_work.client, ledger)
+        helper.finish(at_work.container, helper.output(at_work.container), "the restore")
+    return contents
+
+
+def _refuse(ledger: Ledger, contents: Contents, found: _Found, *, replace: bool) -> None:
+    """Raise LedgerError where the contents can't have the place of what was found."""
+    if found.file and not replace:
+        raise LedgerError(
+            f"{ledger.volume} is not empty: it holds {found.file}; save it with gixctl backup, "
+            "and give --replace to put the archive in its place"
+        )
+    needed = contents.content_bytes + len(contents.digests) * _FILE_BYTES + _HEADROOM_BYTES
+    if found.free_bytes < needed:
+        raise LedgerError(
+            f"{ledger.volume}: {found.free_bytes >> 20} MiB are free on its disk, and {needed >> 20} MiB are "
+            "needed, since the old content stays until the new one is there; free some"
+        )
+
+
+def _prepared(contents: Contents, attributes: str) -> bytes:
+    """A tar of the directories in which the restore puts things together, and of what swap.sh reads."""
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as tar:
+        for name in (WORK_DIRECTORY, f"{WORK_DIRECTORY}/new"):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o700
+            tar.addfile(entry)
+        for name, content in (("sums", _sums(contents)), ("attributes", f"{attributes}\n".encode())):
+            entry = tarfile.TarInfo(f"{WORK_DIRECTORY}/{name}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return whole.getvalue()
+
+
+def _sums(contents: Contents) -> bytes:
+    """The files and their digests as `sha256sum --zero` writes them: no name needs to be escaped."""
+    return b"".join(
+        sorted(
+            digest.encode() + b"  ./" + name.encode(errors="surrogateescape") + b"\0"
+            for name, digest in contents.digests.items()
+        )
+    )
+
+
+def _blocks(source: Path, progress: Progress) -> Iterator[bytes]:
+    with source.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            progress(len(block))
+            yield block

@@ -1,0 +1,82 @@
+"""What a stack exports: the contract between the program, gixctl, and programs that read it by a StackReference."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from gix_model.catalog import ServiceName
+from gix_model.settings import EngineSettings, ImageSettings
+
+
+class Outputs(BaseModel):
+    """What all models of outputs share. A later version of the program may export more: unknown names are ignored."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    @classmethod
+    def export(cls, **values: Any) -> dict[str, Any]:
+        """The dictionary that a program exports for this model; values may be Pulumi outputs.
+
+        Raises TypeError if a value is missing or unknown to the model.
+        """
+        if values.keys() != cls.model_fields.keys():
+            raise TypeError(f"{cls.__name__} has the outputs {', '.join(cls.model_fields)}; got {', '.join(values)}")
+        return {str(cls.model_fields[name].alias): value for name, value in values.items()}
+
+
+class ServiceOutputs(Outputs):
+    """One service."""
+
+    container: str
+    """Name of the container."""
+    image: str
+    """Name of the image."""
+    digest: str
+    """REPOSITORY@sha256:... if a registry has the image, otherwise its id."""
+    endpoint: str | None
+    """HOST:PORT that the host publishes; None if the service is not published."""
+    address: str
+    """HOST:PORT inside the network."""
+
+
+class NetworkOutputs(Outputs):
+    """The network of the services."""
+
+    name: str
+    subnet: str
+
+
+class VersionOutputs(Outputs):
+    """Versions: of the program, and the tag of the images."""
+
+    program: str
+    images: str
+
+
+class ScanOutputs(Outputs):
+    """The limit of `gixctl scan`."""
+
+    fail_on: str = ImageSettings().fail_on
+
+
+class StackOutputs(Outputs):
+    """All outputs of a stack."""
+
+    services: dict[ServiceName, ServiceOutputs]
+    """The services that run, by name."""
+    network: NetworkOutputs
+    volume: str | None
+    """Name of the ledger's volume; None if the auction does not run."""
+    versions: VersionOutputs
+    scan: ScanOutputs = ScanOutputs()
+    label: str
+    """Value of the label STACK_LABEL on everything that the stack creates: PROJECT/STACK."""
+    engine: EngineSettings
+    """The engine that the stack runs on."""
+
+    @classmethod
+    def read(cls, outputs: Mapping[str, Any]) -> "StackOutputs":
+        """Read exported values. Raises ValueError if they are not those of a GIX platform."""
+        return cls.model_validate(outputs)

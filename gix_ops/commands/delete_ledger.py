@@ -1,0 +1,32 @@
+"""`gixctl delete-ledger`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gix_ops import ledger, pulumi_command
+from gix_ops.commands.options import StackOption
+from gix_ops.stack import StackReference, program_directory
+
+VolumeArgument = Annotated[str, typer.Argument(help="Name of the volume on the engine, for example gcam-data.")]
+DestroyOption = Annotated[
+    bool, typer.Option("--destroy", help="Destroy the stack first, if the volume may be deleted then.")
+]
+
+
+def command(volume: VolumeArgument, stack: StackOption = None, destroy: DestroyOption = False) -> None:
+    """Delete the volume of a stack's ledger. Its content is lost.
+
+    The volume is deleted on the stack's engine: the engine that the stack runs on, or the engine that its configuration
+    names if the stack is down. The volume must belong to the stack, by its label or because the stack adopted it. It
+    must not be protected (gix:ledger.protect) or in use. Otherwise nothing changes.
+
+    Example: gixctl delete-ledger gcam-data --stack dev --destroy
+    """
+    found = StackReference.find(stack, program_directory(Path.cwd()))
+    kept = ledger.deletable(found, volume, destroyed_first=destroy)
+    if destroy:
+        pulumi_command.show(found.directory, "destroy", "--stack", found.name, "--yes", "--skip-preview")
+    kept.delete()
+    typer.echo(f"deleted the volume {volume} on {kept.engine}")

@@ -1,0 +1,26 @@
+"""`gixctl verify`."""
+
+import typer
+from rich.console import Console
+
+from gix_ops import verify
+from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
+
+
+def command(stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """Compare the declared state with the engine.
+
+    Compares the fields of every container, network, volume and image.
+
+    Exits with 1 if there is a difference.
+    """
+    report = verify.verify(read_stack(stack))
+    if as_json:
+        write_json(report)
+    else:
+        console = Console()
+        console.print(verify.summary(report), highlight=False, markup=False)
+        if report.differences:
+            console.print(verify.table(report))
+    if report.differences:
+        raise typer.Exit(1)

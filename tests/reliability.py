@@ -1,0 +1,113 @@
+"""Counts the hostile inputs that the tests try, and writes them into docs/reliability.md.
+
+A test calls `tried(KIND)` for each hostile input, before the input meets the code. The count travels in the test's
+report, so that it survives parallel workers. `python -m tests.reliability --write` runs the tests of every kind and
+writes the table; it writes nothing when one of them fails.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+DOCUMENT = Path(__file__).parents[1] / "docs/reliability.md"
+PROPERTY = "hostile inputs: "
+"""Begins the name of the property of a test's report that holds a count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of hostile input: its row in the document, and the test files that try it."""
+
+    row: str
+    files: tuple[str, ...]
+
+
+KINDS: dict[str, Kind] = {}
+
+_counts: Counter[str] = Counter()
+
+
+def tried(kind: str, count: int = 1) -> None:
+    """Count hostile inputs of a kind of KINDS; raises KeyError for any other kind."""
+    assert KINDS[kind]
+    _counts[kind] += count
+
+
+@contextmanager
+def counted(item: pytest.Item) -> Iterator[None]:
+    """Put what is tried in the block into the properties of a test's report."""
+    _counts.clear()
+    yield
+    item.user_properties += [(f"{PROPERTY}{kind}", count) for kind, count in _counts.items()]
+    _counts.clear()
+
+
+@dataclass
+class Tally:
+    """Adds up the reports of a run: inputs tried, and tests that failed, by kind. A pytest plugin."""
+
+    inputs: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed.append(report.nodeid)
+        if report.when != "call":
+            return
+        for name, count in report.user_properties:
+            if name.startswith(PROPERTY):
+                self.inputs[name.removeprefix(PROPERTY)] += int(str(count))
+
+    def shortfall(self) -> list[str]:
+        """What a run of every kind tried less of than the document says; empty for a run of some kinds."""
+        if not KINDS or self.inputs.keys() != KINDS.keys():
+            return []
+        return [
+            f"{kind}: {self.inputs[kind]} hostile inputs tried, and docs/reliability.md says {count}; "
+            "write it anew: python -m tests.reliability --write"
+            for kind, count in documented().items()
+            if self.inputs[kind] < count
+        ]
+
+
+def documented() -> dict[str, int]:
+    """The number of inputs in the document, by kind."""
+    cells = [[cell.strip() for cell in line.split("|")] for line in DOCUMENT.read_text().splitlines() if "|" in line]
+    rows = {cell[1]: cell[2] for cell in cells if len(cell) > 2}
+    return {kind: int(rows[KINDS[kind].row].replace(",", "")) for kind in KINDS if KINDS[kind].row in rows}
+
+
+_BEGIN = "<!-- table: python -m tests.reliability --write -->\n"
+_END = "<!-- end of the table -->\n"
+
+
+def _table(inputs: Counter[str]) -> str:
+    rows = [
+        f"| {kind.row} | {inputs[name]:,} | 0 | 0 | {', '.join(f'`{file}`' for file in kind.files)} |"
+        for name, kind in KINDS.items()
+    ]
+    head = ["| hostile input | tried | unhandled | ledger lines lost | tests |", "|---|---:|---:|---:|---|"]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def main() -> int:
+    """Run the tests of every kind, and write the document's table from what they tried."""
+    tally = Tally()
+    files = sorted({file for kind in KINDS.values() for file in kind.files})
+    code = pytest.main(["-q", *files], plugins=[tally])
+    if code or tally.failed:
+        return 1
+    before, _, rest = DOCUMENT.read_text().partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    if "--write" in sys.argv:
+        DOCUMENT.write_text(before + _BEGIN + "\n" + _table(tally.inputs) + "\n" + _END + after)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""The outputs of a stack are one model: the program exports it, and gixctl reads the same."""
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from gix_components.platform import GixPlatform
+from gix_model.outputs import NetworkOutputs, StackOutputs
+from tests.unit.declared import declare, environment
+from tests.unit.outputs import stack_outputs
+
+
+def test_what_the_program_exports_is_what_gixctl_reads() -> None:
+    exported: list[dict[str, Any]] = []
+
+    def program(options: pulumi.ResourceOptions) -> None:
+        platform = GixPlatform("gix", environment(), opts=options)
+        pulumi.Output.from_input(platform.outputs).apply(exported.append)
+
+    declare(program)
+    read = StackOutputs.read(exported[0])
+    assert read.label == "gix/dev"
+    assert read.services.keys() == {"router", "auction", "enclave"}
+    assert read.services["router"].endpoint == "127.0.0.1:50051"
+    assert (read.network.name, read.network.subnet, read.volume) == ("gix-network", "172.28.0.0/16", "gcam-data")
+    assert read.scan.fail_on == "critical"
+
+
+def test_outputs_are_the_same_after_they_were_written_and_read() -> None:
+    written = stack_outputs().model_dump(by_alias=True)
+    assert StackOutputs.read(written) == stack_outputs()
+
+
+def test_outputs_of_a_later_program_are_read_as_far_as_they_are_known() -> None:
+    assert StackOutputs.read(stack_outputs().model_dump(by_alias=True) | {"edge": {}}) == stack_outputs()
+
+
+def test_outputs_of_something_else_are_refused() -> None:
+    with pytest.raises(ValueError, match="services"):
+        StackOutputs.read({"label": "gix/dev"})
+
+
+def test_a_program_cannot_export_an_output_that_the_model_does_not_have() -> None:
+    with pytest.raises(TypeError, match="has the outputs name, subnet; got name, range"):
+        NetworkOutputs.export(name="gix-network", range="172.28.0.0/16")
