@@ -150,10 +150,10 @@ lock: ## Write requirements.txt anew from pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --extra dev --generate-hashes --no-annotate --no-header --python-version 3.11 \
 		--quiet --output-file requirements.txt
 
-.PHONY: reference
-reference: .venv/.complete ## Write docs/configuration.md and the keys of Pulumi.yaml anew from the models
+.PHONY: generate
+generate: .venv/.complete ## Write the files that are generated from the code: reference, schema, arguments, Pulumi.yaml's keys
 	@$(TOOLS)
-	python -m generators.reference
+	python -m generators
 
 .PHONY: docs
 docs: .venv/.complete ## Build the documentation site into build/site

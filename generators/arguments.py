@@ -1,6 +1,6 @@
 """Writes `arguments.py` out of the settings' models: a typed dictionary for each, with the keys that code has.
 
-`make reference` brings the file up to date; a test fails where it is not.
+`make generate` brings the file up to date; a test fails where it is not.
 """
 
 import json
@@ -22,7 +22,7 @@ They are plain dictionaries, `ServiceArgs(rust_log="debug")` as well as `{"rust_
 together by `configuration.of`. Their values are known before anything runs, so a pulumi.Output is refused; a secret
 is a SecretStr of pydantic, which the platform keeps secret in the stack's state.
 
-Made from the models in `settings.py` by `make reference`; change it there.
+Made from the models in `settings.py` by `make generate`; change it there.
 """
 
 from typing import Literal, Required, TypedDict

@@ -6,14 +6,12 @@
 import json
 from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from generators import arguments
 from gix_model.settings import ServiceDefaults, ServiceSettings, StackSettings
 
 _SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number", SecretStr: "secret"}
@@ -23,7 +21,7 @@ _INTRODUCTION = """\
 # Configuration
 
 Every key of a stack's file, `Pulumi.<stack>.yaml`. Made from the models in `gix_model/settings.py` by
-`make reference`; change it there. Set a key with `pulumi config set --path 'gix:router.rustLog' debug`, and a secret
+`make generate`; change it there. Set a key with `pulumi config set --path 'gix:router.rustLog' debug`, and a secret
 one with `--secret` besides. All problems of a file are reported at once, each with key, value, limit and way out,
 before anything is touched.
 
@@ -147,17 +145,3 @@ def _default(field: FieldInfo) -> str:
 def _sentence(field: FieldInfo) -> str:
     text = field.description or ""
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def main() -> None:
-    """Write the files."""
-    program = Path(__file__).parents[1]
-    (program / "docs").mkdir(exist_ok=True)
-    (program / "docs" / "configuration.md").write_text(markdown())
-    (program / "gix_components" / "arguments.py").write_text(arguments.python())
-    project = program / "Pulumi.yaml"
-    project.write_text(project_file(project.read_text()))
-
-
-if __name__ == "__main__":
-    main()

@@ -25,6 +25,8 @@ class _StackFileSchema(GenerateJsonSchema):
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
         """A value that a model converts to text first may be a number or a truth value in the file."""
         converted = super().function_before_schema(schema)
+        if converted.get("format") == "password":
+            return converted
         if converted.get("type") == "string":
             return {"type": ["string", "number", "boolean"]}
         return {"anyOf": [converted, {"type": "string"}]}

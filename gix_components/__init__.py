@@ -21,10 +21,12 @@ from gix_components.arguments import (
     StackArgs,
     UlimitArgs,
 )
+from gix_components.configuration import ConfigurationError
 from gix_components.platform import GixPlatform
+from gix_components.preflight import PreflightError
 from gix_model import __version__
 from gix_model.environment import Environment
-from gix_model.problems import ConfigurationError, PreflightError, ProblemsError
+from gix_model.problems import ProblemsError
 
 __all__ = [
     "ConfigurationError",

@@ -4,7 +4,7 @@ They are plain dictionaries, `ServiceArgs(rust_log="debug")` as well as `{"rust_
 together by `configuration.of`. Their values are known before anything runs, so a pulumi.Output is refused; a secret
 is a SecretStr of pydantic, which the platform keeps secret in the stack's state.
 
-Made from the models in `settings.py` by `make reference`; change it there.
+Made from the models in `settings.py` by `make generate`; change it there.
 """
 
 from typing import Literal, Required, TypedDict

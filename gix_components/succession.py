@@ -17,11 +17,10 @@ from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding, Resource
 from gix_engine import connection
 from gix_ledger import backup
 from gix_ledger.errors import LedgerError
-from gix_ledger.helper import HELPER_LABEL
 from gix_ledger.ledger import Ledger
 from gix_model import __version__
 from gix_model.catalog import CATALOG
-from gix_model.environment import SERVICE_LABEL, STACK_LABEL, Environment
+from gix_model.environment import HELPER_LABEL, SERVICE_LABEL, STACK_LABEL, Environment
 from gix_model.settings import EngineSettings
 
 _AUCTION = CATALOG["auction"]

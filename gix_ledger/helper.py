@@ -14,10 +14,8 @@ from docker.types import LogConfig, Mount
 from gix_ledger.errors import ENGINE_ERRORS, LedgerError
 from gix_ledger.ledger import Ledger
 from gix_model.catalog import DATA_DIRECTORY
-from gix_model.environment import STACK_LABEL
+from gix_model.environment import HELPER_LABEL, STACK_LABEL
 
-HELPER_LABEL = "io.gix.helper"
-"""On each helper's container: the verb that it works for."""
 WORK_LABEL = "io.gix.work"
 """On each helper's container: the piece of work that it belongs to."""
 RESUME_LABEL = "io.gix.resume"

@@ -9,6 +9,7 @@ from docker.models.containers import Container
 from gix_ledger import helper, writers
 from gix_ledger.errors import ENGINE_ERRORS, LedgerError, OldLedgerKeptError
 from gix_ledger.ledger import Ledger
+from gix_model.environment import HELPER_LABEL
 
 
 def recover(ledger: Ledger, work: str | None = None, owed: str | None = None) -> list[str]:
@@ -58,7 +59,7 @@ def settle(client: docker.DockerClient, ledger: Ledger, work: str, *, image: str
 
 
 def _verb(container: Container) -> str:
-    return str(container.labels[helper.HELPER_LABEL])
+    return str(container.labels[HELPER_LABEL])
 
 
 def _end(client: docker.DockerClient, ledger: Ledger, container: Container) -> list[str]:

@@ -7,8 +7,8 @@ import docker
 from docker.errors import APIError, NotFound
 
 from gix_ledger.errors import LedgerError
-from gix_ledger.helper import HELPER_LABEL
 from gix_ledger.ledger import Ledger
+from gix_model.environment import HELPER_LABEL
 
 ACTIVE = frozenset({"running", "restarting", "paused"})
 """States in which a container writes, or goes on to write without anybody starting it."""

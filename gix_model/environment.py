@@ -12,6 +12,8 @@ STACK_LABEL = "io.gix.stack"
 """Label on everything that a stack makes on the engine; its value is PROJECT/STACK."""
 SERVICE_LABEL = "io.gix.service"
 """Label on a service's container; its value is the service's name."""
+HELPER_LABEL = "io.gix.helper"
+"""Label on the container of a backup or restore; its value is the verb that it works for."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-import pulumi
-
 _LONGEST_PART = 1000
 _MOST_SHOWN = 50
 
@@ -36,13 +34,11 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in cut)
 
 
-class ProblemsError(pulumi.RunError):
-    """What was found wrong, as text that a person can act on. Nothing has been touched when it is raised.
-
-    Pulumi shows the text of such an error, and no traceback.
-    """
+class ProblemsError(Exception):
+    """What was found wrong, as text that a person can act on. Nothing has been touched when it is raised."""
 
     def __init__(self, where: str, problems: Iterable[Problem]) -> None:
+        self.where = where
         self.problems = tuple(problems)
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         lines = "\n".join(str(problem) for problem in self.problems[:_MOST_SHOWN])

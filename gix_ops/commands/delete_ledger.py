@@ -16,7 +16,7 @@ DestroyOption = Annotated[
 
 
 def command(volume: VolumeArgument, stack: StackOption = None, destroy: DestroyOption = False) -> None:
-    """Delete the volume of a stack's ledger. Its content is lost.
+    """Delete a stack's ledger volume. Its content is lost.
 
     The volume is deleted on the stack's engine: the engine that the stack runs on, or the engine that its configuration
     names if the stack is down. The volume must belong to the stack, by its label or because the stack adopted it. It

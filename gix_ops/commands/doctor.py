@@ -7,6 +7,8 @@ import typer
 from rich.console import Console
 
 from gix_ops.commands.options import JsonOption, StackOption, write_json
+from gix_ops.doctor import examination, remedies
+from gix_ops.doctor.patient import Patient
 
 FixOption = Annotated[bool, typer.Option("--fix", help="Apply the safe fixes, report each, and check again.")]
 
@@ -30,10 +32,6 @@ def command(stack: StackOption = None, fix: FixOption = False, as_json: JsonOpti
 
     Examples: gixctl doctor --stack prod; gixctl doctor --fix && pulumi up
     """
-    # The rules of a configuration load Pulumi's SDK, which doubles the start time of every other verb.
-    from gix_ops.doctor import examination, remedies  # noqa: PLC0415
-    from gix_ops.doctor.patient import Patient  # noqa: PLC0415
-
     done = remedies.mend(Patient(Path.cwd(), stack)) if fix else []
     diagnosis = examination.examine(Patient(Path.cwd(), stack), done)
     if as_json:

@@ -10,7 +10,7 @@ from typing import Any
 
 from docker.errors import APIError
 
-from gix_components import preflight
+from gix_engine import collisions
 from gix_ops.doctor.finding import Finding, fault, ok, skipped, warning
 from gix_ops.doctor.patient import Patient
 from gix_ops.errors import StackError
@@ -19,7 +19,7 @@ CLOCK_TOLERANCE_SECONDS = 5.0
 """How far the engine's clock may be from this machine's."""
 WORTH_PRUNING_BYTES = 2**30
 """What must be reclaimable of a kind before it is worth a warning."""
-LITTLE_FREE_DISK_BYTES = 2 * preflight.LEAST_FREE_DISK_BYTES
+LITTLE_FREE_DISK_BYTES = 2 * collisions.LEAST_FREE_DISK_BYTES
 """Free space on the engine's disk, below which it is told before it is too late."""
 
 _DISK_USAGE_WITHIN_SECONDS = 20.0

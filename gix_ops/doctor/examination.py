@@ -90,7 +90,7 @@ _LOOKS: tuple[tuple[str, Look], ...] = (
     ("BuildKit", tool_checks.buildkit),
     ("disk", engine_checks.disk),
     ("old images", engine_checks.old_tags),
-    ("preflight", stack_checks.collisions),
+    ("preflight", stack_checks.conflicts),
     ("resources", stack_checks.resources),
     ("backups", stack_checks.cut_off_backups),
     ("ledger", stack_checks.ledger),

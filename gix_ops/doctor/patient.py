@@ -10,9 +10,8 @@ from typing import Any, Generic, TypeVar
 import docker
 import yaml
 
-from gix_components import configuration
 from gix_engine import connection
-from gix_model import stack_file
+from gix_model import parsing, stack_file
 from gix_model.environment import Environment
 from gix_model.problems import ConfigurationError
 from gix_model.settings import EngineSettings
@@ -109,7 +108,7 @@ class Patient:
         """The stack's configuration, or what is wrong with it."""
         answer = json.loads(_answer(self.directory, "config", "--json", "--show-secrets", stack=self.name))
         try:
-            return configuration.parse(
+            return parsing.parse(
                 {key: each["value"] for key, each in answer.items() if "value" in each},
                 project=self.project,
                 stack=self.name,

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 from docker.errors import NotFound
 
-from gix_components import preflight
-from gix_ledger.helper import HELPER_LABEL
-from gix_model.environment import STACK_LABEL
+from gix_engine import collisions
+from gix_model.environment import HELPER_LABEL, STACK_LABEL
 from gix_model.problems import ConfigurationError
 from gix_ops import fields
 from gix_ops.doctor.finding import Finding, fault, ok, one_line, skipped, warning
@@ -70,10 +69,10 @@ def locks(patient: Patient) -> Iterator[Finding]:
         yield ok("none")
 
 
-def collisions(patient: Patient) -> Iterator[Finding]:
+def conflicts(patient: Patient) -> Iterator[Finding]:
     """Everything on the engine that stands in the way of the stack's next update."""
     environment = patient.environment
-    problems = preflight.collisions(environment, preflight.ask(patient.client, environment))
+    problems = collisions.find(environment, collisions.observe(patient.client, environment))
     for problem in problems:
         yield fault(f"{problem.subject}: {problem.limit}", problem.way_out)
     if not problems:

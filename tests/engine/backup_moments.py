@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gix_ledger.helper import HELPER_LABEL
+from gix_model.environment import HELPER_LABEL
 from tests.engine.gixctl import command
 from tests.engine.stack_under_test import StackUnderTest
 

@@ -12,8 +12,7 @@ from typing import Any, Self
 import docker
 from docker.models.containers import Container
 
-from gix_ledger.helper import HELPER_LABEL
-from gix_model.environment import STACK_LABEL
+from gix_model.environment import HELPER_LABEL, STACK_LABEL
 from tests.engine import jobs
 from tests.engine.stack_under_test import StackUnderTest, new_stack
 

@@ -13,7 +13,7 @@ import docker
 import pytest
 
 from gix_ledger import archive, backup
-from gix_ledger.helper import HELPER_LABEL
+from gix_model.environment import HELPER_LABEL
 from tests.engine import jobs
 from tests.engine.backup_moments import MOMENTS, kill_backup
 from tests.engine.cutting_proxy import CuttingProxy, cutting_proxy

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gix_components import configuration
 from gix_components.build_failure import LINES, ImageBuild, explain
+from gix_model import parsing
 from tests.engine.stack_under_test import SERVICES, StackUnderTest
 
 COMPILED = re.compile(r"compiled as ([0-9a-f-]{36})")
@@ -72,7 +72,7 @@ def failing(tmp_path: Path, image: str) -> Failing:
     (source / "Cargo.toml").write_text("[workspace]\n")
     # The engine must not take the archive for a Dockerfile.
     (source / f".{'n' * 200}").write_text("x")
-    environment = configuration.parse({"gix:source": "source"}, project="gix", stack="test", directory=tmp_path)
+    environment = parsing.parse({"gix:source": "source"}, project="gix", stack="test", directory=tmp_path)
 
     def explained(command: str, base: str = image) -> str:
         (tmp_path / "Dockerfile").write_text(

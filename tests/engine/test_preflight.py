@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import pytest
 from docker.types import IPAMConfig, IPAMPool
 
-from gix_ledger.helper import HELPER_LABEL
-from gix_model.environment import STACK_LABEL
+from gix_model.environment import HELPER_LABEL, STACK_LABEL
 from tests.engine.stack_under_test import StackUnderTest
 from tests.engine.test_failures import failure
 
@@ -164,13 +163,13 @@ def test_a_route_of_this_machine_that_overlaps(untouched: StackUnderTest, route:
 
 
 def test_an_engine_that_is_too_old(untouched: StackUnderTest) -> None:
-    preflight = untouched.directory / "gix_components/preflight.py"
+    preflight = untouched.directory / "gix_engine/collisions.py"
     preflight.write_text(preflight.read_text().replace("OLDEST_ENGINE = (20, 10)", "OLDEST_ENGINE = (999, 0)"))
     assert "is older than 999.0" in failure(untouched)
 
 
 def test_a_disk_with_less_room_than_a_build_needs(untouched: StackUnderTest) -> None:
-    preflight = untouched.directory / "gix_components/preflight.py"
+    preflight = untouched.directory / "gix_engine/collisions.py"
     sound = preflight.read_text()
     preflight.write_text(sound.replace("LEAST_FREE_DISK_BYTES = 2 * 2**30", "LEAST_FREE_DISK_BYTES = 2**60"))
     assert preflight.read_text() != sound

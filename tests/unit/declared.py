@@ -14,8 +14,7 @@ import yaml
 from pulumi.runtime import mocks, rpc, settings, stack
 from pydantic import SecretStr
 
-from gix_components import configuration
-from gix_model import stack_file
+from gix_model import parsing, stack_file
 from gix_model.environment import Environment
 
 PROGRAM = Path(__file__).parents[2]
@@ -32,7 +31,7 @@ def environment(
     machine: Mapping[str, str] | None = None,
 ) -> Environment:
     """The environment of a stack `dev` with `config`, of which no key need be given."""
-    return configuration.parse(
+    return parsing.parse(
         config or {},
         project="gix",
         stack="dev",

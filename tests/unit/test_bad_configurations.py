@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from gix_components import configuration
 from gix_components.arguments import StackArgs
-from gix_components.preflight import collisions
 from gix_components.service import health_check, wait_seconds
+from gix_engine import collisions
 from gix_engine.holdings import EngineInfo, Holdings
 from gix_model.problems import ConfigurationError
 from gix_model.settings import StackSettings
@@ -169,7 +169,7 @@ def accept_or_refuse(config: Mapping[str, str]) -> None:
         assert health_check(spec, service.health_check)
         assert wait_seconds(service.health_check) > 0
         assert read.image_name(spec)
-    collisions(read, Holdings(local=False, info=EngineInfo()))
+    collisions.find(read, Holdings(local=False, info=EngineInfo()))
 
 
 @pytest.mark.parametrize("value", HOSTILE_VALUES, ids=range(len(HOSTILE_VALUES)))

@@ -1,5 +1,6 @@
 """The components as a package: settings from code, what an installation brings along, and where it is found."""
 
+import ast
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -150,7 +151,7 @@ def test_an_output_is_no_setting() -> None:
 
 
 def test_a_file_keeps_to_its_own_spelling() -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(problems.ConfigurationError) as caught:
         from_a_file({"take_over": True, "router": {"rust_log": "debug"}})
     found = {problem.subject: problem.way_out for problem in caught.value.problems}
     assert found == {"gix:take_over": "did you mean takeOver?", "gix:router.rust_log": "did you mean rustLog?"}
@@ -172,7 +173,7 @@ def test_a_secret_from_code_is_a_secret_of_the_stack() -> None:
 
 def test_the_typed_dictionaries_are_those_of_the_models() -> None:
     written = (PROGRAM / "gix_components" / "arguments.py").read_text()
-    assert written == arguments.python(), "run: make reference"
+    assert written == arguments.python(), "run: make generate"
 
 
 def test_the_clone_s_own_program_builds_from_its_own_dockerfiles(tmp_path: Path) -> None:
@@ -206,3 +207,26 @@ def test_every_folder_of_code_is_in_the_package() -> None:
     folders = {file.parent for name in PACKAGES for file in (PROGRAM / name).rglob("*.py")}
     found = {".".join(folder.relative_to(PROGRAM).parts) for folder in folders}
     assert set(packages) == found | {"gix_components.docker"}
+
+
+def test_no_module_below_the_components_imports_pulumi() -> None:
+    importing = {
+        str(file.relative_to(PROGRAM))
+        for package in ("gix_engine", "gix_ledger", "gix_model", "gix_ops")
+        for file in (PROGRAM / package).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        for name in imported(node)
+        if name.split(".")[0] in {"pulumi", "pulumi_docker", "gix_components"}
+    }
+    assert importing == set()
+
+
+def imported(node: ast.AST) -> list[str]:
+    """The modules that a statement imports."""
+    match node:
+        case ast.Import(names=names):
+            return [each.name for each in names]
+        case ast.ImportFrom(module=str(module)):
+            return [module]
+        case _:
+            return []

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gix_components import preflight
-from gix_engine import connection, holdings, machine
+from gix_engine import collisions, connection, holdings, machine
 from gix_engine.machine import Route
 from gix_model.environment import STACK_LABEL
 from gix_model.settings import EngineSettings
@@ -76,7 +75,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
 def told(config: dict[str, str] | None = None, *, local: bool = False, **records: Any) -> list[str]:
     """The problems of a stack with `config` on the engine SOUND with other `records`."""
     found = holdings.read(local=local, **(SOUND | records))
-    return [f"{each.subject}: {each.limit}" for each in preflight.collisions(environment(config), found)]
+    return [f"{each.subject}: {each.limit}" for each in collisions.find(environment(config), found)]
 
 
 def container(**changes: Any) -> list[dict[str, Any]]:
@@ -223,7 +222,7 @@ def test_any_records_of_an_engine_give_problems_or_none(
     config: dict[str, str], *, local: bool, info: Any, containers: Any, networks: Any, volume: Any
 ) -> None:
     found = holdings.read(local=local, info=info, containers=containers, networks=networks, volume=volume)
-    for problem in preflight.collisions(environment(config), found):
+    for problem in collisions.find(environment(config), found):
         assert str(problem).replace("\n", "").isprintable()
         assert problem.limit
         assert problem.way_out

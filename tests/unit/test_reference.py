@@ -14,12 +14,12 @@ def test_every_environment_has_a_file(stack: str) -> None:
 
 
 def test_the_configurations_document_is_what_the_models_say() -> None:
-    assert (PROGRAM / "docs/configuration.md").read_text() == reference.markdown(), "run: make reference"
+    assert (PROGRAM / "docs/configuration.md").read_text() == reference.markdown(), "run: make generate"
 
 
 def test_the_project_file_declares_what_the_models_say() -> None:
     text = (PROGRAM / "Pulumi.yaml").read_text()
-    assert text == reference.project_file(text), "run: make reference"
+    assert text == reference.project_file(text), "run: make generate"
 
 
 def test_a_nested_key_is_documented_by_its_whole_path() -> None:

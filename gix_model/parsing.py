@@ -1,0 +1,259 @@
+"""Makes an Environment of a stack's configuration, from its file or from code, and reports all its problems at once."""
+
+import difflib
+import itertools
+import json
+import shlex
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+
+from gix_model import raw_values, rules, stack_file
+from gix_model.catalog import ServiceName
+from gix_model.environment import Environment
+from gix_model.merging import merged
+from gix_model.problems import ConfigurationError, Problem
+from gix_model.raw_values import NAMESPACE
+from gix_model.settings import PLAIN_TEXT, ServiceSettings, StackSettings
+from gix_model.stack_file import Unstated, with_secrets
+
+_MACHINE_DEFAULTS = {"GIX_BUILDER_BASE": "builderBase", "GIX_RUNTIME_BASE": "runtimeBase"}
+_SEALABLE = "gix:registry.password and secretEnvironment of a service or of gix:defaults"
+_LONGEST_VALUE = 60
+
+
+def parse(
+    config: Mapping[str, str],
+    *,
+    project: str,
+    stack: str,
+    directory: Path,
+    secret_keys: AbstractSet[str] = frozenset(),
+    stated: Mapping[str, Any] | None = None,
+    machine: Mapping[str, str] | None = None,
+) -> Environment:
+    """Make an environment of `config`: Pulumi's keys (`gix:source`) with their values as text, objects as JSON.
+
+    `secret_keys` are those of the keys that hold a secret somewhere; `stated` is what stack_file.read gives, which
+    says where. Without it, every value of such a key counts as a secret. `machine` gives the machine's own defaults,
+    GIX_BUILDER_BASE and GIX_RUNTIME_BASE, which a key of the stack overrides.
+
+    Raises ConfigurationError with every problem at once.
+    """
+    raw: dict[str, Any] = {}
+    too_deep = []
+    for key, value in config.items():
+        namespace, _, name = key.partition(":")
+        if namespace == NAMESPACE:
+            try:
+                decoded = _decode(name, value)
+                raw[name] = with_secrets(decoded, (stated or {}).get(key)) if key in secret_keys else decoded
+            except RecursionError:
+                too_deep.append(raw_values.too_deep((name,)))
+    file = stack_file.name(stack)
+    settings, problems = _validated(_with_machine_defaults(raw, machine or {}), file)
+    problems += too_deep
+    problems += rules.foreign_keys(config)
+    return _environment(settings, problems, where=file, project=project, stack=stack, directory=directory)
+
+
+def from_code(
+    settings: Mapping[str, Any],
+    *,
+    project: str,
+    stack: str,
+    directory: Path,
+    machine: Mapping[str, str],
+    unresolved: tuple[type, ...] = (),
+) -> Environment:
+    """Make an Environment of settings from code: keys in snake_case, secrets as SecretStr.
+
+    `machine` is as for `parse`. A value of one of the types `unresolved` has no value yet, and is refused.
+
+    Raises ConfigurationError with every problem at once; its keys are spelled as in a file: gix:router.hostPort.
+    """
+    raw = _with_machine_defaults(_as_in_a_file(settings, StackSettings), machine)
+    found, problems = _validated(raw, None, unresolved)
+    return _environment(found, problems, where=f"{project}/{stack}", project=project, stack=stack, directory=directory)
+
+
+def _with_machine_defaults(raw: Mapping[str, Any], machine: Mapping[str, str]) -> dict[str, Any]:
+    images = raw.get("images", {})
+    if not isinstance(images, dict):
+        return dict(raw)
+    defaults = {key: machine[variable] for variable, key in _MACHINE_DEFAULTS.items() if machine.get(variable)}
+    return {**raw, "images": defaults | images}
+
+
+def _environment(
+    settings: StackSettings, problems: list[Problem], *, where: str, project: str, stack: str, directory: Path
+) -> Environment:
+    """The environment that `settings` make, where neither they nor the rules between them are a problem."""
+    own = {name: _given(getattr(settings, name)) for name in get_args(ServiceName)}
+    services = {
+        name: ServiceSettings.model_validate(merged(_given(settings.defaults), own[name]))
+        for name in get_args(ServiceName)
+        if name in settings.services
+    }
+    environment = Environment(project=project, stack=stack, directory=directory, settings=settings, services=services)
+    problems = problems + rules.between_keys(environment)
+    if problems:
+        raise ConfigurationError(where, problems)
+    return environment
+
+
+def _decode(key: str, value: str) -> Any:
+    field = _fields(StackSettings).get(key)
+    if field is None or field.annotation is str:
+        return value
+    try:
+        return raw_values.decode(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _as_in_a_file(given: Any, annotation: Any) -> Any:
+    """What code gives for a field of this type, with the keys of a file; what is no key is left, to be told of."""
+    if not isinstance(given, Mapping):
+        return given
+    if get_origin(annotation) is dict:
+        return {key: _as_in_a_file(value, get_args(annotation)[1]) for key, value in given.items()}
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return given
+    result = {}
+    for key, value in given.items():
+        field = annotation.model_fields.get(key)
+        if field is None:
+            result[key] = value
+        else:
+            result[field.alias] = _as_in_a_file(value, field.annotation)
+    return result
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _given(settings: BaseModel) -> dict[str, Any]:
+    return settings.model_dump(by_alias=True, exclude_unset=True)
+
+
+def _validated(
+    raw: dict[str, Any], file: str | None, unresolved: tuple[type, ...] = ()
+) -> tuple[StackSettings, list[Problem]]:
+    """The settings, wrong values left out, and a problem for each of these: so one pass finds them all.
+
+    `file` is the stack's file; None for settings from code.
+    """
+    raw, problems = raw_values.fit(raw)
+    while True:
+        try:
+            return StackSettings.model_validate(raw), problems
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                problems.append(_problem(detail, file, unresolved))
+                raw = _without(raw, detail)
+
+
+def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
+    """`raw` less the value that `detail` complains of; of a list, all goes. A secret in plain text becomes one."""
+    path = [step for step in detail["loc"] if step != "[key]"]
+    if detail["type"] == "missing":
+        path = path[:-1]
+    keys = list(itertools.takewhile(lambda step: isinstance(step, str), path))
+
+    def strip(value: Any, rest: list[int | str]) -> Any:
+        if not isinstance(value, dict) or rest[0] not in value:
+            return value
+        if len(rest) == 1 and detail["type"] == PLAIN_TEXT:
+            return value | {rest[0]: SecretStr("")}
+        if len(rest) == 1:
+            return {key: item for key, item in value.items() if key != rest[0]}
+        return value | {rest[0]: strip(value[rest[0]], rest[1:])}
+
+    stripped: dict[str, Any] = strip(raw, keys)
+    return stripped
+
+
+def _problem(detail: ErrorDetails, file: str | None, unresolved: tuple[type, ...]) -> Problem:
+    steps = [step for step in detail["loc"] if step != "[key]"]
+    key = raw_values.key_of(tuple(steps))
+    field, siblings, holds_secrets = _declared(steps)
+    context = detail.get("ctx") or {}
+    if detail["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(steps[-1]), siblings, n=1)
+        way_out = f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(siblings)}"
+        return Problem(subject=key, limit="there is no such key", way_out=way_out)
+    if detail["type"] == "missing":
+        return Problem(subject=key, limit="is missing", way_out=f"give it: {field}")
+    if isinstance(detail["input"], unresolved):
+        way_out = "give the value itself, a secret as a SecretStr: settings are checked before anything runs"
+        return Problem(subject=key, limit="is an Output, which has no value yet", way_out=way_out)
+    if detail["type"] == PLAIN_TEXT or isinstance(detail["input"], SecretStr):
+        return _secret_problem(detail, steps, file, is_section=holds_secrets)
+    hidden = holds_secrets or isinstance(detail["input"], dict)
+    subject = key if "[key]" in detail["loc"] else f"{key} = {'(not shown)' if hidden else _shown(detail['input'])}"
+    if detail["type"] == "gix":
+        return Problem(subject=subject, limit=context["limit"], way_out=context["way_out"])
+    limit = detail["msg"][0].lower() + detail["msg"][1:]
+    return Problem(subject=subject, limit=limit, way_out=f"give {field}" if field else "see docs/configuration.md")
+
+
+def _secret_problem(detail: ErrorDetails, steps: list[int | str], file: str | None, *, is_section: bool) -> Problem:
+    """What is said of a secret where none may be, or of what must be a secret and is none; never the value.
+
+    `is_section` says that there is a place for secrets below. `file` is the stack's file; None for settings from code.
+    """
+    option = shlex.quote(stack_file.key_path([f"{NAMESPACE}:{steps[0]}", *steps[1:]]))
+    if detail["type"] == PLAIN_TEXT:
+        way_out = f"set it with: pulumi config set --secret --path {option}" if file else "give it as a SecretStr"
+        limit, way_out = "is in plain text", f"change it, since it has been seen, and {way_out}"
+        return Problem(subject=raw_values.key_of(tuple(steps)), limit=limit, way_out=way_out)
+    limit = "is a secret, but this key takes no secrets"
+    if isinstance(detail["input"], Unstated):
+        limit = f"counts as a secret: {NAMESPACE}:{steps[0]} holds one, and {file} does not show this value"
+    if is_section:
+        way_out = "set its values one by one, secret or not as each is"
+    elif file is None:
+        way_out = "give the plain value"
+    else:
+        way_out = f"set it in {file}: pulumi config set --plaintext --path {option} VALUE"
+    return Problem(
+        subject=raw_values.key_of(tuple(steps)), limit=limit, way_out=f"{way_out}; secrets are for {_SEALABLE} alone"
+    )
+
+
+def _declared(steps: list[int | str]) -> tuple[str, list[str], bool]:
+    """Of the field that `steps` lead to: its description, the keys of its model, and whether it may hold secrets."""
+    model: type[BaseModel] | None = StackSettings
+    description, siblings, annotation = "", list(_fields(StackSettings)), None
+    for step in steps:
+        if model is None or isinstance(step, int):
+            continue
+        siblings = list(_fields(model))
+        field = _fields(model).get(step)
+        if field is None:
+            continue
+        description = field.description or ""
+        annotation = field.annotation
+        below = get_args(annotation)[1] if get_origin(annotation) is dict else annotation
+        model = below if isinstance(below, type) and issubclass(below, BaseModel) else None
+    return description, siblings, _holds_secrets(annotation)
+
+
+def _holds_secrets(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return any(_holds_secrets(field.annotation) for field in annotation.model_fields.values())
+    return annotation is SecretStr or any(map(_holds_secrets, get_args(annotation)))
+
+
+def _shown(value: object) -> str:
+    try:
+        text = json.dumps(value, default=str)
+    except (ValueError, RecursionError):
+        return f"({type(value).__name__})"
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
