@@ -21,6 +21,7 @@ from gix_components import (
     configuration,
     dockerfiles,
 )
+from gix_model import problems
 from tests.unit.declared import PACKAGES, PROGRAM, configured, declare, environment
 
 DIGEST = "sha256:" + 64 * "0"

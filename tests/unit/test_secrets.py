@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from gix_components import configuration
-from gix_model import stack_file
+from gix_model import parsing, stack_file
 from gix_model.problems import ConfigurationError
 from gix_model.settings import StackSettings
 from tests.secret_places import SECRET_PLACES, VARIABLE
@@ -166,7 +166,7 @@ def test_a_path_that_a_shell_would_read_otherwise_is_quoted() -> None:
 
 @pytest.mark.parametrize("path", OTHERS, ids=shown)
 def test_code_keeps_to_the_same_places(path: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(configuration, "_as_in_a_file", lambda given, _: given)
+    monkeypatch.setattr(parsing, "_as_in_a_file", lambda given, _: given)
     with pytest.raises(ConfigurationError) as caught:
         configuration.of(**beside(path, SecretStr(SECRET)))
     assert SECRET not in str(caught.value)
@@ -177,7 +177,7 @@ def test_code_keeps_to_the_same_places(path: tuple[Step, ...], monkeypatch: pyte
 
 @pytest.mark.parametrize("path", SECRET_PLACES, ids=shown)
 def test_code_gives_a_secret_as_one(path: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(configuration, "_as_in_a_file", lambda given, _: given)
+    monkeypatch.setattr(parsing, "_as_in_a_file", lambda given, _: given)
     with pytest.raises(ConfigurationError) as caught:
         configuration.of(**beside(path, SECRET))
     assert SECRET not in str(caught.value)
