@@ -27,7 +27,27 @@ class Kind:
     files: tuple[str, ...]
 
 
-KINDS: dict[str, Kind] = {}
+KINDS = {
+    "archives": Kind(row="archives and tars", files=("tests/unit/test_archive.py",)),
+    "streams": Kind(
+        row="streams and archives that are cut off, at each 512-byte boundary and at each byte",
+        files=("tests/unit/test_archive.py",),
+    ),
+    "names": Kind(row="names on the volume", files=("tests/unit/test_swap.py",)),
+    "interruptions": Kind(
+        row="interruptions of the swap, before each of its commands", files=("tests/unit/test_swap.py",)
+    ),
+    "engine": Kind(
+        row="backups and restores on the engine: killed, cut off, or with an auction that is started in between",
+        files=("tests/engine/test_backup.py", "tests/engine/test_restore.py"),
+    ),
+    "configurations": Kind(row="configurations", files=("tests/unit/test_bad_configurations.py",)),
+    "engines": Kind(row="states of an engine", files=("tests/unit/test_preflight.py",)),
+    "contexts": Kind(
+        row="build contexts", files=("tests/plugin/test_build_context.py", "tests/plugin/test_hostile_contexts.py")
+    ),
+}
+"""Every kind of hostile input, in the order of the document."""
 
 _counts: Counter[str] = Counter()
 
@@ -88,11 +108,17 @@ _END = "<!-- end of the table -->\n"
 
 def _table(inputs: Counter[str]) -> str:
     rows = [
-        f"| {kind.row} | {inputs[name]:,} | 0 | 0 | {', '.join(f'`{file}`' for file in kind.files)} |"
+        f"| {kind.row} | {_at_least(inputs[name]):,} | 0 | 0 | {', '.join(f'`{file}`' for file in kind.files)} |"
         for name, kind in KINDS.items()
     ]
-    head = ["| hostile input | tried | unhandled | ledger lines lost | tests |", "|---|---:|---:|---:|---|"]
+    head = ["| hostile input | tried, at least | unhandled | ledger lines lost | tests |", "|---|---:|---:|---:|---|"]
     return "\n".join([*head, *rows]) + "\n"
+
+
+def _at_least(count: int) -> int:
+    """A count rounded down to two digits: generated inputs differ a little from run to run."""
+    shown = str(count)
+    return int(shown[:2] + "0" * (len(shown) - 2))
 
 
 def main() -> int:

@@ -31,6 +31,7 @@ from tests.engine.ledgers import (
     until_in_order,
 )
 from tests.engine.stack_under_test import StackUnderTest, new_stack
+from tests.reliability import tried
 
 MIB = 2**20
 BLOCK = tarfile.BLOCKSIZE
@@ -142,6 +143,7 @@ def test_a_backup_that_is_killed_looks_never_whole_and_leaves_the_auction_servin
     before = jobs.ledger(stack)
     path = tmp_path / "killed.tar.gz"
     kill_backup(stack, path, MOMENTS[moment], *how)
+    tried("engine")
     until_in_order(stack)
     assert jobs.ledger(stack)[: len(before)] == before
     # From the moment that it has its name on, the archive is whole.
@@ -201,6 +203,7 @@ def test_a_connection_that_ends_early_leaves_no_archive(stack: StackUnderTest, t
     for number, limit in enumerate([*limits, None]):
         with cutting_proxy(of_the_backup, limit=limit, quiet=None if limit is not None else b"sent ") as proxy:
             done = backup_through(proxy, f"{number}.tar.gz")
+        tried("engine")
         assert proxy.arrived == (whole if limit is None else limit)
         assert done.returncode == 1, done.stdout
         assert "cut off" in done.stderr or "the connection to the engine ended" in done.stderr

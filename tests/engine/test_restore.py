@@ -36,6 +36,7 @@ from tests.engine.ledgers import (
     until_in_order,
 )
 from tests.engine.stack_under_test import StackUnderTest
+from tests.reliability import tried
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,7 @@ def other(state: str) -> str:
 
 
 def test_a_restore_killed_before_any_of_its_requests_leaves_the_old_ledger_or_the_new_one(
-    stack: StackUnderTest, archives: dict[str, Path], record_property: Callable[[str, object], None]
+    stack: StackUnderTest, archives: dict[str, Path]
 ) -> None:
     outcomes = []
     for number in itertools.count():
@@ -163,7 +164,7 @@ def test_a_restore_killed_before_any_of_its_requests_leaves_the_old_ledger_or_th
             assert is_new
             break
         outcomes.append(is_new)
-    record_property("interrupted", len(outcomes))
+    tried("engine", len(outcomes))
     assert len(outcomes) > 12
     assert outcomes == sorted(outcomes)
     assert {*outcomes} == {False, True}
@@ -222,7 +223,7 @@ class Beside:
 
 
 def test_an_auction_that_is_started_before_any_request_of_a_restore_loses_no_line(
-    stack: StackUnderTest, archives: dict[str, Path], record_property: Callable[[str, object], None]
+    stack: StackUnderTest, archives: dict[str, Path]
 ) -> None:
     """Each job that such an auction settles is in the ledger afterwards, be it the old one or the new one."""
     settled: list[str] = []
@@ -256,7 +257,7 @@ def test_an_auction_that_is_started_before_any_request_of_a_restore_loses_no_lin
         if not watched.reached:
             break
         outcomes.append(is_new)
-    record_property("started", len(outcomes))
+    tried("engine", len(outcomes))
     assert watched.requests[first - 1] == "stop auction"
     assert {*outcomes} == {False, True}
 

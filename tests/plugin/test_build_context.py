@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from offline.docker_plugin.build_context import context_digest, context_problem, dockerfile_problem, write_archive
 from offline.docker_plugin.errors import PluginError
+from tests.reliability import tried
 
 
 @pytest.fixture
@@ -188,6 +189,7 @@ def test_a_dockerfile_outside_of_its_context_is_sent_under_a_name_that_is_new_ea
 
 @given(lines=st.lists(st.binary(max_size=20), max_size=5))
 def test_any_ignore_file_is_read_or_refused(lines: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
+    tried("contexts")
     root = tmp_path_factory.mktemp("context")
     (root / "Dockerfile").write_text("FROM scratch\n")
     (root / ".dockerignore").write_bytes(b"\n".join(lines))
@@ -206,6 +208,7 @@ _NAMES = st.binary(min_size=1, max_size=60).filter(lambda name: not {0, 47} & se
 
 @given(names=st.sets(_NAMES, min_size=1, max_size=5))
 def test_any_name_counts_and_is_sent(names: set[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
+    tried("contexts")
     root = tmp_path_factory.mktemp("context")
     outside = root.parent / f"{root.name}.Dockerfile"
     outside.write_text("FROM scratch\n")

@@ -12,6 +12,7 @@ import pytest
 from tests.plugin.programs import image
 from tests.plugin.sandbox import Sandbox
 from tests.plugin.scenario import Scenario
+from tests.reliability import tried
 
 
 def a_named_pipe(context: Path) -> None:
@@ -182,6 +183,7 @@ def test_a_hostile_context_is_built_or_refused(case: Case, scenario: Scenario, s
     dockerfile = (context / "Dockerfile").rename(scenario.directory / "Dockerfile")
     dockerfile.write_text(f"FROM {sandbox.base}\nLABEL {sandbox.prefix}=1\nCOPY . /context/\n")
     case.make(context)
+    tried("contexts")
     build = {"context": str(context), "dockerfile": str(dockerfile)}
     update = scenario.up(lambda: image("img", sandbox.name("img"), build=build))
     assert "Traceback" not in update.messages

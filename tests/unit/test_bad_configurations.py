@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args, get_origin
 
@@ -18,6 +18,7 @@ from gix_engine import collisions
 from gix_engine.holdings import EngineInfo, Holdings
 from gix_model.problems import ConfigurationError
 from gix_model.settings import StackSettings
+from tests.reliability import tried
 from tests.unit.declared import environment
 
 NOTHING_VALID = st.one_of(
@@ -54,6 +55,7 @@ def test_each_made_up_file_is_refused_with_a_problem_for_every_mistake(made_up: 
     sections: dict[str, dict[str, Any]] = {}
     for section, values in made_up:
         sections.setdefault(section, {}).update(values)
+    tried("configurations")
     with pytest.raises(ConfigurationError) as caught:
         environment({f"gix:{section}": json.dumps(values) for section, values in sections.items()})
     told = str(caught.value)
@@ -153,6 +155,7 @@ def at(path: tuple[str, ...], value: str) -> dict[str, str]:
 
 def accept_or_refuse(config: Mapping[str, str]) -> None:
     """A file makes an environment that can be declared, or problems that a terminal can show. Else this raises."""
+    tried("configurations")
     refused, read = None, None
     try:
         read = environment(config, secret_keys=set(config))
@@ -174,11 +177,10 @@ def accept_or_refuse(config: Mapping[str, str]) -> None:
 
 @pytest.mark.parametrize("value", HOSTILE_VALUES, ids=range(len(HOSTILE_VALUES)))
 def test_a_hostile_value_at_any_key_is_taken_or_refused_and_never_a_traceback(
-    value: str, record_property: Callable[[str, object], None]
+    value: str,
 ) -> None:
     for path in KEYS:
         accept_or_refuse(at(path, value))
-    record_property("hostile configurations", len(KEYS))
 
 
 @settings(max_examples=2 * LEAST_TRIED, deadline=None)
@@ -196,6 +198,7 @@ def test_any_text_under_any_key_is_refused_and_never_a_traceback(config: dict[st
 @settings(max_examples=LEAST_TRIED, deadline=None)
 @given(st.sampled_from(["router", "images", "ledger", "services", "source", "prefix"]), JSON)
 def test_any_value_from_code_is_taken_or_refused_and_never_a_traceback(key: str, value: Any) -> None:
+    tried("configurations")
     with contextlib.suppress(ConfigurationError):
         configuration.of(**cast("StackArgs", {key: value}))
 

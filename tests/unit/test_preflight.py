@@ -15,6 +15,7 @@ from gix_engine import collisions, connection, holdings, machine
 from gix_engine.machine import Route
 from gix_model.environment import STACK_LABEL
 from gix_model.settings import EngineSettings
+from tests.reliability import tried
 from tests.unit.declared import environment
 
 LEAST_TRIED = 200
@@ -129,6 +130,7 @@ STATES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("state", STATES, ids=range(len(STATES)))
 def test_an_odd_engine_that_is_in_nobody_s_way_is_taken(state: dict[str, Any]) -> None:
+    tried("engines", 2)
     assert told(**state) == []
     assert told(UNPUBLISHED, local=True, **state) == []
 
@@ -221,6 +223,7 @@ CONFIGURATIONS = st.sampled_from(
 def test_any_records_of_an_engine_give_problems_or_none(
     config: dict[str, str], *, local: bool, info: Any, containers: Any, networks: Any, volume: Any
 ) -> None:
+    tried("engines")
     found = holdings.read(local=local, info=info, containers=containers, networks=networks, volume=volume)
     for problem in collisions.find(environment(config), found):
         assert str(problem).replace("\n", "").isprintable()

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ import gix_ledger
 from gix_ledger.archive import WORK_DIRECTORY
 from gix_ledger.helper import SWAP_REFUSED
 from gix_ledger.manifest import MANIFEST_NAME
+from tests.reliability import tried
 
 SCRIPT = Path(gix_ledger.__file__).with_name("swap.sh")
 COMMANDS = (
@@ -178,7 +179,7 @@ def test_a_restore_that_is_taken_back_gives_the_directory_its_attributes_back(vo
 
 @pytest.mark.parametrize("names", [(b"ledger.jsonl",), HOSTILE[:13]], ids=["plain", "hostile"])
 def test_cut_off_before_any_of_its_commands_it_loses_nothing_and_can_be_ended(
-    tmp_path: Path, deadly: Path, names: tuple[bytes, ...], record_property: Callable[[str, object], None]
+    tmp_path: Path, deadly: Path, names: tuple[bytes, ...]
 ) -> None:
     # Some names are in both, some in one of them, and some change from a file to a directory or back.
     old = OLD | {name: b"old of " + name for name in names[::2]} | {name + b"/x": b"old" for name in names[1::4]}
@@ -193,8 +194,8 @@ def test_cut_off_before_any_of_its_commands_it_loses_nothing_and_can_be_ended(
         shutil.rmtree(volume)
         if not was_cut_off:
             break
-    record_property("names", len({*old, *new}))
-    record_property("interrupted", len(outcomes) - 1)
+    tried("names", len({*old, *new}))
+    tried("interruptions", len(outcomes) - 1)
     assert len(outcomes) > 30
     # What was taken back comes first, then what was carried on: never one after the other's beginning.
     assert outcomes == sorted(outcomes)
@@ -206,9 +207,7 @@ def swaps(volume: Path, path: str) -> bool:
 
 
 @pytest.mark.parametrize("steps_of_swap", [6, 8, 1000], ids=["begun", "half way", "whole"])
-def test_settling_is_itself_cut_off_without_a_loss(
-    tmp_path: Path, deadly: Path, steps_of_swap: int, record_property: Callable[[str, object], None]
-) -> None:
+def test_settling_is_itself_cut_off_without_a_loss(tmp_path: Path, deadly: Path, steps_of_swap: int) -> None:
     for steps in itertools.count():
         volume = prepared(tmp_path / f"volume-{steps}", OLD, NEW)
         well(run(volume, "ready"))
@@ -219,7 +218,7 @@ def test_settling_is_itself_cut_off_without_a_loss(
         shutil.rmtree(volume)
         if not again:
             break
-    record_property("interrupted", steps)
+    tried("interruptions", steps)
     assert steps >= 9
 
 
@@ -248,23 +247,13 @@ def flat(tree: dict[bytes, bytes | Files]) -> Files:
     }
 
 
-@pytest.fixture(scope="module")
-def tried(record_testsuite_property: Callable[[str, object], None]) -> Iterator[set[bytes]]:
-    """Names that were tried, counted for the report at the end."""
-    names: set[bytes] = set()
-    yield names
-    record_testsuite_property("names on the volume", len(names))
-
-
 @settings(max_examples=100, deadline=None)
 @given(old=trees(), new=trees(), steps=st.integers(0, 60))
 @example(old=dict.fromkeys(HOSTILE, b"old"), new={}, steps=1000)
 @example(old={}, new=dict.fromkeys(HOSTILE, b"new"), steps=1000)
 @example(old={b"--help": b"old"}, new={b"--help/x": b"new"}, steps=1000)
-def test_whatever_the_names_it_is_all_old_or_all_new(
-    deadly: Path, tried: set[bytes], old: Files, new: Files, steps: int
-) -> None:
-    tried |= {*old, *new}
+def test_whatever_the_names_it_is_all_old_or_all_new(deadly: Path, old: Files, new: Files, steps: int) -> None:
+    tried("names", len({*old, *new}))
     with tempfile.TemporaryDirectory() as directory:
         volume = prepared(Path(directory) / "volume", old, new)
         if not cut_off(volume, deadly, steps):
