@@ -241,7 +241,7 @@ def run_refused(stack: StackUnderTest, cell: Cell) -> Outcome:
             command(stack)
             faults.append(f"{command.__name__} did not refuse it")
         except RefusedError as error:
-            if "marked for protection" not in str(error):
+            if "gix:ledger.protect = true" not in str(error):
                 faults.append(f"{command.__name__} fails for another reason: {error}")
     if identities(stack) != before:
         faults.append("something was recreated all the same")

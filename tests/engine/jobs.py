@@ -1,7 +1,9 @@
 """Jobs for a running stack, by the router's published port, and the ledger as it stands on the volume."""
 
+import io
 import json
 import socket
+import tarfile
 import time
 from typing import Any
 
@@ -50,9 +52,13 @@ def settle(stack: StackUnderTest, jobs: int) -> list[dict[str, Any]]:
 
 
 def ledger(stack: StackUnderTest) -> list[str]:
-    """The lines of the ledger, as the auction's container sees them on its volume."""
+    """The lines of the ledger, as the auction's container sees them on its volume.
+
+    They are copied out of the container: the output of `docker exec` loses its beginning now and then.
+    """
     container = stack.client.containers.get(f"{stack.prefix}-gix-auction")
-    result = container.exec_run(["cat", "/data/ledger.jsonl"])
-    assert result.exit_code == 0, result.output
-    assert isinstance(result.output, bytes)
-    return result.output.decode().splitlines()
+    stream, _ = container.get_archive("/data/ledger.jsonl")
+    with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+        content = archive.extractfile("ledger.jsonl")
+        assert content is not None
+        return content.read().decode().splitlines()

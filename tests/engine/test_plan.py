@@ -152,7 +152,7 @@ def test_given_a_secret_changed_the_plan_says_so_and_shows_nothing_of_it(stack: 
 
 
 def test_given_another_ledger_and_a_service_less_data_is_at_risk_and_no_step_is_missing(stack: StackUnderTest) -> None:
-    with for_now(stack, ledger={"volume": "other-data", "protect": True}, services=["router", "auction"]):
+    with for_now(stack, ledger={"volume": "other-data"}, services=["router", "auction"]):
         shown = gixctl(stack, "plan", "--markdown")
         plan = planned(stack)
         steps = sum(count for kind, count in stack.preview().changes.items() if kind != "same")
