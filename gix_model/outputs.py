@@ -35,7 +35,7 @@ class ServiceOutputs(Outputs):
     """Name of the image."""
     digest: str
     """REPOSITORY@sha256:... if a registry has the image, otherwise its id."""
-    endpoint: str | None
+    endpoint: str | None = None
     """HOST:PORT that the host publishes; None if the service is not published."""
     address: str
     """HOST:PORT inside the network."""
@@ -67,8 +67,8 @@ class StackOutputs(Outputs):
     services: dict[ServiceName, ServiceOutputs]
     """The services that run, by name."""
     network: NetworkOutputs
-    volume: str | None
-    """Name of the ledger's volume; None if the auction does not run."""
+    volume: str | None = None
+    """Name of the ledger's volume; None if the auction does not run. Pulumi exports no output that is None."""
     versions: VersionOutputs
     scan: ScanOutputs = ScanOutputs()
     label: str

@@ -80,7 +80,7 @@ def _compare(
     replace = replace or prop.force_new
     if _unstated(new):
         yield path, _kind(PropertyDiffKind.DELETE, replace=replace)
-    elif is_zero(old):
+    elif _unstated(old):
         yield path, _kind(PropertyDiffKind.ADD, replace=replace)
     elif isinstance(old, dict) and isinstance(new, dict):
         for key, sub in _fields(prop, old, new).items():

@@ -24,7 +24,7 @@ from offline.docker_plugin.values import (
     to_properties,
 )
 
-_ALWAYS_SECRET: Final = "registryAuth"  # noqa: S105 - the name of an input
+_LOGINS: Final = "registryAuth"
 
 
 class DockerProvider(sdk.Provider):
@@ -35,12 +35,12 @@ class DockerProvider(sdk.Provider):
         self._engine = Engine(Connection())
 
     async def check_config(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
-        """See that every input of the provider can be taken; log-ins become secrets."""
+        """See that every input of the provider can be taken; log-ins with a password become secrets."""
         failures = [
             sdk.CheckFailure(problem.path, problem.reason) for problem in config_problems(to_plain(request.new_inputs))
         ]
         inputs = {
-            name: value.with_secret(value.is_secret or name == _ALWAYS_SECRET)
+            name: value.with_secret(value.is_secret or (name == _LOGINS and "password" in str(value.value)))
             for name, value in request.new_inputs.items()
         }
         return sdk.CheckResponse(inputs=inputs, failures=failures)

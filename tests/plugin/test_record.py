@@ -109,6 +109,7 @@ def test_values_are_recorded_in_the_form_in_which_the_official_plugin_reads_them
         ports = [{"internal": internal, "external": external[internal], "ip": "127.0.0.1"} for internal in (8080, 80)]
         container(sandbox, "ports", ports=ports)
         container(sandbox, "logs", log_driver="json-file")
+        container(sandbox, "order", envs=["B=1", "A=2"])
 
     external = {8080: free_port(), 80: free_port()}
     update = scenario.up(program)
@@ -119,6 +120,7 @@ def test_values_are_recorded_in_the_form_in_which_the_official_plugin_reads_them
     assert outputs["address"]["hosts"] == [{"host": "a", "ip": "::1"}]
     assert outputs["duration"]["healthcheck"]["interval"] == "1m30s"
     assert [port["internal"] for port in outputs["ports"]["ports"]] == [80, 8080]
+    assert outputs["order"]["envs"] == ["A=2", "B=1"]
     assert (outputs["logs"]["logOpts"], outputs["logs"]["wait"]) == (None, False)
 
     differing = {"whole": "replace", "trailing": "replace", "another": "replace", "duration": "update"}

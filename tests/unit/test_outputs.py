@@ -36,6 +36,14 @@ def test_outputs_of_a_later_program_are_read_as_far_as_they_are_known() -> None:
     assert StackOutputs.read(stack_outputs().model_dump(by_alias=True) | {"edge": {}}) == stack_outputs()
 
 
+def test_an_output_that_is_none_need_not_be_there() -> None:
+    exported = stack_outputs().model_dump(by_alias=True)
+    del exported["volume"]
+    del exported["services"]["router"]["endpoint"]
+    read = StackOutputs.read(exported)
+    assert (read.volume, read.services["router"].endpoint) == (None, None)
+
+
 def test_outputs_of_something_else_are_refused() -> None:
     with pytest.raises(ValueError, match="services"):
         StackOutputs.read({"label": "gix/dev"})

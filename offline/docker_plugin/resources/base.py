@@ -1,5 +1,6 @@
 """What every resource type does, and what most of them do alike."""
 
+import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
@@ -10,7 +11,7 @@ from offline.docker_plugin.diff import Changes, changes, replaced_properties, sa
 from offline.docker_plugin.engine import Engine
 from offline.docker_plugin.errors import PluginError
 from offline.docker_plugin.log import Log
-from offline.docker_plugin.schema import Problem, ResourceSchema, problems, with_defaults
+from offline.docker_plugin.schema import Kind, Problem, Prop, ResourceSchema, problems, with_defaults
 from offline.docker_plugin.values import DEFAULTS, UNKNOWN, Props, Value, is_zero
 
 _REMOVAL_TIMEOUT_SECONDS: Final = 30.0
@@ -101,7 +102,7 @@ class Resource(ABC):
         outputs.update(dict.fromkeys(self.schema.outputs, UNKNOWN) if old_outputs is None else old_outputs)
         for name, prop in self.schema.inputs.items():
             if name in inputs:
-                outputs[name] = without_defaults(inputs[name])
+                outputs[name] = _in_order(prop, without_defaults(inputs[name]))
             elif not prop.computed and prop.supported:
                 outputs[name] = None
             elif old_outputs is None:
@@ -194,3 +195,14 @@ def remove_when_free(what: str, remove: Callable[[], None], *, busy: str) -> Non
             time.sleep(_REMOVAL_POLL_SECONDS)
         else:
             return
+
+
+def _in_order(prop: Prop, value: Value) -> Value:
+    """Sort a set of texts, or of objects of texts, as the official plugin records it; the program's order is lost."""
+    if prop.kind is Kind.SET and isinstance(value, list) and all(map(_is_of_texts, value)):
+        return sorted(value, key=lambda item: json.dumps(item, sort_keys=True))
+    return value
+
+
+def _is_of_texts(item: Value) -> bool:
+    return all(isinstance(each, str) for each in (item.values() if isinstance(item, dict) else [item]))
