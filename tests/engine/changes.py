@@ -156,8 +156,14 @@ def pulumi(stack: StackUnderTest, *arguments: str) -> str:
 
 def preview(stack: StackUnderTest) -> dict[str, Planned]:
     """What `pulumi preview --json` says of every resource that it does not leave as it is."""
-    steps = [step for step in json.loads(pulumi(stack, "preview", "--json"))["steps"] if step["op"] not in _UNCHANGED]
+    steps = [step for step in json.loads(pulumi(stack, "preview", "--json"))["steps"] if _acts(step)]
     return {step["urn"].rpartition("::")[2]: _planned(step) for step in steps}
+
+
+def _acts(step: Mapping[str, Any]) -> bool:
+    """Whether a step does something on the engine: a component is a record of Pulumi's alone."""
+    is_component = step["urn"].split("::")[2].rpartition("$")[2].startswith("gix:")
+    return step["op"] not in _UNCHANGED and not is_component
 
 
 def _planned(step: dict[str, Any]) -> Planned:
@@ -182,7 +188,7 @@ def up(stack: StackUnderTest, *arguments: str) -> frozenset[str]:
     """Run `pulumi up`; the names of the resources that it did something to."""
     events = map(json.loads, pulumi(stack, "up", "--yes", "--skip-preview", "--json", *arguments).splitlines())
     steps = [event["resourcePreEvent"]["metadata"] for event in events if "resourcePreEvent" in event]
-    return frozenset(step["urn"].rpartition("::")[2] for step in steps if step["op"] not in _UNCHANGED)
+    return frozenset(step["urn"].rpartition("::")[2] for step in steps if _acts(step))
 
 
 def identities(stack: StackUnderTest) -> dict[str, str]:

@@ -293,7 +293,7 @@ def test_logs_of_all_services_are_put_together_by_time(platform: StackUnderTest)
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["--grep", "("], 2, "( is no regular expression"),
+        (["--grep", "("], 2, "( is not a regular expression"),
         (["--since", "yesterday"], 2, "yesterday is no time"),
         (["broker"], 1, "the stack runs no service broker; it runs router, auction, enclave"),
     ],
