@@ -18,6 +18,7 @@ ELSEWHERE = {
     "make test": "is what runs this test",
     "make check": "runs before this test in make test",
     "make test-unit": "is a part of make test",
+    "make docs": "is what tests/unit/test_site.py does",
 }
 """Commands that are not run here, and why."""
 
