@@ -19,6 +19,10 @@ Hold = Literal["pause", "stop"]
 """How the auction is kept from writing: frozen between two instructions, or ended with its own signal."""
 
 
+_PAUSE_TRIES = 5
+_CANNOT_FREEZE = "unable to freeze"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """Work on a ledger: `container` is the helper, created and not started."""
@@ -54,12 +58,19 @@ class Work:
         raise LedgerError(f"{self.ledger.container} is {state} now, and was not a moment ago; try again")
 
     def _pause(self) -> bool:
-        try:
-            self.client.api.pause(self.ledger.container)
-        except APIError as error:
-            if self.state() not in writers.ACTIVE:
-                return False
-            raise LedgerError(f"{self.ledger.container} can't be paused: {error.explanation}; try again") from error
+        for tries_left in reversed(range(_PAUSE_TRIES)):
+            try:
+                self.client.api.pause(self.ledger.container)
+            except APIError as error:
+                if self.state() not in writers.ACTIVE:
+                    return False
+                # On a busy machine the runtime cannot freeze a container in which a process is just being started.
+                if not (tries_left and _CANNOT_FREEZE in str(error.explanation)):
+                    raise LedgerError(
+                        f"{self.ledger.container} can't be paused: {error.explanation}; try again"
+                    ) from error
+            else:
+                break
         return True
 
     def state(self) -> str | None:

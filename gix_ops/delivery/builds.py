@@ -14,6 +14,9 @@ from gix_ops.resources import IMAGE
 
 LAST_LINES = 25
 
+_TRIES = 3
+_SILENT_LINES = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class FailedBuild:
@@ -46,20 +49,28 @@ def _build(directory: Path, build: dict[str, Any]) -> str:
         command += [f"--{option}", build[option]] if build.get(option) else []
     for name, value in (build.get("args") or {}).items():
         command += ["--build-arg", f"{name}={value}"]
-    try:
-        done = subprocess.run(
-            [*command, str(build["context"])],
-            cwd=directory,
-            env=os.environ | {"DOCKER_BUILDKIT": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except FileNotFoundError:
-        raise StackError(f"there is no {command[0]} command to build with; make setup provides one") from None
-    return _last_words(done.stdout) if done.returncode else ""
+    words = ""
+    for _ in range(_TRIES):
+        try:
+            done = subprocess.run(
+                [*command, str(build["context"])],
+                cwd=directory,
+                env=os.environ | {"DOCKER_BUILDKIT": "1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+        except FileNotFoundError:
+            raise StackError(f"there is no {command[0]} command to build with; make setup provides one") from None
+        if not done.returncode:
+            return ""
+        words = _last_words(done.stdout)
+        # BuildKit now and then loses what a step printed that fails at once: its name and its error are left.
+        if len(words.splitlines()) > _SILENT_LINES:
+            break
+    return words
 
 
 def _last_words(output: str) -> str:

@@ -1,18 +1,22 @@
 """What a restore refuses before it asks the engine, and how long its watcher tries where no engine answers."""
 
+import contextlib
 import io
 import sys
 import tarfile
 import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from docker.errors import APIError
 
 from gix_ledger import guard
 from gix_ledger.errors import LedgerError
 from gix_ledger.ledger import Ledger
 from gix_ledger.restore import restore
+from gix_ledger.work import Work
 from gix_model.settings import EngineSettings
 
 NOBODY = EngineSettings.model_validate({"host": "unix:///nobody/listens/here.sock"})
@@ -91,3 +95,42 @@ def test_a_watcher_tries_for_a_day_and_not_for_ever(ledger: Ledger, monkeypatch:
     assert waited[0] == 0
     assert max(waited) == 30
     assert 24 * 3600 < sum(waited) < 25 * 3600
+
+
+class Freezing:
+    """An engine that cannot freeze a container for the first `failures` times."""
+
+    def __init__(self, failures: int, explanation: str) -> None:
+        self.failures, self.explanation, self.asked = failures, explanation, 0
+
+    def pause(self, _container: str) -> None:
+        self.asked += 1
+        if self.asked <= self.failures:
+            raise APIError("refused", explanation=self.explanation)
+
+
+@pytest.mark.parametrize(
+    ("failures", "explanation", "asked", "is_paused"),
+    [
+        (0, "", 1, True),
+        (4, "OCI runtime pause failed: unable to freeze: unknown", 5, True),
+        (9, "OCI runtime pause failed: unable to freeze: unknown", 5, False),
+        (1, "no such container", 1, False),
+    ],
+)
+def test_a_pause_that_the_runtime_cannot_make_now_is_tried_again(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, failures: int, explanation: str, asked: int, *, is_paused: bool
+) -> None:
+    engine = Freezing(failures, explanation)
+    monkeypatch.setattr(Work, "state", lambda _work: "running")
+    work = Work(
+        client=cast("Any", SimpleNamespace(api=engine)),
+        ledger=ledger,
+        container=cast("Any", None),
+        how="pause",
+        owed="unpause",
+        id="work",
+    )
+    with contextlib.nullcontext() if is_paused else pytest.raises(LedgerError, match="can't be paused"):
+        assert work._pause()
+    assert engine.asked == asked
