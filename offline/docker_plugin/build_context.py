@@ -130,8 +130,8 @@ def _entry(name: str, mode: int, content: bytes) -> bytes:
 def _content_digest(path: Path, mode: int) -> bytes:
     if stat.S_ISLNK(mode):
         return hashlib.sha256(os.fsencode(link_target(path))).digest()
-    # Whoever opens a named pipe waits for its other end.
-    return _file_digest(path) if stat.S_ISREG(mode) else hashlib.sha256().digest()
+    # Whoever opens a named pipe waits for its other end; a socket cannot be opened, and so is refused.
+    return _file_digest(path) if stat.S_ISREG(mode) or stat.S_ISSOCK(mode) else hashlib.sha256().digest()
 
 
 def _file_digest(path: Path) -> bytes:
