@@ -12,6 +12,9 @@ from offline.docker_plugin.errors import PluginError
 
 _ESCAPED: Final = ".+()|{}$"
 _MAX_PATTERN_BYTES: Final = 64 * 1024
+_CHARACTER: Final = r"(?:\\.|[^\]\\-])"
+_VALID: Final = re.compile(rf"(?:\\.|[^\[\\]|\[\^?(?:{_CHARACTER}(?:-{_CHARACTER})?)+\])+", re.DOTALL)
+"""As Go's filepath.Match: brackets are closed and hold characters and ranges, and a backslash is before something."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,16 @@ def _patterns(lines: Sequence[str]) -> Iterator[_Pattern]:
         words = "" if line.startswith("#") else line.strip()
         excepts = words.startswith("!")
         path = words.removeprefix("!").strip()
+        if words and not _VALID.fullmatch(path):
+            shown = os.fsencode(words).decode(errors="replace")
+            raise PluginError(f"unable to parse the ignore file: syntax error in pattern {shown!r}")
         if path:
             path = re.sub(r"^/+(?=.)", "", posixpath.normpath(path))
             try:
                 yield _Pattern(excepts, _compiled(path))
             except re.error as error:
                 shown = os.fsencode(words).decode(errors="replace")
-                raise PluginError(f"a pattern of the ignore file is not valid: {shown!r}: {error}") from error
+                raise PluginError(f"unable to parse the ignore file: syntax error in pattern {shown!r}") from error
 
 
 def _compiled(path: str) -> re.Pattern[str]:
