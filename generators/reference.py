@@ -22,7 +22,7 @@ _INTRODUCTION = """\
 
 Every key of a stack's file, `Pulumi.<stack>.yaml`. Made from the models in `gix_model/settings.py` by
 `make generate`; change it there. Set a key with `pulumi config set --path 'gix:router.rustLog' debug`, and a secret
-one with `--secret` besides. All problems of a file are reported at once, each with key, value, limit and way out,
+one with `--secret` besides. All problems of a file are reported at once, each with key, value, limit and fix,
 before anything is touched.
 
 Only `gix:registry.password` and the variables in `secretEnvironment` take secrets, and they take nothing else. A

@@ -67,7 +67,7 @@ def _build(directory: Path, build: dict[str, Any]) -> str:
         if not done.returncode:
             return ""
         words = _last_words(done.stdout)
-        # BuildKit now and then loses what a step printed that fails at once: its name and its error are left.
+        # Under load the output was seen without what the failed step printed: its name and its error alone were left.
         if len(words.splitlines()) > _SILENT_LINES:
             break
     return words

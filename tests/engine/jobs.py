@@ -54,7 +54,7 @@ def settle(stack: StackUnderTest, jobs: int) -> list[dict[str, Any]]:
 def ledger(stack: StackUnderTest) -> list[str]:
     """The lines of the ledger, as the auction's container sees them on its volume.
 
-    They are copied out of the container: the output of `docker exec` loses its beginning now and then.
+    They are copied out of the container: the output of `docker exec` was once seen without its beginning.
     """
     container = stack.client.containers.get(f"{stack.prefix}-gix-auction")
     stream, _ = container.get_archive("/data/ledger.jsonl")
