@@ -2,7 +2,8 @@
 
 A test calls `tried(KIND)` for each hostile input, before the input meets the code. The count travels in the test's
 report, so that it survives parallel workers. `python -m tests.reliability --write` runs the tests of every kind and
-writes the table; it writes nothing when one of them fails.
+writes the table; it writes nothing when one of them fails. Further arguments are those of pytest, in place of the files
+with these tests: `python -m tests.reliability --write --numprocesses 3 --dist loadfile tests` runs every test.
 """
 
 import sys
@@ -125,8 +126,9 @@ def main() -> int:
     """Run the tests of every kind, and write the document's table from what they tried."""
     tally = Tally()
     files = sorted({file for kind in KINDS.values() for file in kind.files})
-    code = pytest.main(["-q", *files], plugins=[tally])
-    if code or tally.failed:
+    given = [argument for argument in sys.argv[1:] if argument != "--write"]
+    code = pytest.main(given or ["-q", *files], plugins=[tally])
+    if code or tally.failed or tally.inputs.keys() != KINDS.keys():
         return 1
     before, _, rest = DOCUMENT.read_text().partition(_BEGIN)
     after = rest.partition(_END)[2]
