@@ -2,7 +2,7 @@
 
 In the program of another project:
 
-    environment = configuration.of(source="../gix", router={"rust_log": "debug", "host_port": 6001})
+    environment = configuration.from_code(source="../gix", router={"rust_log": "debug", "host_port": 6001})
     preflight.check(environment)
     platform = GixPlatform("gix", environment)
 """

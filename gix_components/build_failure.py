@@ -85,7 +85,7 @@ def explain(environment: Environment, build: ImageBuild) -> str:
     """Repeat `build`, and give the last lines that its failed step printed; where that fails, how to see them."""
     try:
         client = connection.connect(environment.settings.engine, environment.directory)
-        failure = _Failure.of(_trace(client.api, environment.directory, build))
+        failure = _Failure.read(_trace(client.api, environment.directory, build))
     except (DockerException, RequestException, OSError, ValueError) as error:
         return f"The failed step's output can't be shown ({error}). To see the build: {build.command}"
     if failure is None:
@@ -102,7 +102,7 @@ class _Failure:
     lines: list[str]
 
     @classmethod
-    def of(cls, messages: Iterable[dict[str, object]]) -> "_Failure | None":
+    def read(cls, messages: Iterable[dict[str, object]]) -> "_Failure | None":
         """Read a build's messages; None where it succeeds."""
         printed: defaultdict[bytes, bytes] = defaultdict(bytes)
         failed = b""

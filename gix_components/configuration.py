@@ -35,7 +35,7 @@ def load() -> Environment:
         raise ConfigurationError(error.where, error.problems) from None
 
 
-def of(**settings: Unpack[StackArgs]) -> Environment:
+def from_code(**settings: Unpack[StackArgs]) -> Environment:
     """The environment of the running stack with settings from code, under the rules that a file has.
 
     `source` and other relative paths start at the program's directory. GIX_BUILDER_BASE and GIX_RUNTIME_BASE are the

@@ -27,15 +27,15 @@ class ImageHandle:
 class ServiceImages(pulumi.ComponentResource):
     """The image of every service that runs. Without all of them, the update fails before any container."""
 
-    images: Mapping[ServiceName, ImageHandle]
+    by_service: Mapping[ServiceName, ImageHandle]
     """The images by service."""
 
     def __init__(self, name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gix:docker:Images", name, None, opts)
         self._failures = BuildFailures(environment)
         make = self._build if environment.builds else self._pull
-        self.images = {spec.name: make(f"{name}-{spec.name}", environment, spec) for spec in environment.specs}
-        self.register_outputs({"digests": {service: image.digest for service, image in self.images.items()}})
+        self.by_service = {spec.name: make(f"{name}-{spec.name}", environment, spec) for spec in environment.specs}
+        self.register_outputs({"digests": {service: image.digest for service, image in self.by_service.items()}})
 
     def _build(self, name: str, environment: Environment, spec: ServiceSpec) -> ImageHandle:
         settings = environment.settings.images

@@ -5,9 +5,9 @@ from typing import Any
 import pulumi
 import pulumi_docker
 
-from gix_components.health import explain_failure
+from gix_components.container_failure import explain_failure
 from gix_components.images import ServiceImages
-from gix_components.ledger import LedgerVolume
+from gix_components.ledger_volume import LedgerVolume
 from gix_components.network import ServiceNetwork
 from gix_components.provider import provider
 from gix_components.service import Service
@@ -46,7 +46,7 @@ class GixPlatform(pulumi.ComponentResource):
         self.ledger = None
         if any(spec.keeps_ledger for spec in environment.specs):
             # A build may take long and fail: the backup of a ledger that gives way would grow old meanwhile.
-            built = [image.id for image in self.images.images.values()]
+            built = [image.id for image in self.images.by_service.values()]
             self.ledger = LedgerVolume(f"{name}-ledger", environment, after=built, opts=children)
         # A network that is replaced takes the containers with it, so the ledger is saved first. What is taken over
         # serves until everything is built that takes its place.
@@ -63,7 +63,7 @@ class GixPlatform(pulumi.ComponentResource):
                 f"{name}-{spec.name}",
                 environment,
                 spec,
-                image=self.images.images[spec.name],
+                image=self.images.by_service[spec.name],
                 network=self.network.network_name,
                 volume=self.ledger.volume_name if self.ledger and spec.keeps_ledger else None,
                 hooks=pulumi.ResourceHookBinding.merge(clear_the_way, explain),
@@ -75,8 +75,8 @@ class GixPlatform(pulumi.ComponentResource):
             services={
                 service: ServiceOutputs.export(
                     container=each.container_name,
-                    image=self.images.images[service].name,
-                    digest=self.images.images[service].digest,
+                    image=self.images.by_service[service].name,
+                    digest=self.images.by_service[service].digest,
                     endpoint=each.endpoint,
                     address=each.address,
                 )

@@ -18,7 +18,7 @@ def check(environment: Environment) -> None:
     try:
         client = connection.connect(environment.settings.engine, environment.directory)
         holdings = collisions.observe(client, environment)
-        occupants = Occupants.of(client, environment).names if environment.settings.take_over else []
+        occupants = Occupants.find(client, environment).names if environment.settings.take_over else []
     except (DockerException, OSError, ValueError) as error:
         raise PreflightError("Docker engine", [collisions.unreachable(environment, error)]) from None
     if not holdings.local:

@@ -17,7 +17,7 @@ from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding, Resource
 from gix_engine import connection
 from gix_ledger import backup
 from gix_ledger.errors import LedgerError
-from gix_ledger.ledger import Ledger
+from gix_ledger.location import LedgerLocation
 from gix_model import __version__
 from gix_model.catalog import CATALOG
 from gix_model.environment import HELPER_LABEL, SERVICE_LABEL, STACK_LABEL, Environment
@@ -35,7 +35,7 @@ class Place:
     engine: EngineSettings
 
     @classmethod
-    def of(cls, environment: Environment) -> "Place":
+    def configured(cls, environment: Environment) -> "Place":
         """The place that a stack's configuration names."""
         settings = environment.settings
         return cls(
@@ -67,7 +67,7 @@ def save_predecessor(name: str, environment: Environment) -> ResourceHookBinding
 
     A preview makes the same checks, and takes no backup.
     """
-    now = Place.of(environment)
+    now = Place.configured(environment)
 
     def save(args: ResourceHookArgs) -> None:
         before = now.before(args)
@@ -157,7 +157,7 @@ def _take_backup(client: docker.DockerClient, place: Place, environment: Environ
             f"other containers have the volume {place.volume} too: {', '.join(others)}; they are not paused, so that "
             "the backup may miss what they write meanwhile"
         )
-    ledger = Ledger(
+    ledger = LedgerLocation(
         engine=place.engine,
         directory=environment.directory,
         label=environment.label,

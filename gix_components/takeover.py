@@ -25,7 +25,7 @@ class Occupants:
     networks: list[Network]
 
     @classmethod
-    def of(cls, client: docker.DockerClient, environment: Environment) -> "Occupants":
+    def find(cls, client: docker.DockerClient, environment: Environment) -> "Occupants":
         """Ask the engine; raises docker.errors.DockerException where it does not answer."""
         names = {environment.name(spec.container) for spec in environment.specs}
         network = environment.name(environment.settings.network.name)
@@ -62,7 +62,7 @@ def take_over(name: str, environment: Environment) -> ResourceHookBinding:
     def clear(_args: ResourceHookArgs) -> None:
         with one_at_a_time:
             client = connection.connect(environment.settings.engine, environment.directory)
-            occupants = Occupants.of(client, environment)
+            occupants = Occupants.find(client, environment)
             for container in occupants.containers:
                 pulumi.log.info(f"stopping and removing the container {container.name}, whose place this stack takes")
                 container.stop(timeout=environment.longest_grace_seconds)

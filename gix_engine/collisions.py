@@ -33,7 +33,7 @@ _HOLDERS = frozenset({"backup", "restore"})
 
 def observe(client: docker.DockerClient, environment: Environment) -> Holdings:
     """What the engine of a stack holds; raises DockerException or OSError where it does not answer."""
-    return Holdings.of(
+    return Holdings.observe(
         client,
         local=connection.is_local(environment.settings.engine),
         volume=environment.name(environment.settings.ledger.volume),
@@ -46,7 +46,7 @@ def find(environment: Environment, holdings: Holdings) -> list[Problem]:
 
     A backup or restore at work is not among it: it ends by itself.
     """
-    return [problem for look in _LOOKS for problem in look(environment, holdings)]
+    return [problem for look in _CHECKS for problem in look(environment, holdings)]
 
 
 def unreachable(environment: Environment, error: Exception) -> Problem:
@@ -55,7 +55,7 @@ def unreachable(environment: Environment, error: Exception) -> Problem:
     return Problem(
         subject=f"gix:engine.host = {environment.settings.engine.host or '(not set)'}",
         limit=f"no engine answers at {host}: {_one_line(error)}",
-        way_out="start it (systemctl start docker, or: make setup), or point gix:engine.host at one that runs",
+        fix="start it (systemctl start docker, or: make setup), or point gix:engine.host at one that runs",
     )
 
 
@@ -87,21 +87,21 @@ def _version(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
         return
     if release < OLDEST_ENGINE:
         oldest = ".".join(map(str, OLDEST_ENGINE))
-        yield Problem(subject=f"engine {text}", limit=f"is older than {oldest}", way_out="bring it up to date")
+        yield Problem(subject=f"engine {text}", limit=f"is older than {oldest}", fix="bring it up to date")
     for name, service in environment.services.items():
         # An engine that ignores it shows none of it either, so that every refresh would find a difference.
         if service.health_check.start_interval is not None and release < ENGINE_WITH_START_INTERVAL:
             yield Problem(
                 subject=f"gix:{name}.healthCheck.startInterval = {service.health_check.start_interval}",
                 limit=f"the engine, {text}, is older than 25 and ignores it",
-                way_out="leave it out, and set a short interval instead",
+                fix="leave it out, and set a short interval instead",
             )
         new = _NEW_CAPABILITIES.intersection(service.drop_capabilities)
         if new and release < ENGINE_WITH_NEW_CAPABILITIES:
             yield Problem(
                 subject=f"gix:{name}.dropCapabilities = {', '.join(sorted(new))}",
                 limit=f"the engine, {text}, is older than 23 and refuses it",
-                way_out="leave it out: a container does not have it by default",
+                fix="leave it out: a container does not have it by default",
             )
 
 
@@ -114,7 +114,7 @@ def _disk(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
         yield Problem(
             subject=f"{root}: {free // 2**20} MiB free",
             limit=f"a build needs {LEAST_FREE_DISK_BYTES // 2**20} MiB: there is no space left on the engine's disk",
-            way_out="free some: docker system df shows what takes it, docker builder prune empties the build cache",
+            fix="free some: docker system df shows what takes it, docker builder prune empties the build cache",
         )
 
 
@@ -125,13 +125,13 @@ def _limits(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
             yield Problem(
                 subject=f"gix:{name}.cpus = {service.cpus:g}",
                 limit=f"the engine has {cpus}",
-                way_out=f"write {cpus} or less",
+                fix=f"write {cpus} or less",
             )
         if service.memory is not None and memory is not None and units.mebibytes(service.memory) > memory // 2**20:
             yield Problem(
                 subject=f"gix:{name}.memory = {service.memory}",
                 limit=f"the engine's machine has {memory // 2**20}MiB, so that this limits nothing",
-                way_out=f"write {memory // 2**20}MiB or less, or leave it out for no limit",
+                fix=f"write {memory // 2**20}MiB or less, or leave it out for no limit",
             )
 
 
@@ -143,7 +143,7 @@ def _container_names(environment: Environment, holdings: Holdings) -> Iterator[P
                 yield Problem(
                     subject=f"container {name} ({container.state or 'in an unknown state'})",
                     limit=f"is there already, made by {_held_by(container.labels)}",
-                    way_out="set gix:takeOver to true to remove it (volumes stay), or gix:prefix to run beside it",
+                    fix="set gix:takeOver to true to remove it (volumes stay), or gix:prefix to run beside it",
                 )
 
 
@@ -159,7 +159,7 @@ def _network(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
             yield Problem(
                 subject=f"network {name}",
                 limit=f"is there already, made by {_held_by(network.labels)}",
-                way_out="set gix:takeOver to true to remove it, or gix:network.name or gix:prefix to run beside it",
+                fix="set gix:takeOver to true to remove it, or gix:network.name or gix:prefix to run beside it",
             )
             continue
         for subnet in network.subnets:
@@ -167,7 +167,7 @@ def _network(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
                 yield Problem(
                     subject=f"gix:network.subnet = {settings.subnet}",
                     limit=f"overlaps {subnet} of {network.name or 'a network'}, made by {_held_by(network.labels)}",
-                    way_out="set it to a range that is free, e.g. 172.29.0.0/16",
+                    fix="set it to a range that is free, e.g. 172.29.0.0/16",
                 )
 
 
@@ -182,7 +182,7 @@ def _routes(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
             yield Problem(
                 subject=f"gix:network.subnet = {wanted}",
                 limit=f"overlaps this machine's route to {route.network} by {route.device}",
-                way_out="set it to a range that is free, e.g. 172.29.0.0/16",
+                fix="set it to a range that is free, e.g. 172.29.0.0/16",
             )
 
 
@@ -197,7 +197,7 @@ def _volume(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
             yield Problem(
                 subject="gix:ledger.adopt = true",
                 limit=f"there is no volume {name} to take over",
-                way_out="set gix:ledger.volume to the one that is meant, or leave adopt out to begin a new ledger",
+                fix="set gix:ledger.volume to the one that is meant, or leave adopt out to begin a new ledger",
             )
         return
     if _is_ours(environment, holdings.volume_labels):
@@ -207,14 +207,14 @@ def _volume(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
             subject=f"gix:ledger.volume = {settings.volume}",
             limit=f"the volume {name} is the ledger of {_held_by(holdings.volume_labels)}, "
             "and two stacks must not share one",
-            way_out="set it to another name; gixctl backup and gixctl restore move the ledger, "
+            fix="set it to another name; gixctl backup and gixctl restore move the ledger, "
             "and pulumi stack rename gives a renamed stack its name back",
         )
     elif not settings.adopt:
         yield Problem(
             subject=f"volume {name}",
             limit=f"is there already, made by {_held_by(holdings.volume_labels)}",
-            way_out="set gix:ledger.adopt to true to take it over with its data, or gix:ledger.volume to another name",
+            fix="set gix:ledger.adopt to true to take it over with its data, or gix:ledger.volume to another name",
         )
     else:
         yield from _other_writers(environment, holdings, name)
@@ -231,7 +231,7 @@ def _protected_without_auction(environment: Environment, holdings: Holdings) -> 
         yield Problem(
             subject=f"gix:services = {environment.settings.services}",
             limit="leaves the auction out, whose ledger is protected (gix:ledger.protect = true)",
-            way_out="add the auction, set gix:ledger.protect to false, run pulumi up, and then leave the auction out; "
+            fix="add the auction, set gix:ledger.protect to false, run pulumi up, and then leave the auction out; "
             "the volume stays",
         )
 
@@ -247,7 +247,7 @@ def _other_writers(environment: Environment, holdings: Holdings, volume: str) ->
             yield Problem(
                 subject=f"gix:ledger.volume = {environment.settings.ledger.volume}",
                 limit=f"the container {name} ({container.state}) has the volume {volume} open for writing",
-                way_out=f"stop it before the auction starts on the same ledger: docker stop {name}",
+                fix=f"stop it before the auction starts on the same ledger: docker stop {name}",
             )
 
 
@@ -271,7 +271,7 @@ def _addresses(environment: Environment, holdings: Holdings) -> Iterator[Problem
             yield Problem(
                 subject=f"{service}.bindAddress = {address}",
                 limit="this machine has no such address",
-                way_out="write 0.0.0.0 for all, 127.0.0.1 for this machine alone, or an address that `ip addr` shows",
+                fix="write 0.0.0.0 for all, 127.0.0.1 for this machine alone, or an address that `ip addr` shows",
             )
 
 
@@ -284,7 +284,7 @@ def helpers(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
             yield Problem(
                 subject=f"container {container.names[0] if container.names else '(no name)'} ({container.state})",
                 limit=f"is of a {verb} of the ledger that is at work, or was cut off",
-                way_out="wait for its end; if none is at work: gixctl doctor --fix",
+                fix="wait for its end; if none is at work: gixctl doctor --fix",
             )
 
 
@@ -292,16 +292,16 @@ def _ports(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
     wanted = {environment.name(spec.container) for spec in environment.specs}
     for key, address, port in _published(environment):
         subject = f"{key} = {port}"
-        way_out = f"stop the holder, or set {key} to another port"
+        fix = f"stop the holder, or set {key} to another port"
         holder = _container_on(holdings, address, port)
         if holder is not None:
             # A holder that bears one of the stack's own names has been told of already, or is taken over.
             if not (wanted.intersection(holder.names) or _is_ours(environment, holder.labels)):
                 name = next(iter(holder.names), "without a name")
-                yield Problem(subject=subject, limit=f"is held by the container {name}", way_out=way_out)
+                yield Problem(subject=subject, limit=f"is held by the container {name}", fix=fix)
         elif holdings.local and machine.is_taken(address, port):
             yield Problem(
-                subject=subject, limit="is held by a process of this machine", way_out=f"find it: ss -ltnp; {way_out}"
+                subject=subject, limit="is held by a process of this machine", fix=f"find it: ss -ltnp; {fix}"
             )
 
 
@@ -323,7 +323,7 @@ def _container_on(holdings: Holdings, address: str, port: int) -> HeldContainer 
     return None
 
 
-_LOOKS: tuple[Callable[[Environment, Holdings], Iterator[Problem]], ...] = (
+_CHECKS: tuple[Callable[[Environment, Holdings], Iterator[Problem]], ...] = (
     _version,
     _disk,
     _limits,

@@ -82,7 +82,7 @@ class Holdings:
     own_volumes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, client: docker.DockerClient, *, local: bool, volume: str, label: str) -> "Holdings":
+    def observe(cls, client: docker.DockerClient, *, local: bool, volume: str, label: str) -> "Holdings":
         """Ask the engine; `label` is the stack's, with its value.
 
         Raises docker.errors.DockerException or OSError where it does not answer.

@@ -1,1 +1,1 @@
-"""Backups of a ledger's volume, and restores. A `Ledger` says where it is; nothing here knows stacks or Pulumi."""
+"""Backups of a ledger's volume, and restores. A `LedgerLocation` says where it is. No stacks, no Pulumi."""

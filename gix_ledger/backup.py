@@ -19,7 +19,7 @@ from requests.exceptions import RequestException
 from gix_ledger import archive, helper
 from gix_ledger.archive import Progress, ignore_progress
 from gix_ledger.errors import ENGINE_ERRORS, LedgerError
-from gix_ledger.ledger import Ledger
+from gix_ledger.location import LedgerLocation
 from gix_ledger.manifest import MANIFEST_NAME, Manifest, Measure, Source
 from gix_ledger.work import Hold, Work, work
 from gix_model.catalog import DATA_DIRECTORY
@@ -97,7 +97,7 @@ def default_file(directory: Path, stack: str) -> Path:
 
 
 def take(
-    ledger: Ledger, target: Path, *, program: str, how: Hold = "pause", progress: Progress = ignore_progress
+    ledger: LedgerLocation, target: Path, *, program: str, how: Hold = "pause", progress: Progress = ignore_progress
 ) -> Taken:
     """Write an archive of the ledger to `target`, which must not exist; `program` is the version that takes it.
 
@@ -166,7 +166,7 @@ def _exists(target: Path) -> LedgerError:
 
 
 def _check_space(at_work: Work, directory: Path) -> None:
-    size, free, copies = at_work.look(_LOOK, DATA_DIRECTORY, scratch=_COPY).split()
+    size, free, copies = at_work.inspect(_LOOK, DATA_DIRECTORY, scratch=_COPY).split()
     there = shutil.disk_usage(directory)
     check_space(
         at_work.ledger.volume,

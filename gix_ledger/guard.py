@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from gix_ledger.errors import ENGINE_ERRORS, LedgerError, OldLedgerKeptError
-from gix_ledger.ledger import Ledger
+from gix_ledger.location import LedgerLocation
 from gix_ledger.recovery import recover
 
 _DONE = "done"
@@ -25,7 +25,7 @@ _TRIES_FOR_SECONDS = 24 * 60 * 60
 
 
 @contextmanager
-def watched(ledger: Ledger, work: str, owed: str) -> Iterator[None]:
+def watched(ledger: LedgerLocation, work: str, owed: str) -> Iterator[None]:
     """Have `recover` end a work with the block, or another process do it if this one can't.
 
     Raises LedgerError where this process can't: the text says so, and that the other one goes on trying.
@@ -38,7 +38,7 @@ def watched(ledger: Ledger, work: str, owed: str) -> Iterator[None]:
         text=True,
         start_new_session=True,
     )
-    _tell(watcher, ledger.text())
+    _tell(watcher, ledger.to_json())
     failure = ""
     try:
         yield
@@ -84,7 +84,7 @@ def _release(watcher: subprocess.Popen[str]) -> None:
 def main() -> None:
     """Wait for the word or the end."""
     _, work, owed = sys.argv
-    ledger = Ledger.of(sys.stdin.readline())
+    ledger = LedgerLocation.from_json(sys.stdin.readline())
     if sys.stdin.readline().strip() == _DONE:
         return
     waited = 0

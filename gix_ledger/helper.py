@@ -12,7 +12,7 @@ from docker.models.containers import Container
 from docker.types import LogConfig, Mount
 
 from gix_ledger.errors import ENGINE_ERRORS, LedgerError
-from gix_ledger.ledger import Ledger
+from gix_ledger.location import LedgerLocation
 from gix_model.catalog import DATA_DIRECTORY
 from gix_model.environment import HELPER_LABEL, STACK_LABEL
 
@@ -34,7 +34,7 @@ _LAST_WORDS_BYTES = 600
 
 def create(  # noqa: PLR0913 - each is a word of the container's own
     client: docker.DockerClient,
-    ledger: Ledger,
+    ledger: LedgerLocation,
     verb: Verb,
     command: Sequence[str],
     *,
@@ -79,12 +79,12 @@ def create(  # noqa: PLR0913 - each is a word of the container's own
         raise LedgerError(f"no container can look at {ledger.volume}: {error.explanation}") from error
 
 
-def lock(ledger: Ledger) -> str:
+def lock(ledger: LedgerLocation) -> str:
     """The name of the helper of a backup or restore: only one container can have it."""
     return f"{ledger.volume}-helper"
 
 
-def of(client: docker.DockerClient, ledger: Ledger, work: str | None) -> list[Container]:
+def containers(client: docker.DockerClient, ledger: LedgerLocation, work: str | None) -> list[Container]:
     """Helpers of the ledger's stack that are on the engine, at work or left behind; or those of one `work`."""
     whose = HELPER_LABEL if work is None else f"{WORK_LABEL}={work}"
     mine: dict[str, str | list[str] | bool] = {"label": [f"{STACK_LABEL}={ledger.label}", whose]}
@@ -120,8 +120,8 @@ def output(container: Container) -> Iterator[tuple[bytes | None, bytes | None]]:
     return stream
 
 
-def look(
-    client: docker.DockerClient, ledger: Ledger, work: str, script: str, *words: str, scratch: str | None = None
+def inspect(
+    client: docker.DockerClient, ledger: LedgerLocation, work: str, script: str, *words: str, scratch: str | None = None
 ) -> bytes:
     """Run a shell script with the ledger at /data, to its end; what it wrote. See `run`."""
     command = ["sh", "-euc", script, "look", *words]
@@ -130,7 +130,7 @@ def look(
 
 def run(
     client: docker.DockerClient,
-    ledger: Ledger,
+    ledger: LedgerLocation,
     work: str,
     command: Sequence[str],
     what: str,

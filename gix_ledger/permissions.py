@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 
 from gix_ledger import helper
-from gix_ledger.ledger import Ledger
+from gix_ledger.location import LedgerLocation
 from gix_model.catalog import DATA_DIRECTORY
 
 _FIND = r"""
@@ -24,7 +24,7 @@ class Foreign:
     owner: str
 
 
-def fix(ledger: Ledger, owner: str, *, dry_run: bool) -> list[Foreign]:
+def fix(ledger: LedgerLocation, owner: str, *, dry_run: bool) -> list[Foreign]:
     """Give everything on the ledger's volume to `owner`, UID:GID, unless this is a `dry_run`; what was not theirs.
 
     Modes and times stay, and the auction may run. Raises LedgerError where the volume can't be looked at.
@@ -32,6 +32,6 @@ def fix(ledger: Ledger, owner: str, *, dry_run: bool) -> list[Foreign]:
     client = ledger.connect()
     ledger.check(client)
     what = "look" if dry_run else "change"
-    found = helper.look(client, ledger, secrets.token_hex(8), _FIND, DATA_DIRECTORY, owner, what)
+    found = helper.inspect(client, ledger, secrets.token_hex(8), _FIND, DATA_DIRECTORY, owner, what)
     lines = [line.partition(" ") for line in found.decode(errors="replace").split("\0") if line]
     return [Foreign(path=path, owner=before) for before, _, path in lines]

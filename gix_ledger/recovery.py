@@ -8,11 +8,11 @@ from docker.models.containers import Container
 
 from gix_ledger import helper, writers
 from gix_ledger.errors import ENGINE_ERRORS, LedgerError, OldLedgerKeptError
-from gix_ledger.ledger import Ledger
+from gix_ledger.location import LedgerLocation
 from gix_model.environment import HELPER_LABEL
 
 
-def recover(ledger: Ledger, work: str | None = None, owed: str | None = None) -> list[str]:
+def recover(ledger: LedgerLocation, work: str | None = None, owed: str | None = None) -> list[str]:
     """End what is left of backups and restores of the ledger's stack, or of one `work`; say what was done.
 
     A restore whose swap had begun is carried on to its end, any other is taken back. Then the scratch copy of a backup
@@ -28,7 +28,7 @@ def recover(ledger: Ledger, work: str | None = None, owed: str | None = None) ->
     kept: list[OldLedgerKeptError] = []
     try:
         # What only looks goes first, so that it is not in the way of the end of a restore.
-        for container in sorted(helper.of(client, ledger, work), key=lambda each: _verb(each) != "look"):
+        for container in sorted(helper.containers(client, ledger, work), key=lambda each: _verb(each) != "look"):
             try:
                 done += _end(client, ledger, container)
             except OldLedgerKeptError as error:
@@ -43,7 +43,7 @@ def recover(ledger: Ledger, work: str | None = None, owed: str | None = None) ->
     return done
 
 
-def settle(client: docker.DockerClient, ledger: Ledger, work: str, *, image: str | None = None) -> None:
+def settle(client: docker.DockerClient, ledger: LedgerLocation, work: str, *, image: str | None = None) -> None:
     """End the restore of which there is something on the volume; the auction must be stopped.
 
     Raises OldLedgerKeptError where it is done, and something wrote to the old ledger meanwhile.
@@ -62,7 +62,7 @@ def _verb(container: Container) -> str:
     return str(container.labels[HELPER_LABEL])
 
 
-def _end(client: docker.DockerClient, ledger: Ledger, container: Container) -> list[str]:
+def _end(client: docker.DockerClient, ledger: LedgerLocation, container: Container) -> list[str]:
     done: list[str] = []
     stopped: list[str] = []
     kept: OldLedgerKeptError | None = None
@@ -101,7 +101,7 @@ def _may_have_swapped(container: Container) -> bool:
     return bool(container.wait()["StatusCode"] != helper.SWAP_REFUSED)
 
 
-def resume(client: docker.DockerClient, ledger: Ledger, owed: str) -> list[str]:
+def resume(client: docker.DockerClient, ledger: LedgerLocation, owed: str) -> list[str]:
     """Let the auction go on as a helper's label says that it is owed; say what was done."""
     auction = ledger.auction(client)
     if auction is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from gix_ledger import archive, helper, writers
 from gix_ledger.archive import WORK_DIRECTORY, Contents, Progress, ignore_progress
 from gix_ledger.errors import LedgerError
-from gix_ledger.ledger import Ledger
+from gix_ledger.location import LedgerLocation
 from gix_ledger.recovery import settle
 from gix_ledger.work import Work, work
 from gix_model.catalog import DATA_DIRECTORY
@@ -41,7 +41,7 @@ class _Found:
 
     @classmethod
     def by(cls, at_work: Work) -> "_Found":
-        attributes, free, cut_off, *file = at_work.look(_LOOK).decode(errors="replace").splitlines()
+        attributes, free, cut_off, *file = at_work.inspect(_LOOK).decode(errors="replace").splitlines()
         return cls(
             attributes=attributes,
             free_bytes=int(free),
@@ -50,7 +50,9 @@ class _Found:
         )
 
 
-def restore(ledger: Ledger, source: Path, *, replace: bool = False, progress: Progress = ignore_progress) -> Contents:
+def restore(
+    ledger: LedgerLocation, source: Path, *, replace: bool = False, progress: Progress = ignore_progress
+) -> Contents:
     """Put what the archive `source` holds in the place of everything on the ledger's volume; say what that is.
 
     The archive is read whole before anything is touched. A volume that holds anything is refused without `replace`.
@@ -80,7 +82,7 @@ def restore(ledger: Ledger, source: Path, *, replace: bool = False, progress: Pr
     return contents
 
 
-def _refuse(ledger: Ledger, contents: Contents, found: _Found, *, replace: bool) -> None:
+def _refuse(ledger: LedgerLocation, contents: Contents, found: _Found, *, replace: bool) -> None:
     """Raise LedgerError where the contents can't have the place of what was found."""
     if found.file and not replace:
         raise LedgerError(

@@ -12,7 +12,7 @@ from docker.models.containers import Container
 
 from gix_ledger import guard, helper, writers
 from gix_ledger.errors import ENGINE_ERRORS, LedgerError
-from gix_ledger.ledger import Ledger
+from gix_ledger.location import LedgerLocation
 from gix_ledger.recovery import resume
 
 Hold = Literal["pause", "stop"]
@@ -28,15 +28,15 @@ class Work:
     """Work on a ledger: `container` is the helper, created and not started."""
 
     client: docker.DockerClient
-    ledger: Ledger
+    ledger: LedgerLocation
     container: Container
     how: Hold
     owed: helper.Owed
     id: str
 
-    def look(self, script: str, *words: str, scratch: str | None = None) -> bytes:
+    def inspect(self, script: str, *words: str, scratch: str | None = None) -> bytes:
         """Run a shell script with the ledger at /data; see `helper.look`."""
-        return helper.look(self.client, self.ledger, self.id, script, *words, scratch=scratch)
+        return helper.inspect(self.client, self.ledger, self.id, script, *words, scratch=scratch)
 
     def hold(self) -> str | None:
         """Keep the auction from writing; the state that it is in then, None for one that does not run anyway.
@@ -85,7 +85,7 @@ class Work:
 
 @contextmanager
 def work(
-    ledger: Ledger, verb: helper.Verb, command: Sequence[str], *, how: Hold, scratch: str | None = None
+    ledger: LedgerLocation, verb: helper.Verb, command: Sequence[str], *, how: Hold, scratch: str | None = None
 ) -> Iterator[Work]:
     """Begin work on a ledger; at its end, come what may, the helper is gone and the auction goes on.
 

@@ -7,7 +7,7 @@ import docker
 from docker.errors import APIError, NotFound
 
 from gix_ledger.errors import LedgerError
-from gix_ledger.ledger import Ledger
+from gix_ledger.location import LedgerLocation
 from gix_model.environment import HELPER_LABEL
 
 ACTIVE = frozenset({"running", "restarting", "paused"})
@@ -19,7 +19,7 @@ _STOPS = 3
 """How often a container is stopped that something else starts again."""
 
 
-def active(client: docker.DockerClient, ledger: Ledger) -> list[str]:
+def active(client: docker.DockerClient, ledger: LedgerLocation) -> list[str]:
     """Names of the active containers that can write to the ledger's volume, without helpers.
 
     A container counts that mounts the volume by its name, or the volume's directory on the engine's machine.
@@ -42,7 +42,7 @@ def _writes(mount: dict[str, Any], volume: str, where: PurePosixPath) -> bool:
     return mount["Type"] == "bind" and PurePosixPath(mount["Source"]).is_relative_to(where)
 
 
-def refuse(client: docker.DockerClient, ledger: Ledger, *, but: str | None = None) -> None:
+def refuse(client: docker.DockerClient, ledger: LedgerLocation, *, but: str | None = None) -> None:
     """Raise LedgerError where containers can write to the ledger, `but` for one of this name."""
     found = [name for name in active(client, ledger) if name != but]
     if found:

@@ -186,21 +186,21 @@ def _problem(detail: ErrorDetails, file: str | None, unresolved: tuple[type, ...
     context = detail.get("ctx") or {}
     if detail["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(steps[-1]), siblings, n=1)
-        way_out = f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(siblings)}"
-        return Problem(subject=key, limit="there is no such key", way_out=way_out)
+        fix = f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(siblings)}"
+        return Problem(subject=key, limit="there is no such key", fix=fix)
     if detail["type"] == "missing":
-        return Problem(subject=key, limit="is missing", way_out=f"give it: {field}")
+        return Problem(subject=key, limit="is missing", fix=f"give it: {field}")
     if isinstance(detail["input"], unresolved):
-        way_out = "give the value itself, a secret as a SecretStr: settings are checked before anything runs"
-        return Problem(subject=key, limit="is an Output, which has no value yet", way_out=way_out)
+        fix = "give the value itself, a secret as a SecretStr: settings are checked before anything runs"
+        return Problem(subject=key, limit="is an Output, which has no value yet", fix=fix)
     if detail["type"] == PLAIN_TEXT or isinstance(detail["input"], SecretStr):
         return _secret_problem(detail, steps, file, is_section=holds_secrets)
     hidden = holds_secrets or isinstance(detail["input"], dict)
     subject = key if "[key]" in detail["loc"] else f"{key} = {'(not shown)' if hidden else _shown(detail['input'])}"
     if detail["type"] == "gix":
-        return Problem(subject=subject, limit=context["limit"], way_out=context["way_out"])
+        return Problem(subject=subject, limit=context["limit"], fix=context["fix"])
     limit = detail["msg"][0].lower() + detail["msg"][1:]
-    return Problem(subject=subject, limit=limit, way_out=f"give {field}" if field else "see docs/configuration.md")
+    return Problem(subject=subject, limit=limit, fix=f"give {field}" if field else "see docs/configuration.md")
 
 
 def _secret_problem(detail: ErrorDetails, steps: list[int | str], file: str | None, *, is_section: bool) -> Problem:
@@ -210,20 +210,20 @@ def _secret_problem(detail: ErrorDetails, steps: list[int | str], file: str | No
     """
     option = shlex.quote(stack_file.key_path([f"{NAMESPACE}:{steps[0]}", *steps[1:]]))
     if detail["type"] == PLAIN_TEXT:
-        way_out = f"set it with: pulumi config set --secret --path {option}" if file else "give it as a SecretStr"
-        limit, way_out = "is in plain text", f"change it, since it has been seen, and {way_out}"
-        return Problem(subject=raw_values.key_of(tuple(steps)), limit=limit, way_out=way_out)
+        fix = f"set it with: pulumi config set --secret --path {option}" if file else "give it as a SecretStr"
+        limit, fix = "is in plain text", f"change it, since it has been seen, and {fix}"
+        return Problem(subject=raw_values.key_of(tuple(steps)), limit=limit, fix=fix)
     limit = "is a secret, but this key takes no secrets"
     if isinstance(detail["input"], Unstated):
         limit = f"counts as a secret: {NAMESPACE}:{steps[0]} holds one, and {file} does not show this value"
     if is_section:
-        way_out = "set its values one by one, secret or not as each is"
+        fix = "set its values one by one, secret or not as each is"
     elif file is None:
-        way_out = "give the plain value"
+        fix = "give the plain value"
     else:
-        way_out = f"set it in {file}: pulumi config set --plaintext --path {option} VALUE"
+        fix = f"set it in {file}: pulumi config set --plaintext --path {option} VALUE"
     return Problem(
-        subject=raw_values.key_of(tuple(steps)), limit=limit, way_out=f"{way_out}; secrets are for {_SEALABLE} alone"
+        subject=raw_values.key_of(tuple(steps)), limit=limit, fix=f"{fix}; secrets are for {_SEALABLE} alone"
     )
 
 

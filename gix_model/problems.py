@@ -1,4 +1,4 @@
-"""How a wrong setting is told: the key, its value, the limit and the way out, all of them at once."""
+"""How a wrong setting is told: the key, its value, the limit and the fix, all of them at once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -9,21 +9,21 @@ _MOST_SHOWN = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that stands in the way: `subject` (a key with its value, or what was found), `limit` and `way_out`.
+    """One thing that stands in the way: `subject` (a key with its value, or what was found), `limit` and `fix`.
 
     Each is made printable and cut off where it is very long: keys and values may hold anything.
     """
 
     subject: str
     limit: str
-    way_out: str
+    fix: str
 
     def __post_init__(self) -> None:
         for each in fields(self):
             object.__setattr__(self, each.name, printable(getattr(self, each.name)))
 
     def __str__(self) -> str:
-        return f"  {self.subject}: {self.limit}\n      -> {self.way_out}"
+        return f"  {self.subject}: {self.limit}\n      -> {self.fix}"
 
 
 def printable(text: str) -> str:

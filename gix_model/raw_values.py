@@ -45,7 +45,7 @@ def fit(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
 def too_deep(steps: tuple[int | str, ...]) -> Problem:
     """The problem of a value in which others are nested without end."""
     return Problem(
-        subject=key_of(steps), limit=f"is nested more than {DEEPEST} levels deep", way_out="see docs/configuration.md"
+        subject=key_of(steps), limit=f"is nested more than {DEEPEST} levels deep", fix="see docs/configuration.md"
     )
 
 
@@ -61,7 +61,7 @@ def _fit(value: Any, steps: tuple[int | str, ...], problems: list[Problem]) -> A
     wrong = _wrong(value)
     if wrong is None:
         return value
-    problems.append(Problem(subject=key_of(steps), limit=wrong[0], way_out=wrong[1]))
+    problems.append(Problem(subject=key_of(steps), limit=wrong[0], fix=wrong[1]))
     return _LEFT_OUT
 
 
@@ -73,7 +73,7 @@ def _fit_mapping(value: Mapping[Any, Any], steps: tuple[int | str, ...], problem
                 Problem(
                     subject=key_of((*steps, key)),
                     limit=f"is no key: it has characters that can't be shown, or more than {LONGEST_KEY}",
-                    way_out="write a shorter key of plain characters",
+                    fix="write a shorter key of plain characters",
                 )
             )
             continue

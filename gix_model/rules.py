@@ -30,7 +30,7 @@ _PINNED = re.compile(r"@sha256:|:[^:/]*(?:\d+\.\d+\.\d+|\d{8})")
 def foreign_keys(config: Mapping[str, str]) -> list[Problem]:
     """Keys of the docker provider itself, which would have no effect: the program states its provider in full."""
     return [
-        Problem(subject=key, limit="has no effect here", way_out="use gix:engine and gix:registry instead")
+        Problem(subject=key, limit="has no effect here", fix="use gix:engine and gix:registry instead")
         for key in config
         if key.startswith("docker:")
     ]
@@ -45,7 +45,7 @@ def _services_once(environment: Environment) -> Iterator[Problem]:
     names = environment.settings.services
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            yield Problem(subject=f"gix:services = {names}", limit=f"names {name} twice", way_out="name it once")
+            yield Problem(subject=f"gix:services = {names}", limit=f"names {name} twice", fix="name it once")
 
 
 def _ports(environment: Environment) -> Iterator[Problem]:
@@ -60,7 +60,7 @@ def _ports(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     subject=f"gix:{spec.name}.metricsPort = {service.metrics_port}",
                     limit=f"the {spec.name} serves no metrics",
-                    way_out="leave it out",
+                    fix="leave it out",
                 )
             claims.append((f"gix:{spec.name}.metricsPort", service.bind_address, service.metrics_port))
     for (key, address, port), (other, other_address, other_port) in itertools.combinations(claims, 2):
@@ -68,7 +68,7 @@ def _ports(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 subject=f"{other} = {port}",
                 limit=f"{key} is the same port of the host",
-                way_out="give one of them another",
+                fix="give one of them another",
             )
 
 
@@ -78,12 +78,12 @@ def _memory(environment: Environment) -> Iterator[Problem]:
             continue
         subject = f"gix:{name}.memorySwap = {service.memory_swap}"
         if service.memory is None:
-            yield Problem(subject=subject, limit="limits nothing without memory", way_out=f"set gix:{name}.memory too")
+            yield Problem(subject=subject, limit="limits nothing without memory", fix=f"set gix:{name}.memory too")
         elif units.mebibytes(service.memory_swap) < units.mebibytes(service.memory):
             yield Problem(
                 subject=subject,
                 limit=f"is memory and swap together, and less than the memory, {service.memory}",
-                way_out=f"write {service.memory} for no swap, or more",
+                fix=f"write {service.memory} for no swap, or more",
             )
 
 
@@ -94,13 +94,13 @@ def _variables(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     subject=f"gix:{name}.environment.{variable}",
                     limit="is set by the program",
-                    way_out=_RESERVED_VARIABLES[variable],
+                    fix=_RESERVED_VARIABLES[variable],
                 )
         for variable in service.environment.keys() & service.secret_environment.keys():
             yield Problem(
                 subject=f"gix:{name}.environment.{variable}",
                 limit="is in secretEnvironment too",
-                way_out="leave it out here",
+                fix="leave it out here",
             )
 
 
@@ -114,14 +114,14 @@ def _labels(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     subject=f"{key}.{label}",
                     limit=f"labels that begin with {RESERVED_LABELS} are the program's own",
-                    way_out="take another name",
+                    fix="take another name",
                 )
 
 
 def _logging(environment: Environment) -> Iterator[Problem]:
     for name, service in environment.services.items():
-        for option, limit, way_out in log_options.wrong(service.logging.driver, service.logging.options or {}):
-            yield Problem(subject=f"gix:{name}.logging.options.{option}", limit=limit, way_out=way_out)
+        for option, limit, fix in log_options.wrong(service.logging.driver, service.logging.options or {}):
+            yield Problem(subject=f"gix:{name}.logging.options.{option}", limit=limit, fix=fix)
 
 
 def _ulimits(environment: Environment) -> Iterator[Problem]:
@@ -131,14 +131,14 @@ def _ulimits(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     subject=f"gix:{name}.ulimits.nofile.hard = {UNLIMITED}",
                     limit="the kernel refuses a process an unlimited number of open files",
-                    way_out="write a number, e.g. 1048576",
+                    fix="write a number, e.g. 1048576",
                 )
             unlimited_over_limited = value.soft == UNLIMITED != value.hard
             if unlimited_over_limited or value.soft > value.hard != UNLIMITED:
                 yield Problem(
                     subject=f"gix:{name}.ulimits.{limit}.soft = {value.soft}",
                     limit=f"is over hard, {value.hard}",
-                    way_out="write the hard limit or less; -1 means no limit",
+                    fix="write the hard limit or less; -1 means no limit",
                 )
 
 
@@ -153,7 +153,7 @@ def _tmpfs(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     subject=f"gix:{name}.tmpfs.{path}",
                     limit=f"lies over the ledger's volume at {DATA_DIRECTORY}, or under it",
-                    way_out="take another path",
+                    fix="take another path",
                 )
 
 
@@ -162,23 +162,21 @@ def _source(environment: Environment) -> Iterator[Problem]:
         return
     directory = environment.directory / environment.source
     subject = f"gix:source = {environment.settings.source}"
-    way_out = "name the directory of the Cargo workspace that has the services' binaries"
+    fix = "name the directory of the Cargo workspace that has the services' binaries"
     try:
         found = (directory / "Cargo.toml").is_file()
         next(directory.iterdir(), None)
     except NotADirectoryError:
-        yield Problem(subject=subject, limit="is no directory", way_out=way_out)
+        yield Problem(subject=subject, limit="is no directory", fix=fix)
     except FileNotFoundError:
-        yield Problem(subject=subject, limit="does not exist", way_out=way_out)
+        yield Problem(subject=subject, limit="does not exist", fix=fix)
     except PermissionError:
-        yield Problem(
-            subject=subject, limit="may not be read", way_out=f"let this user read it: chmod -R u+rX {directory}"
-        )
+        yield Problem(subject=subject, limit="may not be read", fix=f"let this user read it: chmod -R u+rX {directory}")
     except OSError as error:
-        yield Problem(subject=subject, limit=f"can't be read: {error.strerror}", way_out=way_out)
+        yield Problem(subject=subject, limit=f"can't be read: {error.strerror}", fix=fix)
     else:
         if not found:
-            yield Problem(subject=subject, limit="has no Cargo.toml", way_out=way_out)
+            yield Problem(subject=subject, limit="has no Cargo.toml", fix=fix)
 
 
 def _sample(environment: Environment) -> Iterator[Problem]:
@@ -197,36 +195,32 @@ def _sample(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 subject=f"{key} = true",
                 limit=f"gix:source = {settings.source} is the sample, whose services would replace the real ones",
-                way_out="set gix:source to the workspace of the real services, or gix:images.way to registry",
+                fix="set gix:source to the workspace of the real services, or gix:images.way to registry",
             )
 
 
 def _registry(environment: Environment) -> Iterator[Problem]:
     images, registry = environment.settings.images, environment.settings.registry
     if registry.address is None and not environment.builds:
-        yield Problem(
-            subject="gix:images.way = registry", limit="no registry is named", way_out="set gix:registry.address"
-        )
+        yield Problem(subject="gix:images.way = registry", limit="no registry is named", fix="set gix:registry.address")
     if registry.address is None and images.push:
-        yield Problem(
-            subject="gix:images.push = true", limit="no registry is named", way_out="set gix:registry.address"
-        )
+        yield Problem(subject="gix:images.push = true", limit="no registry is named", fix="set gix:registry.address")
     if images.push and not environment.builds:
         yield Problem(
             subject="gix:images.push = true",
             limit="nothing is built here to push",
-            way_out="leave it out, or change images.way",
+            fix="leave it out, or change images.way",
         )
     if images.digests and environment.builds:
         yield Problem(
             subject="gix:images.digests",
             limit=f"images are built here ({images.way}), so their digests can't be chosen",
-            way_out="leave them out, or set gix:images.way to registry",
+            fix="leave them out, or set gix:images.way to registry",
         )
     if (registry.username is None) != (registry.password is None):
         given, missing = ("username", "password") if registry.password is None else ("password", "username")
         yield Problem(
-            subject=f"gix:registry.{given}", limit=f"there is no {missing}", way_out=f"set gix:registry.{missing}"
+            subject=f"gix:registry.{given}", limit=f"there is no {missing}", fix=f"set gix:registry.{missing}"
         )
 
 
@@ -237,7 +231,7 @@ def _engine(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             subject=f"gix:engine.certPath = {engine.cert_path}",
             limit="certificates are for an engine at tcp://",
-            way_out="leave it out, or set gix:engine.host to tcp://HOST:2376",
+            fix="leave it out, or set gix:engine.host to tcp://HOST:2376",
         )
     if engine.cert_path is not None:
         names = ("ca.pem", "cert.pem", "key.pem")
@@ -246,13 +240,13 @@ def _engine(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 subject=f"gix:engine.certPath = {engine.cert_path}",
                 limit=f"there is no {', '.join(missing)} in it",
-                way_out="name the directory that has ca.pem, cert.pem and key.pem",
+                fix="name the directory that has ca.pem, cert.pem and key.pem",
             )
     if over_tcp and engine.cert_path is None and not _is_loopback(urlsplit(engine.host or "").hostname or ""):
         yield Problem(
             subject=f"gix:engine.host = {engine.host}",
             limit="without TLS everybody on the way is root on that machine",
-            way_out="set gix:engine.certPath, or use ssh://",
+            fix="set gix:engine.certPath, or use ssh://",
         )
 
 
@@ -281,11 +275,11 @@ def _production(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     subject=f"gix:images.{key} = {base}",
                     limit="may mean another image tomorrow, which production does not take",
-                    way_out="pin it by version, date or digest: rust:1.75.0-bookworm, debian:bookworm-20231218-slim",
+                    fix="pin it by version, date or digest: rust:1.75.0-bookworm, debian:bookworm-20231218-slim",
                 )
         if images.tag == "latest":
             yield Problem(
-                subject="gix:images.tag = latest", limit="production does not take `latest`", way_out="give a version"
+                subject="gix:images.tag = latest", limit="production does not take `latest`", fix="give a version"
             )
     else:
         for name in environment.services:
@@ -293,13 +287,13 @@ def _production(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     subject=f"gix:images.digests.{name}",
                     limit="production runs images by digest alone",
-                    way_out="give the digest that the push printed: sha256:...",
+                    fix="give the digest that the push printed: sha256:...",
                 )
     if "auction" in environment.services and not ledger.protect:
         yield Problem(
             subject="gix:ledger.protect = false",
             limit="production does not run an unprotected ledger",
-            way_out="set it to true",
+            fix="set it to true",
         )
 
 

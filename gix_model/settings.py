@@ -34,25 +34,25 @@ PLAIN_TEXT = "gix_plain_text"
 """The type of the error about a value that must be a secret and is none."""
 
 
-def refuse(limit: str, way_out: str) -> NoReturn:
+def refuse(limit: str, fix: str) -> NoReturn:
     """Reject the value under validation, saying what it breaks and what to write instead."""
-    raise PydanticCustomError("gix", "{limit}", {"limit": limit, "way_out": way_out})
+    raise PydanticCustomError("gix", "{limit}", {"limit": limit, "fix": fix})
 
 
-def _matching(pattern: str, limit: str, way_out: str) -> AfterValidator:
+def _matching(pattern: str, limit: str, fix: str) -> AfterValidator:
     def check(value: str) -> str:
         if re.fullmatch(pattern, value, re.ASCII) is None:
-            refuse(limit, way_out)
+            refuse(limit, fix)
         return value
 
     return AfterValidator(check)
 
 
-def _one_of(names: Collection[str], limit: str, way_out: str) -> AfterValidator:
+def _one_of(names: Collection[str], limit: str, fix: str) -> AfterValidator:
     def check(value: str) -> str:
         if value not in names:
             close = difflib.get_close_matches(value, names, n=1)
-            refuse(limit, f"did you mean {close[0]}?" if close else way_out)
+            refuse(limit, f"did you mean {close[0]}?" if close else fix)
         return value
 
     return AfterValidator(check)

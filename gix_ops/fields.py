@@ -48,7 +48,7 @@ class Sealed:
     value: Any = field(repr=False)
 
 
-def of(inputs: Mapping[str, Any]) -> Fields:
+def read(inputs: Mapping[str, Any]) -> Fields:
     """The fields of a resource's inputs, or of its outputs, as a preview or an exported state has them."""
     return {
         name: dict(_read(name, opened(value), inputs))

@@ -6,12 +6,12 @@ With `--json`, a list of one object for each service:
      "started": "2026-01-02T03:04:05.678901234Z", "uptime_seconds": 61.2, "exit_code": null,
      "digest": "sha256:...", "ports": ["127.0.0.1:50051->50051/tcp"], "failing_streak": 0,
      "probes": [{"started": "2026-01-02T03:05:05.6Z", "seconds": 0.06, "exit_code": 0, "output": ""}],
-     "way_out": null}
+     "fix": null}
 
 `state` is the engine's word (running, paused, restarting, exited, created, dead) or missing. `health` is the engine's
 word for what runs (starting, healthy, unhealthy), else the state. `started` and `uptime_seconds` are null for what does
 not run, `exit_code` for what does. `digest` names the image: by the registry's digest, or by its id where it was built
-here. `probes` are the last ones that the engine keeps, the oldest first. `way_out` is null for what is healthy. With
+here. `probes` are the last ones that the engine keeps, the oldest first. `fix` is null for what is healthy. With
 `--watch`, one such list a line.
 """
 
@@ -64,7 +64,7 @@ class ServiceHealth:
     ports: list[str]
     failing_streak: int
     probes: list[Probe]
-    way_out: str | None
+    fix: str | None
 
     @property
     def is_healthy(self) -> bool:
@@ -116,14 +116,14 @@ def health_of(container: ServiceContainer, now: datetime) -> ServiceHealth:
         ports=[str(port) for port in container.ports],
         failing_streak=check.get("FailingStreak") or 0,
         probes=[_probe(each) for each in check.get("Log") or []],
-        way_out=container.way_out,
+        fix=container.fix,
     )
 
 
 def unhealthy(found: list[ServiceHealth]) -> str:
     """Who is not healthy, and what to do about it, in a line."""
     return "; ".join(
-        f"{each.service} is not healthy ({each.health}): {each.way_out}" for each in found if not each.is_healthy
+        f"{each.service} is not healthy ({each.health}): {each.fix}" for each in found if not each.is_healthy
     )
 
 

@@ -23,7 +23,7 @@ class Style:
     timestamps: bool
 
     @classmethod
-    def of(cls, console: Console, services: Sequence[str], *, timestamps: bool) -> "Style":
+    def choose(cls, console: Console, services: Sequence[str], *, timestamps: bool) -> "Style":
         """The style for lines of `services` on `console`; coloured where that is a terminal and NO_COLOR is not set."""
         coloured = console.is_terminal and not console.no_color
         width = max(map(len, services))

@@ -116,7 +116,7 @@ class ServiceLog:
             yield line
 
 
-def of(
+def sources(
     stack: Stack, client: docker.DockerClient, wanted: Collection[str], *, since: str | None, tail: int | None
 ) -> list[ServiceLog]:
     """The logs of the `wanted` services, or else of all.

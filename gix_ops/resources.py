@@ -83,7 +83,7 @@ class State:
 
 def service_of(inputs: Record) -> str | None:
     """The service that a container of these inputs runs; None where they are no service's."""
-    label = fields.flat(fields.of({"labels": inputs.get("labels") or []})).get(f"label {SERVICE_LABEL}")
+    label = fields.flat(fields.read({"labels": inputs.get("labels") or []})).get(f"label {SERVICE_LABEL}")
     return None if label is None else label.text
 
 

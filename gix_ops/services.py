@@ -66,18 +66,18 @@ class ServiceContainer:
         return str(self.found["Image"]) if self.found and declared.startswith("sha256:") else declared
 
     @property
-    def way_out(self) -> str | None:
+    def fix(self) -> str | None:
         """What tells why it is not healthy, or makes it so; None where it is."""
         if self.health == "healthy":
             return None
         why = f"gixctl logs {self.service} tells why"
-        ways_out = {
+        fixes = {
             "running": why,
             "restarting": why,
             "paused": f"docker unpause {self.name}",
             MISSING: "pulumi up --refresh makes it anew",
         }
-        return ways_out.get(self.state, f"{why}, pulumi up --refresh starts it again")
+        return fixes.get(self.state, f"{why}, pulumi up --refresh starts it again")
 
     @property
     def ports(self) -> list[Port]:
@@ -138,10 +138,10 @@ def inspect(client: docker.DockerClient, name: str) -> Mapping[str, Any]:
 
 
 def running(stack: Stack, client: docker.DockerClient, service: str) -> ServiceContainer:
-    """The container of a service that runs; raises StackError with the way out where it does not."""
+    """The container of a service that runs; raises StackError with the fix where it does not."""
     [container] = read(stack, client, [service])
     if container.state != "running":
-        raise StackError(f"the {service}'s container {container.name} is {container.state}: {container.way_out}")
+        raise StackError(f"the {service}'s container {container.name} is {container.state}: {container.fix}")
     return container
 
 

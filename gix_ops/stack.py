@@ -40,7 +40,7 @@ class StackReference:
         outputs = _outputs(name, directory)
         found = _answer(directory, "stack", "--show-name", stack=name).strip().rpartition("/")[2]
         if "services" in outputs:
-            return Stack.of(_read(outputs, name), directory, found)
+            return Stack.from_outputs(_read(outputs, name), directory, found)
         project = yaml.safe_load((directory / "Pulumi.yaml").read_text())["name"]
         engine = _configured_engine(found, directory)
         return StackReference(name=found, directory=directory, label=f"{project}/{found}", engine=engine)
@@ -57,7 +57,7 @@ class Stack(StackReference):
     outputs: StackOutputs
 
     @classmethod
-    def of(cls, outputs: StackOutputs, directory: Path, name: str | None = None) -> "Stack":
+    def from_outputs(cls, outputs: StackOutputs, directory: Path, name: str | None = None) -> "Stack":
         """The stack with these outputs. `name` defaults to the one in its label."""
         return cls(
             name=name or outputs.label.partition("/")[2],
@@ -76,7 +76,7 @@ class Stack(StackReference):
         outputs = _outputs(name, directory)
         if "services" not in outputs:
             raise StackError(f"the stack {name or '(selected)'} is not up; to bring it up: pulumi up")
-        return cls.of(_read(outputs, name), directory, name)
+        return cls.from_outputs(_read(outputs, name), directory, name)
 
 
 def _answer(directory: Path, *words: str, stack: str | None) -> str:

@@ -6,7 +6,7 @@ from its image is no difference. With `--json`:
 
     {"stack": "gix/dev", "compared": 96, "not_compared": ["router dns"],
      "differences": [{"subject": "router", "field": "memory", "declared": "256 MiB", "found": "300 MiB",
-                      "way_out": "pulumi up --refresh"}]}
+                      "fix": "pulumi up --refresh"}]}
 
 `subject` is a service, or another thing with its kind: `network gix-network`. `declared` and `found` are null where
 there is nothing on that side. `compared` counts fields, `not_compared` names those that the engine does not show.
@@ -47,7 +47,7 @@ class Difference:
     field: str
     declared: str | None
     found: str | None
-    way_out: str
+    fix: str
 
 
 @dataclass(kw_only=True)
@@ -59,16 +59,14 @@ class Report:
     not_compared: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
-    def add(self, subject: str, field_name: str, *, declared: str | None, found: str | None, way_out: str) -> None:
+    def add(self, subject: str, field_name: str, *, declared: str | None, found: str | None, fix: str) -> None:
         """Put down a difference."""
-        self.differences.append(
-            Difference(subject=subject, field=field_name, declared=declared, found=found, way_out=way_out)
-        )
+        self.differences.append(Difference(subject=subject, field=field_name, declared=declared, found=found, fix=fix))
 
     def compare(
-        self, resource: Resource, declared: Mapping[str, Value], found: Mapping[str, Value], way_out: str | None = None
+        self, resource: Resource, declared: Mapping[str, Value], found: Mapping[str, Value], fix: str | None = None
     ) -> None:
-        """Put down every field in which both sides differ; without a `way_out`, each gets its own."""
+        """Put down every field in which both sides differ; without a `fix`, each gets its own."""
         for name in sorted({*declared, *found}):
             self.compared += 1
             wanted, seen = declared.get(name), found.get(name)
@@ -78,7 +76,7 @@ class Report:
                     name,
                     declared=None if wanted is None else str(wanted),
                     found=_shown(name, wanted, seen),
-                    way_out=way_out or (_REFRESH if wanted and name in _SET_BACK else resource.anew),
+                    fix=fix or (_REFRESH if wanted and name in _SET_BACK else resource.anew),
                 )
 
 
@@ -104,12 +102,12 @@ def _verify(stack: StackReference, state: State, client: docker.DockerClient) ->
     for resource in state.resources:
         if resource.errors:
             found = "; ".join(" ".join(error.split()) for error in resource.errors)
-            report.add(resource.subject, "last update", declared="succeeded", found=found, way_out="pulumi up")
+            report.add(resource.subject, "last update", declared="succeeded", found=found, fix="pulumi up")
         if resource.type in comparisons:
             comparisons[resource.type](report, client, resource)
     for name, operation in state.pending:
-        way_out = "pulumi refresh --clear-pending-creates, then pulumi up"
-        report.add(name, "last update", declared="finished", found=f"cut off while {operation}", way_out=way_out)
+        fix = "pulumi refresh --clear-pending-creates, then pulumi up"
+        report.add(name, "last update", declared="finished", found=f"cut off while {operation}", fix=fix)
     networks = frozenset(each.id for each in state.resources if each.type == resources.NETWORK)
     _strangers(report, client, own | networks)
     return report
@@ -117,7 +115,7 @@ def _verify(stack: StackReference, state: State, client: docker.DockerClient) ->
 
 def declared_fields(report: Report, resource: Resource, shown: frozenset[str]) -> dict[str, Value]:
     """The fields of a resource's inputs that the engine shows; `report` is told of those that it does not."""
-    stated = fields.of(resource.inputs)
+    stated = fields.read(resource.inputs)
     for name, values in stated.items():
         if name not in shown and name not in resources.TOLD_TO_PROVIDER:
             report.not_compared += [f"{resource.subject} {field_name}" for field_name in values]
@@ -126,27 +124,27 @@ def declared_fields(report: Report, resource: Resource, shown: frozenset[str]) -
 
 def compare_container(report: Report, resource: Resource, found: Record, image: Record) -> None:
     """Compare a container's fields; `found` and `image` are inspections, `image` empty where it is gone."""
-    way_out = None
+    fix = None
     if found["Id"] != resource.id:
-        way_out = f"docker rm -f {resource.name}, then {_REFRESH}"
-        report.add(resource.subject, "container id", declared=resource.id, found=found["Id"], way_out=way_out)
+        fix = f"docker rm -f {resource.name}, then {_REFRESH}"
+        report.add(resource.subject, "container id", declared=resource.id, found=found["Id"], fix=fix)
     _compare_state(report, resource, found["State"])
     if not image:
-        report.add(resource.subject, "image", declared="on the engine", found=None, way_out=resource.anew)
+        report.add(resource.subject, "image", declared="on the engine", found=None, fix=resource.anew)
     declared = declared_fields(report, resource, inspection.SHOWN)
     shown = inspection.container(found, image)
     # Without the image nobody can tell what came from it.
-    report.compare(resource, declared, _less(shown, declared, inspection.inherited(image) if image else shown), way_out)
+    report.compare(resource, declared, _less(shown, declared, inspection.inherited(image) if image else shown), fix)
 
 
 def compare_network(report: Report, resource: Resource, found: Record, own: frozenset[str]) -> None:
     """Compare a network's fields, and look who is on it besides the containers of `own`, ids or names."""
-    way_out = None
+    fix = None
     if found["Id"] != resource.id:
-        way_out = f"remove the network {resource.name} (docker network rm), then {_REFRESH}"
-        report.add(resource.subject, "network id", declared=resource.id, found=found["Id"], way_out=way_out)
+        fix = f"remove the network {resource.name} (docker network rm), then {_REFRESH}"
+        report.add(resource.subject, "network id", declared=resource.id, found=found["Id"], fix=fix)
     declared = declared_fields(report, resource, inspection.SHOWN_OF_NETWORK)
-    report.compare(resource, declared, _less(inspection.network(found), declared, {}), way_out)
+    report.compare(resource, declared, _less(inspection.network(found), declared, {}), fix)
     for container, endpoint in sorted((found.get("Containers") or {}).items()):
         if not {container, endpoint["Name"]} & own:
             report.add(
@@ -154,7 +152,7 @@ def compare_network(report: Report, resource: Resource, found: Record, own: froz
                 "endpoint",
                 declared=None,
                 found=f"container {endpoint['Name']}",
-                way_out=f"docker network disconnect -f {resource.name} {endpoint['Name']}",
+                fix=f"docker network disconnect -f {resource.name} {endpoint['Name']}",
             )
 
 
@@ -175,12 +173,12 @@ def _compare_state(report: Report, resource: Resource, state: Record) -> None:
     status = state["Status"]
     health = (state.get("Health") or {}).get("Status", "none")
     if resource.inputs.get("mustRun", True) and status != "running":
-        way_out = {"paused": f"docker unpause {resource.name}", "restarting": look}.get(status, _REFRESH)
+        fix = {"paused": f"docker unpause {resource.name}", "restarting": look}.get(status, _REFRESH)
         found = f"{status}, exit code {state['ExitCode']}" if status == "exited" else status
-        report.add(resource.subject, "state", declared="running", found=found, way_out=way_out)
+        report.add(resource.subject, "state", declared="running", found=found, fix=fix)
     elif "healthcheck" in resource.inputs and health != "healthy":
-        way_out = "wait for its health check, and verify again" if health == "starting" else look
-        report.add(resource.subject, "health", declared="healthy", found=health, way_out=way_out)
+        fix = "wait for its health check, and verify again" if health == "starting" else look
+        report.add(resource.subject, "health", declared="healthy", found=health, fix=fix)
 
 
 def _container(report: Report, client: docker.DockerClient, resource: Resource) -> None:
@@ -194,7 +192,7 @@ def _container(report: Report, client: docker.DockerClient, resource: Resource) 
         resolved = Resource(**vars(resource) | {"inputs": {**resource.inputs, "image": here}})
         compare_container(report, resolved, found, _image_attributes(client, found["Image"]))
         return
-    report.add(resource.subject, "container", declared=resource.name, found=None, way_out=_REFRESH)
+    report.add(resource.subject, "container", declared=resource.name, found=None, fix=_REFRESH)
 
 
 def _network(report: Report, client: docker.DockerClient, resource: Resource, *, own: frozenset[str]) -> None:
@@ -205,7 +203,7 @@ def _network(report: Report, client: docker.DockerClient, resource: Resource, *,
             continue
         compare_network(report, resource, found, own)
         return
-    report.add(resource.subject, "network", declared=resource.name, found=None, way_out=_REFRESH)
+    report.add(resource.subject, "network", declared=resource.name, found=None, fix=_REFRESH)
 
 
 def _volume(report: Report, client: docker.DockerClient, resource: Resource) -> None:
@@ -214,13 +212,13 @@ def _volume(report: Report, client: docker.DockerClient, resource: Resource) -> 
     try:
         found = client.volumes.get(resource.name).attrs["Driver"]
     except NotFound:
-        way_out = f"restore it from a backup, or begin an empty one: {_REFRESH}"
-        report.add(resource.subject, "volume", declared=resource.name, found=None, way_out=way_out)
+        fix = f"restore it from a backup, or begin an empty one: {_REFRESH}"
+        report.add(resource.subject, "volume", declared=resource.name, found=None, fix=fix)
         return
     declared = str(resource.inputs.get("driver") or resource.outputs.get("driver") or found)
     if found != declared:
-        way_out = "save what is in it first: the stack has another volume in mind"
-        report.add(resource.subject, "driver", declared=declared, found=found, way_out=way_out)
+        fix = "save what is in it first: the stack has another volume in mind"
+        report.add(resource.subject, "driver", declared=declared, found=found, fix=fix)
 
 
 def _image(report: Report, client: docker.DockerClient, resource: Resource) -> None:
@@ -229,8 +227,8 @@ def _image(report: Report, client: docker.DockerClient, resource: Resource) -> N
     built = _image_attributes(client, digest).get("Id")
     tagged = _image_attributes(client, resource.name).get("Id")
     if tagged is None or tagged != built:
-        way_out = resource.anew if built is None else f"docker tag {built} {resource.name}"
-        report.add(resource.subject, "tag", declared=built or digest, found=tagged, way_out=way_out)
+        fix = resource.anew if built is None else f"docker tag {built} {resource.name}"
+        report.add(resource.subject, "tag", declared=built or digest, found=tagged, fix=fix)
 
 
 def _strangers(report: Report, client: docker.DockerClient, own: frozenset[str]) -> None:
@@ -239,12 +237,12 @@ def _strangers(report: Report, client: docker.DockerClient, own: frozenset[str])
     for container in client.api.containers(all=True, filters=labelled):
         names = [name.removeprefix("/") for name in container["Names"] or [container["Id"]]]
         if not {container["Id"], *names} & own:
-            way_out = f"docker rm -f {names[0]}"
-            report.add(f"container {names[0]}", "container", declared=None, found="there", way_out=way_out)
+            fix = f"docker rm -f {names[0]}"
+            report.add(f"container {names[0]}", "container", declared=None, found="there", fix=fix)
     for network in client.api.networks(filters=labelled):
         if network["Id"] not in own:
-            way_out = f"docker network rm {network['Name']}"
-            report.add(f"network {network['Name']}", "network", declared=None, found="there", way_out=way_out)
+            fix = f"docker network rm {network['Name']}"
+            report.add(f"network {network['Name']}", "network", declared=None, found="there", fix=fix)
 
 
 def _image_attributes(client: docker.DockerClient, reference: str) -> Record:
@@ -274,9 +272,9 @@ def summary(report: Report) -> str:
 def table(report: Report) -> Table:
     """The differences for a terminal."""
     shown = Table()
-    for heading in ("what", "field", "declared", "found", "way out"):
+    for heading in ("what", "field", "declared", "found", "fix"):
         shown.add_column(heading, overflow="fold")
     for each in report.differences:
         sides = ("-" if side is None else fields.short(side) for side in (each.declared, each.found))
-        shown.add_row(*map(escape, (each.subject, each.field, *sides, each.way_out)))
+        shown.add_row(*map(escape, (each.subject, each.field, *sides, each.fix)))
     return shown

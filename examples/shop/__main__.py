@@ -7,7 +7,7 @@ from gix_components import GixPlatform, ServiceArgs, configuration, preflight
 
 config = pulumi.Config()
 
-environment = configuration.of(
+environment = configuration.from_code(
     source=config.require("source"),
     prefix=config.require("prefix"),
     network={"subnet": config.require("subnet")},

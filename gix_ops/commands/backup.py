@@ -8,7 +8,7 @@ from rich.filesize import decimal
 
 from gix_ledger import backup
 from gix_model import __version__
-from gix_ops import ledger
+from gix_ops import stack_ledger
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 from gix_ops.commands.progress import progress_bar
 
@@ -41,7 +41,7 @@ def command(
     target = backup.default_file(read.directory, read.name) if file is None else file
     with progress_bar("backup") as progress:
         taken = backup.take(
-            ledger.of(read), target, program=__version__, how="stop" if stop else "pause", progress=progress
+            stack_ledger.locate(read), target, program=__version__, how="stop" if stop else "pause", progress=progress
         )
     if as_json:
         write_json(taken)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gix_ops import ledger, pulumi_command
+from gix_ops import pulumi_command, stack_ledger
 from gix_ops.commands.options import StackOption
 from gix_ops.stack import StackReference, program_directory
 
@@ -25,7 +25,7 @@ def command(volume: VolumeArgument, stack: StackOption = None, destroy: DestroyO
     Example: gixctl delete-ledger gcam-data --stack dev --destroy
     """
     found = StackReference.find(stack, program_directory(Path.cwd()))
-    kept = ledger.deletable(found, volume, destroyed_first=destroy)
+    kept = stack_ledger.deletable(found, volume, destroyed_first=destroy)
     if destroy:
         pulumi_command.show(found.directory, "destroy", "--stack", found.name, "--yes", "--skip-preview")
     kept.delete()

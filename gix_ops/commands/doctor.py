@@ -8,7 +8,7 @@ from rich.console import Console
 
 from gix_ops.commands.options import JsonOption, StackOption, write_json
 from gix_ops.doctor import examination, remedies
-from gix_ops.doctor.patient import Patient
+from gix_ops.doctor.facts import Facts
 
 FixOption = Annotated[bool, typer.Option("--fix", help="Apply the safe fixes, report each, and check again.")]
 
@@ -32,8 +32,8 @@ def command(stack: StackOption = None, fix: FixOption = False, as_json: JsonOpti
 
     Examples: gixctl doctor --stack prod; gixctl doctor --fix && pulumi up
     """
-    done = remedies.mend(Patient(Path.cwd(), stack)) if fix else []
-    diagnosis = examination.examine(Patient(Path.cwd(), stack), done)
+    done = remedies.mend(Facts(Path.cwd(), stack)) if fix else []
+    diagnosis = examination.examine(Facts(Path.cwd(), stack), done)
     if as_json:
         write_json(diagnosis)
     else:

@@ -23,7 +23,7 @@ def command(stacks: StacksArgument, issue: IssueOption = False) -> None:
     Example: gixctl drift staging prod
     """
     directory = program_directory(Path.cwd())
-    found = [drift.look(directory, stack) for stack in stacks]
+    found = [drift.detect(directory, stack) for stack in stacks]
     typer.echo(drift.report(found))
     if issue:
         for each in found:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gix_ledger import permissions
-from gix_ops import ledger
+from gix_ops import stack_ledger
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 
 OwnerOption = Annotated[
@@ -26,8 +26,8 @@ def command(
     if owner is not None and re.fullmatch(r"\d+:\d+", owner) is None:
         raise typer.BadParameter(f"{owner} is not UID:GID, for example 1000:1000", param_hint="--owner")
     read = read_stack(stack)
-    wanted = owner or ledger.owner(read)
-    found = permissions.fix(ledger.of(read), wanted, dry_run=dry_run)
+    wanted = owner or stack_ledger.owner(read)
+    found = permissions.fix(stack_ledger.locate(read), wanted, dry_run=dry_run)
     if as_json:
         write_json(found)
         return

@@ -58,7 +58,7 @@ def command(
     pattern = _pattern(grep)
     read = read_stack(stack)
     try:
-        sources = logs.of(read, read.connect(), wanted or (), since=since, tail=tail)
+        sources = logs.sources(read, read.connect(), wanted or (), since=since, tail=tail)
     except ValueError as error:
         raise typer.BadParameter(f"{since} {error}", param_hint="--since") from None
     unread: list[UnreadableLogError] = []
@@ -69,7 +69,7 @@ def command(
         lines = itertools.chain(lines, logs.follow(sources, lambda error: typer.echo(f"gixctl: {error}", err=True)))
     if pattern is not None:
         lines = (line for line in lines if line is None or pattern.search(line.line))
-    style = log_text.Style.of(Console(), [each.service for each in sources], timestamps=timestamps)
+    style = log_text.Style.choose(Console(), [each.service for each in sources], timestamps=timestamps)
     with until_interrupted():
         for line in lines:
             if line is not None:

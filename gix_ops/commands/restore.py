@@ -7,7 +7,7 @@ import typer
 from rich.filesize import decimal
 
 from gix_ledger import restore
-from gix_ops import ledger
+from gix_ops import stack_ledger
 from gix_ops.commands.options import StackOption, read_stack
 from gix_ops.commands.progress import progress_bar
 
@@ -32,7 +32,7 @@ def command(file: FileArgument, stack: StackOption = None, replace: ReplaceOptio
     read = read_stack(stack)
     total = 2 * file.stat().st_size if file.is_file() else None
     with progress_bar("restore", total) as progress:
-        contents = restore.restore(ledger.of(read), file, replace=replace, progress=progress)
+        contents = restore.restore(stack_ledger.locate(read), file, replace=replace, progress=progress)
     about = contents.manifest
     origin = f"of {about.stack}, taken {about.time}" if about else "without a manifest"
     typer.echo(

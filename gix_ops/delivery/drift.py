@@ -34,7 +34,7 @@ class Drift:
         return bool(self.changes or self.differences or self.error)
 
 
-def look(directory: Path, stack: str) -> Drift:
+def detect(directory: Path, stack: str) -> Drift:
     """Hold the environment against its engine, by refresh and field by field."""
     try:
         with release.as_deployed(directory, stack) as copy:
@@ -83,7 +83,7 @@ def _lines(drift: Drift) -> Iterator[str]:
     if drift.differences:
         yield from ("| what | field | declared | on the engine | mended by |", "|---|---|---|---|---|")
         for each in drift.differences:
-            cells = (each.subject, each.field, each.declared or "(none)", each.found or "(none)", each.way_out)
+            cells = (each.subject, each.field, each.declared or "(none)", each.found or "(none)", each.fix)
             yield f"| {' | '.join(map(plan_text.code, cells))} |"
         yield ""
     if drift.changes:

@@ -53,7 +53,7 @@ def rehearse(repository: Path, stack: str, base: str) -> Iterator[Rehearsal]:
     client = connect(EngineSettings(), repository)
     with tempfile.TemporaryDirectory(prefix="gix-rehearsal-") as scratch, _own_back_end(Path(scratch)):
         copies = _Copies(repository=repository, stack=stack, scratch=Path(scratch))
-        head = copies.of("HEAD")
+        head = copies.at("HEAD")
         reference = StackReference(
             name=stack, directory=head, label=f"{_project(head)}/{stack}", engine=EngineSettings()
         )
@@ -98,7 +98,7 @@ class _Copies:
     placeholders: set[str] = field(default_factory=set)
     salt: str = ""
 
-    def of(self, revision: str) -> Path:
+    def at(self, revision: str) -> Path:
         directory = git.copy(self.repository, revision, self.scratch / f"copy-{revision}")
         file = directory / f"Pulumi.{self.stack}.yaml"
         config, secrets = plain(read_config(directory, self.stack))
@@ -161,7 +161,7 @@ def _refuse_occupied(client: docker.DockerClient, label: str) -> None:
 def _bring_up(copies: _Copies, base: str) -> str:
     if f"Pulumi.{copies.stack}.yaml" not in git.tracked(copies.repository, base, "Pulumi.*.yaml"):
         return "nothing: the environment is new"
-    directory = copies.of(base)
+    directory = copies.at(base)
     config = read_config(directory, copies.stack)
     if not touched.builds(config):
         registry = (config.get("gix:registry") or {}).get("address", "a registry")

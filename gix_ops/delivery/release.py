@@ -37,7 +37,7 @@ class Release:
     digests: Mapping[str, str]
 
     @classmethod
-    def of(cls, stack: Stack) -> "Release | None":
+    def of_stack(cls, stack: Stack) -> "Release | None":
         """The release that a stack runs; None where it runs images that no registry has."""
         named = {service: each.digest.partition("@") for service, each in stack.outputs.services.items()}
         if not all(digest for _, _, digest in named.values()):
@@ -106,7 +106,7 @@ def push(directory: Path, name: str) -> Release:
     """
     write_config(directory, name, merged(read_config(directory, name), {"gix:images": {"push": True}}))
     pulumi_command.show(directory, "up", "--stack", name, "--yes", "--skip-preview")
-    released = Release.of(Stack.read(name, directory))
+    released = Release.of_stack(Stack.read(name, directory))
     if released is None:
         raise StackError(f"the stack {name} names no digest of a registry; set gix:registry.address")
     return released
@@ -145,7 +145,7 @@ def as_deployed(directory: Path, environment: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="gix-preview-") as scratch:
         copy = git.copy(directory, "HEAD", Path(scratch, "head"))
         try:
-            deployed = Release.of(Stack.read(environment, directory))
+            deployed = Release.of_stack(Stack.read(environment, directory))
         except StackError:
             # It was never up, so that it runs nothing.
             deployed = None

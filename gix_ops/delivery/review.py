@@ -8,7 +8,7 @@ import yaml
 
 from gix_model.catalog import CATALOG
 from gix_model.merging import merged
-from gix_ops import ledger, pulumi_command
+from gix_ops import pulumi_command, stack_ledger
 from gix_ops.stack import Stack
 
 BASE = "dev"
@@ -57,7 +57,7 @@ def take_down(directory: Path, number: int) -> None:
     stack = Stack.read(name, directory)
     client = stack.connect()
     volume = stack.outputs.volume
-    kept = ledger.deletable(stack, volume, destroyed_first=True) if volume else None
+    kept = stack_ledger.deletable(stack, volume, destroyed_first=True) if volume else None
     pulumi_command.show(directory, "destroy", "--stack", name, "--yes", "--skip-preview")
     if kept is not None:
         kept.delete()

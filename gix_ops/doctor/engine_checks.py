@@ -11,8 +11,8 @@ from typing import Any
 from docker.errors import APIError
 
 from gix_engine import collisions
+from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, fault, ok, skipped, warning
-from gix_ops.doctor.patient import Patient
 from gix_ops.errors import StackError
 
 CLOCK_TOLERANCE_SECONDS = 5.0
@@ -26,11 +26,11 @@ _DISK_USAGE_WITHIN_SECONDS = 20.0
 _DISK_USAGE_AGAIN_SECONDS = 0.2
 
 
-def engine(patient: Patient) -> Iterator[Finding]:
+def engine(facts: Facts) -> Iterator[Finding]:
     """Whether the stack's engine answers, and which it is."""
-    where = patient.engine_settings.host or os.environ.get("DOCKER_HOST") or "this machine's socket"
+    where = facts.engine_settings.host or os.environ.get("DOCKER_HOST") or "this machine's socket"
     try:
-        info = patient.client.info()
+        info = facts.client.info()
     except StackError as error:
         yield fault(
             str(error),
@@ -40,10 +40,10 @@ def engine(patient: Patient) -> Iterator[Finding]:
     yield ok(f"{info['ServerVersion']} at {where}, {info['NCPU']} processors, {_size(info['MemTotal'])} of memory")
 
 
-def clock(patient: Patient) -> Iterator[Finding]:
+def clock(facts: Facts) -> Iterator[Finding]:
     """Whether the engine's clock and this machine's agree."""
     before = datetime.now(UTC)
-    told = patient.client.info()["SystemTime"]
+    told = facts.client.info()["SystemTime"]
     after = datetime.now(UTC)
     theirs = datetime.fromisoformat(told)
     apart = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
@@ -56,10 +56,10 @@ def clock(patient: Patient) -> Iterator[Finding]:
         yield ok(f"the engine's and this machine's are within {CLOCK_TOLERANCE_SECONDS:g} s")
 
 
-def disk(patient: Patient) -> Iterator[Finding]:
+def disk(facts: Facts) -> Iterator[Finding]:
     """What is free on the engine's disk, and what can be freed."""
-    root = Path(patient.client.info()["DockerRootDir"])
-    if patient.is_local and root.exists():
+    root = Path(facts.client.info()["DockerRootDir"])
+    if facts.is_local and root.exists():
         free = shutil.disk_usage(root).free
         text = f"{_size(free)} free at {root}"
         if free < LITTLE_FREE_DISK_BYTES:
@@ -68,7 +68,7 @@ def disk(patient: Patient) -> Iterator[Finding]:
             yield ok(text)
     else:
         yield skipped("the engine is not this machine's: its free disk can't be seen from here")
-    used = _disk_usage(patient)
+    used = _disk_usage(facts)
     kept = sum(each["Size"] for each in used.get("BuildCache") or [] if not (each["InUse"] or each["Shared"]))
     yield _reclaimable("build cache", kept, "docker builder prune (the next build takes longer)")
     untagged = sum(
@@ -79,32 +79,32 @@ def disk(patient: Patient) -> Iterator[Finding]:
     yield _reclaimable("images of earlier builds that have no name", untagged, "docker image prune")
 
 
-def _disk_usage(patient: Patient) -> dict[str, Any]:
+def _disk_usage(facts: Facts) -> dict[str, Any]:
     """What `docker system df` shows. Before version 23 an engine refuses it while it works on another one."""
     deadline = time.monotonic() + _DISK_USAGE_WITHIN_SECONDS
     while True:
         try:
-            return patient.client.df()
+            return facts.client.df()
         except APIError as error:
             if "already running" not in str(error.explanation) or time.monotonic() > deadline:
                 raise
         time.sleep(_DISK_USAGE_AGAIN_SECONDS)
 
 
-def _reclaimable(what: str, size: int, way_out: str) -> Finding:
+def _reclaimable(what: str, size: int, fix: str) -> Finding:
     text = f"{_size(size)} reclaimable: {what}"
-    return warning(text, way_out) if size > WORTH_PRUNING_BYTES else ok(text)
+    return warning(text, fix) if size > WORTH_PRUNING_BYTES else ok(text)
 
 
-def old_tags(patient: Patient) -> Iterator[Finding]:
+def old_tags(facts: Facts) -> Iterator[Finding]:
     """Earlier tags of the stack's images."""
-    services = patient.up.outputs.services.values()
+    services = facts.up.outputs.services.values()
     named = {each.image for each in services}
     repositories = {name.rpartition("@")[0] or name.rpartition(":")[0] for name in named}
-    used = {each["ImageID"] for each in patient.client.api.containers(all=True)}
+    used = {each["ImageID"] for each in facts.client.api.containers(all=True)}
     old = sorted(
         tag
-        for image in patient.client.api.images()
+        for image in facts.client.api.images()
         for tag in image["RepoTags"] or []
         if tag.rpartition(":")[0] in repositories and tag not in named and image["Id"] not in used
     )

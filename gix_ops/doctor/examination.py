@@ -6,7 +6,7 @@ cut off. What can't be looked at is skipped, and why is said. With `--json`:
     {"stack": "gix/dev", "faults": 1, "warnings": 0, "mended": [],
      "findings": [
        {"check": "locks", "level": "fault", "text": "held by a process that is gone: root@vm, process 26399, ...",
-        "way_out": "pulumi cancel --yes --stack dev", "by_fix": true}]}
+        "fix": "pulumi cancel --yes --stack dev", "by_fix": true}]}
 
 `level` is ok, warning, fault or skipped. `by_fix` says that `--fix` does it; `mended` is what `--fix` did.
 """
@@ -20,8 +20,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from gix_ops.doctor import engine_checks, stack_checks, tool_checks
+from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, Level, one_line
-from gix_ops.doctor.patient import Patient
 from gix_ops.errors import StackError
 
 
@@ -36,15 +36,15 @@ class Diagnosis:
     findings: tuple[Finding, ...]
 
 
-def examine(patient: Patient, mended: Iterable[str] = ()) -> Diagnosis:
+def examine(facts: Facts, mended: Iterable[str] = ()) -> Diagnosis:
     """Make every check. Raises nothing: what can't be looked at is a finding."""
     findings: list[Finding] = []
-    for check, look in _LOOKS:
-        findings += (_short(finding, findings) for finding in _findings(patient, check, look))
+    for check, look in _CHECKS:
+        findings += (_short(finding, findings) for finding in _findings(facts, check, look))
     try:
-        name = patient.label
+        name = facts.label
     except StackError:
-        name = patient.wanted or "(no stack)"
+        name = facts.wanted or "(no stack)"
     return Diagnosis(
         stack=name,
         faults=sum(each.level is Level.FAULT for each in findings),
@@ -62,12 +62,12 @@ def _short(finding: Finding, told: Iterable[Finding]) -> Finding:
     return finding if cause is None else dataclasses.replace(finding, text=f"for what is told at: {cause}")
 
 
-Look = Callable[[Patient], Iterator[Finding]]
+Check = Callable[[Facts], Iterator[Finding]]
 
 
-def _findings(patient: Patient, check: str, look: Look) -> Iterator[Finding]:
+def _findings(facts: Facts, check: str, look: Check) -> Iterator[Finding]:
     try:
-        for each in look(patient):
+        for each in look(facts):
             yield dataclasses.replace(each, check=check)
     except StackError as error:
         yield Finding(check=check, level=Level.SKIPPED, text=str(error))
@@ -77,7 +77,7 @@ def _findings(patient: Patient, check: str, look: Look) -> Iterator[Finding]:
         yield Finding(check=check, level=Level.SKIPPED, text=f"the check itself failed: {error!r}")
 
 
-_LOOKS: tuple[tuple[str, Look], ...] = (
+_CHECKS: tuple[tuple[str, Check], ...] = (
     ("program", tool_checks.program),
     ("pulumi", tool_checks.pulumi),
     ("docker plugin", tool_checks.plugin),
@@ -116,6 +116,6 @@ def table(diagnosis: Diagnosis) -> Table:
         shown.add_column(heading, overflow="fold")
     for each in diagnosis.findings:
         level = f"[{_COLOURS[each.level]}]{each.level}[/{_COLOURS[each.level]}]"
-        way_out = f"{each.way_out}  (--fix does it)" if each.by_fix else each.way_out
-        shown.add_row(each.check, level, escape(each.text), escape(way_out))
+        fix = f"{each.fix}  (--fix does it)" if each.by_fix else each.fix
+        shown.add_row(each.check, level, escape(each.text), escape(fix))
     return shown

@@ -15,12 +15,12 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a check found. `way_out` is the line that mends it, `by_fix` says that `--fix` runs it."""
+    """What a check found. `fix` is the line that mends it, `by_fix` says that `--fix` runs it."""
 
     check: str = ""
     level: Level
     text: str
-    way_out: str = ""
+    fix: str = ""
     by_fix: bool = False
 
 
@@ -29,14 +29,14 @@ def ok(text: str) -> Finding:
     return Finding(level=Level.OK, text=text)
 
 
-def warning(text: str, way_out: str, *, by_fix: bool = False) -> Finding:
+def warning(text: str, fix: str, *, by_fix: bool = False) -> Finding:
     """What works, and may not for long, or not as it is meant to."""
-    return Finding(level=Level.WARNING, text=text, way_out=way_out, by_fix=by_fix)
+    return Finding(level=Level.WARNING, text=text, fix=fix, by_fix=by_fix)
 
 
-def fault(text: str, way_out: str, *, by_fix: bool = False) -> Finding:
+def fault(text: str, fix: str, *, by_fix: bool = False) -> Finding:
     """What keeps the stack from working."""
-    return Finding(level=Level.FAULT, text=text, way_out=way_out, by_fix=by_fix)
+    return Finding(level=Level.FAULT, text=text, fix=fix, by_fix=by_fix)
 
 
 def skipped(text: str) -> Finding:

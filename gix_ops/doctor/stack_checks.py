@@ -9,8 +9,8 @@ from gix_engine import collisions
 from gix_model.environment import HELPER_LABEL, STACK_LABEL
 from gix_model.problems import ConfigurationError
 from gix_ops import fields
+from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, fault, ok, one_line, skipped, warning
-from gix_ops.doctor.patient import Patient
 from gix_ops.errors import StackError
 from gix_ops.resources import VOLUME
 from gix_ops.verify import Difference
@@ -20,46 +20,46 @@ _GRAVE = frozenset({"container", "container id", "health", "image", "last update
 """Fields of gixctl verify that say that something does not work; others say that it is not as declared."""
 
 
-def stack(patient: Patient) -> Iterator[Finding]:
+def stack(facts: Facts) -> Iterator[Finding]:
     """Whether the stack is there, where its state is kept, and whether it is up."""
-    _ = patient.directory, patient.pulumi
+    _ = facts.directory, facts.pulumi
     try:
-        name = patient.name
+        name = facts.name
     except StackError as error:
-        yield fault(str(error), f"pulumi stack select --create {patient.wanted or 'dev'}")
+        yield fault(str(error), f"pulumi stack select --create {facts.wanted or 'dev'}")
         return
     try:
-        _ = patient.up
+        _ = facts.up
         state = "is up"
     except StackError:
         state = "is not up; pulumi up brings it up"
-    yield ok(f"{name}, kept at {patient.back_end}, {state}")
+    yield ok(f"{name}, kept at {facts.back_end}, {state}")
 
 
-def configuration(patient: Patient) -> Iterator[Finding]:
+def configuration(facts: Facts) -> Iterator[Finding]:
     """Every problem of the stack's file."""
-    file = f"Pulumi.{patient.name}.yaml"
+    file = f"Pulumi.{facts.name}.yaml"
     try:
-        found = patient.configuration
+        found = facts.configuration
     except StackError as error:
-        way_out = "give it: PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
-        yield fault(f"{file} can't be read: {error}", way_out if "passphrase" in str(error) else f"mend {file}")
+        fix = "give it: PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
+        yield fault(f"{file} can't be read: {error}", fix if "passphrase" in str(error) else f"mend {file}")
         return
     if isinstance(found, ConfigurationError):
         for problem in found.problems:
-            yield fault(f"{problem.subject}: {problem.limit}", problem.way_out)
+            yield fault(f"{problem.subject}: {problem.limit}", problem.fix)
     else:
         yield ok(f"{file} holds")
 
 
-def locks(patient: Patient) -> Iterator[Finding]:
+def locks(facts: Facts) -> Iterator[Finding]:
     """Who has locked the stack, and whether he is gone."""
-    found = patient.locks
+    found = facts.locks
     if found is None:
-        yield skipped(f"{patient.back_end} is no file back end; pulumi itself tells who has locked the stack there")
+        yield skipped(f"{facts.back_end} is no file back end; pulumi itself tells who has locked the stack there")
         return
     by_fix = all(lock.is_stale for lock in found)
-    cancel = f"pulumi cancel --yes --stack {patient.name}"
+    cancel = f"pulumi cancel --yes --stack {facts.name}"
     for lock in found:
         if lock.is_stale:
             yield fault(f"held by a process that is gone: {lock}", cancel, by_fix=by_fix)
@@ -69,71 +69,71 @@ def locks(patient: Patient) -> Iterator[Finding]:
         yield ok("none")
 
 
-def conflicts(patient: Patient) -> Iterator[Finding]:
+def conflicts(facts: Facts) -> Iterator[Finding]:
     """Everything on the engine that stands in the way of the stack's next update."""
-    environment = patient.environment
-    problems = collisions.find(environment, collisions.observe(patient.client, environment))
+    environment = facts.environment
+    problems = collisions.find(environment, collisions.observe(facts.client, environment))
     for problem in problems:
-        yield fault(f"{problem.subject}: {problem.limit}", problem.way_out)
+        yield fault(f"{problem.subject}: {problem.limit}", problem.fix)
     if not problems:
         yield ok("nothing on the engine is in the stack's way")
-    if not patient.is_local:
+    if not facts.is_local:
         yield skipped(
             "the engine is not this machine's: its processes, addresses, routes and free disk can't be seen from here"
         )
 
 
-def helpers(patient: Patient) -> dict[str, str]:
+def helpers(facts: Facts) -> dict[str, str]:
     """Containers that backups and restores of the stack left behind, or work with now: state by name."""
-    labels = [f"{STACK_LABEL}={patient.label}", HELPER_LABEL]
-    found = patient.client.api.containers(all=True, filters={"label": labels})
+    labels = [f"{STACK_LABEL}={facts.label}", HELPER_LABEL]
+    found = facts.client.api.containers(all=True, filters={"label": labels})
     return {each["Names"][0].removeprefix("/"): each["State"] for each in found if each["Names"]}
 
 
-def strangers(patient: Patient, kind: str) -> list[str]:
+def strangers(facts: Facts, kind: str) -> list[str]:
     """Names of what bears the stack's label and is not in its state, less the helpers; `kind` as verify calls it."""
-    left_out = helpers(patient)
+    left_out = helpers(facts)
     names = [
         each.subject.removeprefix(f"{kind} ")
-        for each in patient.comparison.differences
+        for each in facts.comparison.differences
         if each.field == kind and each.declared is None
     ]
     return [name for name in names if name not in left_out]
 
 
-def keeps_data(patient: Patient, container: str) -> bool:
+def keeps_data(facts: Facts, container: str) -> bool:
     """Whether a container has a volume of this project mounted: then only a person may say that it can go."""
-    for mount in patient.client.api.inspect_container(container)["Mounts"]:
+    for mount in facts.client.api.inspect_container(container)["Mounts"]:
         if mount["Type"] == "volume":
-            labels = patient.client.api.inspect_volume(mount["Name"])["Labels"] or {}
-            if STACK_LABEL in labels or mount["Name"] == _ledger_name(patient):
+            labels = facts.client.api.inspect_volume(mount["Name"])["Labels"] or {}
+            if STACK_LABEL in labels or mount["Name"] == _ledger_name(facts):
                 return True
     return False
 
 
-def _ledger_name(patient: Patient) -> str | None:
+def _ledger_name(facts: Facts) -> str | None:
     try:
-        volume = patient.up.outputs.volume
+        volume = facts.up.outputs.volume
         return None if volume is None else str(volume)
     except StackError:
         pass
-    environment = patient.environment
+    environment = facts.environment
     keeps = any(spec.keeps_ledger for spec in environment.specs)
     return environment.name(environment.settings.ledger.volume) if keeps else None
 
 
-def resources(patient: Patient) -> Iterator[Finding]:
+def resources(facts: Facts) -> Iterator[Finding]:
     """Every difference between what the stack declares and what the engine has; cut-off updates and strangers, too."""
-    left_out = {f"container {name}" for name in helpers(patient)}
+    left_out = {f"container {name}" for name in helpers(facts)}
     # The ledger's volume has a check of its own.
     differences = [
-        each for each in patient.comparison.differences if each.subject not in left_out and each.field != "volume"
+        each for each in facts.comparison.differences if each.subject not in left_out and each.field != "volume"
     ]
     for each in differences:
         tell = fault if each.field in _GRAVE else warning
-        yield tell(_told(each), each.way_out, by_fix=_is_fixed(patient, each))
+        yield tell(_told(each), each.fix, by_fix=_is_fixed(facts, each))
     if not differences:
-        yield ok(f"as declared, {patient.comparison.compared} fields compared")
+        yield ok(f"as declared, {facts.comparison.compared} fields compared")
 
 
 def _told(difference: Difference) -> str:
@@ -144,14 +144,14 @@ def _told(difference: Difference) -> str:
     return f"{difference.subject}: {difference.field} is {found}{declared}"
 
 
-def _is_fixed(patient: Patient, difference: Difference) -> bool:
+def _is_fixed(facts: Facts, difference: Difference) -> bool:
     match difference:
         case Difference(field="last update", declared="finished"):
             return True
         case Difference(field="state", found=found):
             return startable(found)
         case Difference(field="container", declared=None, subject=subject):
-            return not keeps_data(patient, subject.removeprefix("container "))
+            return not keeps_data(facts, subject.removeprefix("container "))
         case Difference(field="network", declared=None):
             return True
         case _:
@@ -163,9 +163,9 @@ def startable(state: str | None) -> bool:
     return state is not None and state.startswith(("paused", "exited", "created"))
 
 
-def cut_off_backups(patient: Patient) -> Iterator[Finding]:
+def cut_off_backups(facts: Facts) -> Iterator[Finding]:
     """What backups and restores left behind."""
-    found = helpers(patient)
+    found = helpers(facts)
     for name, state in found.items():
         if state == "running":
             yield warning(
@@ -179,16 +179,16 @@ def cut_off_backups(patient: Patient) -> Iterator[Finding]:
         yield ok("no backup or restore was cut off")
 
 
-def ledger(patient: Patient) -> Iterator[Finding]:
+def ledger(facts: Facts) -> Iterator[Finding]:
     """Whether the ledger's volume is there, and whose it is."""
-    name = _ledger_name(patient)
+    name = _ledger_name(facts)
     if name is None:
         yield skipped("the stack keeps no ledger")
         return
     try:
-        labels = patient.client.api.inspect_volume(name)["Labels"] or {}
+        labels = facts.client.api.inspect_volume(name)["Labels"] or {}
     except NotFound:
-        if any(each.type == VOLUME for each in patient.state.resources):
+        if any(each.type == VOLUME for each in facts.state.resources):
             yield fault(
                 f"the volume {name} is gone",
                 "pulumi up --refresh begins an empty one, and gixctl restore fills it from a backup",
@@ -197,25 +197,25 @@ def ledger(patient: Patient) -> Iterator[Finding]:
             yield ok(f"the volume {name} is not made yet")
     else:
         owner = labels.get(STACK_LABEL)
-        whose = "the stack's own" if owner == patient.label else f"taken over from {owner or 'something else'}"
+        whose = "the stack's own" if owner == facts.label else f"taken over from {owner or 'something else'}"
         yield ok(f"the volume {name}, {whose}")
-    mine = patient.client.api.volumes(filters={"label": f"{STACK_LABEL}={patient.label}"})["Volumes"] or []
+    mine = facts.client.api.volumes(filters={"label": f"{STACK_LABEL}={facts.label}"})["Volumes"] or []
     for volume in mine:
         if volume["Name"] != name:
             yield warning(
                 f"the volume {volume['Name']} is an earlier ledger of this stack, which does not use it now",
-                f"keep it; or, for good: gixctl delete-ledger {volume['Name']} --stack {patient.name}",
+                f"keep it; or, for good: gixctl delete-ledger {volume['Name']} --stack {facts.name}",
             )
 
 
-def ports(patient: Patient) -> Iterator[Finding]:
+def ports(facts: Facts) -> Iterator[Finding]:
     """Whether something answers where running services are published."""
-    if not patient.is_local:
+    if not facts.is_local:
         yield skipped("the engine is not this machine's: its ports can't be tried from here")
         return
-    running = {each["Names"][0].removeprefix("/") for each in patient.client.api.containers() if each["Names"]}
+    running = {each["Names"][0].removeprefix("/") for each in facts.client.api.containers() if each["Names"]}
     answering = []
-    for service, each in patient.up.outputs.services.items():
+    for service, each in facts.up.outputs.services.items():
         if each.endpoint is None or each.container not in running:
             continue
         host, _, port = each.endpoint.rpartition(":")

@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, fault, ok, skipped, warning
-from gix_ops.doctor.patient import Patient
 from gix_ops.errors import StackError
 
 _PROBE_TIMEOUT_SECONDS = 20
@@ -17,22 +17,22 @@ _SHOWN_PACKAGES = 5
 _SETUP = "make setup, then: . .offline/env"
 
 
-def program(patient: Patient) -> Iterator[Finding]:
+def program(facts: Facts) -> Iterator[Finding]:
     """Whether there is a program here."""
     try:
-        yield ok(str(patient.directory))
+        yield ok(str(facts.directory))
     except StackError as error:
         yield fault(str(error), "cd into the clone, or: gixctl --cwd CLONE doctor")
 
 
-def pulumi(patient: Patient) -> Iterator[Finding]:
+def pulumi(facts: Facts) -> Iterator[Finding]:
     """Whether there is a pulumi command that fits the Python library."""
     try:
-        command = patient.pulumi
+        command = facts.pulumi
     except StackError as error:
         yield fault(str(error), _SETUP)
         return
-    library = patient.packages.get("pulumi", "")
+    library = facts.packages.get("pulumi", "")
     if _minor(command) != _minor(library):
         yield warning(
             f"the command is {command}, the Python library {library or 'missing'}: they are made for each other by "
@@ -47,10 +47,10 @@ def _minor(version: str) -> list[str]:
     return version.split(".")[:2]
 
 
-def _plugin_file(patient: Patient) -> Path:
+def _plugin_file(facts: Facts) -> Path:
     """Where Pulumi looks for the docker plugin that the program asks for."""
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    version = patient.packages.get("pulumi-docker", "")
+    version = facts.packages.get("pulumi-docker", "")
     return home / "plugins" / f"resource-docker-v{version}" / "pulumi-resource-docker"
 
 
@@ -60,9 +60,9 @@ def _is_offline(file: Path) -> bool:
         return b"offline.docker_plugin" in content.read(4096)
 
 
-def plugin(patient: Patient) -> Iterator[Finding]:
+def plugin(facts: Facts) -> Iterator[Finding]:
     """Whether Pulumi has its docker plugin, and which."""
-    file = _plugin_file(patient)
+    file = _plugin_file(facts)
     if ambient := shutil.which("pulumi-resource-docker"):
         yield warning(
             f"Pulumi takes {ambient} of PATH before its own plugins, whatever its version", "take it off PATH"
@@ -71,18 +71,18 @@ def plugin(patient: Patient) -> Iterator[Finding]:
         kind = "offline" if _is_offline(file) else "official"
         yield ok(f"the {kind} one, {file.parent.name.rpartition('-v')[2]}, in {file.parent}")
         return
-    install = f"pulumi plugin install resource docker {patient.packages.get('pulumi-docker', '')}"
+    install = f"pulumi plugin install resource docker {facts.packages.get('pulumi-docker', '')}"
     if os.environ.get("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "").lower() in ("1", "true"):
         yield fault(f"there is none at {file}", f"{_SETUP}; or: {install}")
     else:
         yield warning(f"there is none at {file} yet: Pulumi fetches it at the next update", install)
 
 
-def python(patient: Patient) -> Iterator[Finding]:
+def python(facts: Facts) -> Iterator[Finding]:
     """Whether the Python packages are those that are locked."""
-    directory = patient.directory
+    directory = facts.directory
     try:
-        have = patient.packages
+        have = facts.packages
     except StackError as error:
         yield fault(str(error), "make setup")
         return
@@ -103,12 +103,12 @@ def python(patient: Patient) -> Iterator[Finding]:
         yield ok(f"all {len(wanted)} as requirements.txt locks them")
 
 
-def buildkit(patient: Patient) -> Iterator[Finding]:
+def buildkit(facts: Facts) -> Iterator[Finding]:
     """Whether images can be built: which docker command speaks BuildKit."""
-    if not patient.environment.builds:
+    if not facts.environment.builds:
         yield skipped("the stack's images are pulled, not built")
         return
-    file = _plugin_file(patient)
+    file = _plugin_file(facts)
     if file.exists() and not _is_offline(file):
         yield ok("the official docker plugin has it built in")
         return

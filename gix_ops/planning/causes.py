@@ -25,7 +25,7 @@ def _causes(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
     if "mustRun" in step.reasons and (step.old.get("outputs") or {}).get("mustRun") is False:
         yield "it does not run"
         return
-    before, after = _before(step), fields.of(step.inputs)
+    before, after = _before(step), fields.read(step.inputs)
     for reason in step.reasons:
         if step.inputs.get(reason) == fields.UNKNOWN:
             upstream = [urn for urn in step.by_input.get(reason, ()) if urn in acting]
@@ -49,7 +49,11 @@ def _causes(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
 
 def _before(step: Step) -> Fields:
     """The fields before. Where the inputs are the same, something else has changed the resource: then as it is."""
-    stated, found, after = fields.of(step.old_inputs), fields.of(step.old.get("outputs") or {}), fields.of(step.inputs)
+    stated, found, after = (
+        fields.read(step.old_inputs),
+        fields.read(step.old.get("outputs") or {}),
+        fields.read(step.inputs),
+    )
     return {
         # Variables are never read from a container, and as outputs hidden as a whole where one of them is secret.
         reason: found.get(reason, {})

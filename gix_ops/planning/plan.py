@@ -122,10 +122,10 @@ def read_with_steps(directory: Path, stack: str | None, *, refresh: bool = False
         preview = json.loads(answer.stdout)
     except json.JSONDecodeError:
         return _failed(stack or "(selected)", [_tidy(answer.stderr or answer.stdout)]), ()
-    return of(preview, stack=stack, failed=bool(answer.returncode)), steps(preview)
+    return make(preview, stack=stack, failed=bool(answer.returncode)), steps(preview)
 
 
-def of(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool = False) -> Plan:
+def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool = False) -> Plan:
     """The plan that a preview amounts to. `failed` says that Pulumi gave up."""
     every = steps(preview)
     shown = stack or next((step.urn.split(":")[2] for step in every), "(selected)")
@@ -238,7 +238,7 @@ def _risks_of_mounts(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
     if not step.replaces:
         return
     before, after = (
-        fields.of({"volumes": inputs.get("volumes") or []})["volumes"] for inputs in (step.old_inputs, step.inputs)
+        fields.read({"volumes": inputs.get("volumes") or []})["volumes"] for inputs in (step.old_inputs, step.inputs)
     )
     for name, value in before.items():
         if after.get(name) != value:

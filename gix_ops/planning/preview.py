@@ -39,7 +39,7 @@ class Step:
     """The resource of the connection that it goes by; empty where there is none."""
 
     @classmethod
-    def of(cls, record: Record) -> "Step":
+    def read(cls, record: Record) -> "Step":
         """Read a step as Pulumi writes it."""
         paths = record.get("detailedDiff") or {}
         # Of an image the provider gives the paths alone.
@@ -148,5 +148,5 @@ class Step:
 
 def steps(preview: Mapping[str, Any]) -> tuple[Step, ...]:
     """The steps that say what comes of each resource: those of a refresh, which go before them, do not."""
-    every = [Step.of(record) for record in preview.get("steps") or []]
+    every = [Step.read(record) for record in preview.get("steps") or []]
     return tuple(step for step in every if step.op != "refresh")

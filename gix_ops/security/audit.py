@@ -6,7 +6,7 @@ Everything that bears the stack's label is looked at, whoever made it. With `--j
      "missing": [],                          containers of the stack that are not on the engine
      "results": [
        {"item": "5.11", "title": "limited memory", "level": 1, "subject": "router", "result": "fail",
-        "found": "no limit", "way_out": "gix:router.memory: e.g. 512MiB"}],
+        "found": "no limit", "fix": "gix:router.memory: e.g. 512MiB"}],
      "not_looked_at": {"4.4": "gixctl scan looks for known vulnerabilities"}}
 
 `result` is pass, fail, waived or not applicable; `found` says what of a fail, and why of the last two. The score is
@@ -53,7 +53,7 @@ class Result:
     subject: str
     result: Verdict
     found: str = ""
-    way_out: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,16 +110,16 @@ Subject = TypeVar("Subject", Container, Image)
 def _container(item: Item[Container], container: Container) -> Iterator[Result]:
     waiver = next((each for each in cis.WAIVERS if each.item == item.id and each.holds(container)), None)
     # No key of the stack changes what is not the stack's.
-    way_out = item.way_out if container.service else "it is no service of the stack: docker rm -f {name}"
-    yield _result(item, container, container.service or container.name, way_out, waiver.reason if waiver else None)
+    fix = item.fix if container.service else "it is no service of the stack: docker rm -f {name}"
+    yield _result(item, container, container.service or container.name, fix, waiver.reason if waiver else None)
 
 
 def _image(item: Item[Image], image: Image) -> Iterator[Result]:
-    yield _result(item, image, f"{image.service}'s image", item.way_out, None)
+    yield _result(item, image, f"{image.service}'s image", item.fix, None)
 
 
-def _result(item: Item[Subject], subject: Subject, name: str, way_out: str, waiver: str | None) -> Result:
-    def result(verdict: Verdict, found: str = "", way_out: str = "") -> Result:
+def _result(item: Item[Subject], subject: Subject, name: str, fix: str, waiver: str | None) -> Result:
+    def result(verdict: Verdict, found: str = "", fix: str = "") -> Result:
         return Result(
             item=item.id,
             title=item.title,
@@ -127,7 +127,7 @@ def _result(item: Item[Subject], subject: Subject, name: str, way_out: str, waiv
             subject=name,
             result=verdict,
             found=found,
-            way_out=way_out.format(service=subject.service, name=subject.name),
+            fix=fix.format(service=subject.service, name=subject.name),
         )
 
     if reason := item.not_for(subject):
@@ -137,7 +137,7 @@ def _result(item: Item[Subject], subject: Subject, name: str, way_out: str, waiv
         return result(Verdict.PASSES)
     if waiver:
         return result(Verdict.WAIVED, f"{faults}: {waiver}")
-    return result(Verdict.FAILS, faults, way_out)
+    return result(Verdict.FAILS, faults, fix)
 
 
 def _containers(stack: Stack, client: docker.DockerClient) -> tuple[list[Container], list[str]]:
@@ -229,7 +229,7 @@ _COLOURS = {Verdict.PASSES: "green", Verdict.FAILS: "red", Verdict.WAIVED: "yell
 def table(card: Scorecard) -> Table:
     """The scorecard for a terminal: a row for all containers and images of which an item says the same."""
     shown = Table()
-    for heading in ("item", "what", "level", "result", "of", "found, or why", "way out"):
+    for heading in ("item", "what", "level", "result", "of", "found, or why", "fix"):
         shown.add_column(heading, overflow="fold")
     for _, results in groupby(card.results, key=lambda each: each.item):
         rows: dict[tuple[Verdict, str], list[Result]] = {}
@@ -237,8 +237,8 @@ def table(card: Scorecard) -> Table:
             rows.setdefault((each.result, each.found), []).append(each)
         for (verdict, found), group in rows.items():
             first = group[0]
-            way_out = "; ".join(dict.fromkeys(each.way_out for each in group if each.way_out))
-            cells = (", ".join(dict.fromkeys(each.subject for each in group)), found, way_out)
+            fix = "; ".join(dict.fromkeys(each.fix for each in group if each.fix))
+            cells = (", ".join(dict.fromkeys(each.subject for each in group)), found, fix)
             result = f"[{_COLOURS[verdict]}]{verdict}[/{_COLOURS[verdict]}]"
             shown.add_row(first.item, first.title, str(first.level), result, *map(escape, cells))
     return shown

@@ -1,4 +1,4 @@
-"""The items of the CIS Docker Benchmark that containers and images decide, as data: what each looks at, its way out.
+"""The items of the CIS Docker Benchmark that containers and images decide, as data: what each looks at, its fix.
 
 Numbers and levels are those of versions 1.6 and 1.7, which agree. The titles are this project's own. An item passes
 where its look finds nothing. Items about the host and the engine are not here: docker-bench-security looks at those.
@@ -15,7 +15,7 @@ from gix_model.catalog import CATALOG, ServiceName
 Record = Mapping[str, Any]
 
 ANEW = "docker rm -f {name}, then pulumi up --refresh"
-"""The way out of what no key asks for: the container was made or changed by hand."""
+"""The fix of what no key asks for: the container was made or changed by hand."""
 
 _FIRST_UNPRIVILEGED_PORT = 1024
 _MOST_RESTARTS = 5
@@ -84,14 +84,14 @@ def _always(_subject: object) -> None:
 class Item(Generic[T]):
     """One item. `faults` says in a few words each what is not as it should be; `not_for` why it does not apply, if so.
 
-    `way_out` is the key to set, or the command: {service} and {name} stand for the container's.
+    `fix` is the key to set, or the command: {service} and {name} stand for the container's.
     """
 
     id: str
     title: str
     level: int
     faults: Callable[[T], Iterator[str]]
-    way_out: str
+    fix: str
     not_for: Callable[[T], str | None] = _always
 
 
@@ -343,153 +343,153 @@ IMAGE_ITEMS: tuple[Item[Image], ...] = (
         title="a user of its own, not root",
         level=1,
         faults=_user_of_image,
-        way_out="USER in the Dockerfile of the {service}, as infra/docker has it",
+        fix="USER in the Dockerfile of the {service}, as infra/docker has it",
     ),
     Item(
         id="4.6",
         title="a health check in the image",
         level=1,
         faults=_health_of_image,
-        way_out="HEALTHCHECK in the Dockerfile of the {service}, as infra/docker has it",
+        fix="HEALTHCHECK in the Dockerfile of the {service}, as infra/docker has it",
     ),
     Item(
         id="4.7",
         title="no update of packages without an installation in the same step",
         level=1,
         faults=_update_alone,
-        way_out="one RUN for both in the Dockerfile",
+        fix="one RUN for both in the Dockerfile",
     ),
     Item(
         id="4.9",
         title="COPY instead of ADD",
         level=1,
         faults=_add_instructions,
-        way_out="COPY in the Dockerfile",
+        fix="COPY in the Dockerfile",
     ),
     Item(
         id="4.10",
         title="no secrets in the image",
         level=1,
         faults=_secrets_of_image,
-        way_out="take it out of gix:images.buildArgs and the Dockerfile; give it at run time: "
+        fix="take it out of gix:images.buildArgs and the Dockerfile; give it at run time: "
         "gix:{service}.secretEnvironment",
     ),
 )
 """The items that an image decides."""
 
 CONTAINER_ITEMS: tuple[Item[Container], ...] = (
-    Item(id="4.1", title="a user of its own, not root", level=1, faults=_user, way_out="gix:{service}.user: 1000:1000"),
+    Item(id="4.1", title="a user of its own, not root", level=1, faults=_user, fix="gix:{service}.user: 1000:1000"),
     Item(
         id="5.2",
         title="an AppArmor profile",
         level=1,
         faults=_apparmor,
-        way_out=_NO_KEY,
+        fix=_NO_KEY,
         not_for=_without("apparmor"),
     ),
-    Item(id="5.3", title="SELinux labels", level=2, faults=_selinux, way_out=_NO_KEY, not_for=_without("selinux")),
+    Item(id="5.3", title="SELinux labels", level=2, faults=_selinux, fix=_NO_KEY, not_for=_without("selinux")),
     Item(
         id="5.4",
         title="no kernel capability that it does not need",
         level=1,
         faults=_capabilities,
-        way_out="gix:{service}.dropCapabilities: [ALL]",
+        fix="gix:{service}.dropCapabilities: [ALL]",
     ),
-    Item(id="5.5", title="not privileged", level=1, faults=_privileged, way_out=_NO_KEY),
-    Item(id="5.6", title="no directory of the host's system", level=1, faults=_sensitive_mounts, way_out=_NO_KEY),
-    Item(id="5.7", title="no sshd", level=1, faults=_ssh, way_out=_NO_KEY, not_for=_not_running),
+    Item(id="5.5", title="not privileged", level=1, faults=_privileged, fix=_NO_KEY),
+    Item(id="5.6", title="no directory of the host's system", level=1, faults=_sensitive_mounts, fix=_NO_KEY),
+    Item(id="5.7", title="no sshd", level=1, faults=_ssh, fix=_NO_KEY, not_for=_not_running),
     Item(
         id="5.8",
         title="no privileged port of the host",
         level=1,
         faults=_privileged_ports,
-        way_out="gix:{service}.hostPort: 1024 or more",
+        fix="gix:{service}.hostPort: 1024 or more",
     ),
     Item(
         id="5.9",
         title="no port that it does not need",
         level=1,
         faults=_needless_ports,
-        way_out=_NO_KEY,
+        fix=_NO_KEY,
         not_for=_unknown_service,
     ),
-    Item(id="5.10", title="a network of its own", level=1, faults=_shares("NetworkMode", "network"), way_out=_NO_KEY),
-    Item(id="5.11", title="limited memory", level=1, faults=_memory, way_out="gix:{service}.memory: e.g. 512MiB"),
-    Item(id="5.12", title="limited processor time", level=1, faults=_processor, way_out="gix:{service}.cpus: e.g. 1"),
+    Item(id="5.10", title="a network of its own", level=1, faults=_shares("NetworkMode", "network"), fix=_NO_KEY),
+    Item(id="5.11", title="limited memory", level=1, faults=_memory, fix="gix:{service}.memory: e.g. 512MiB"),
+    Item(id="5.12", title="limited processor time", level=1, faults=_processor, fix="gix:{service}.cpus: e.g. 1"),
     Item(
         id="5.13",
         title="a read-only root file system",
         level=1,
         faults=_root_file_system,
-        way_out="gix:{service}.readOnlyRoot: true",
+        fix="gix:{service}.readOnlyRoot: true",
     ),
     Item(
         id="5.14",
         title="published on one address of the host, not on all",
         level=1,
         faults=_every_address,
-        way_out="gix:{service}.bindAddress: one address of the host, or gix:{service}.publish: false",
+        fix="gix:{service}.bindAddress: one address of the host, or gix:{service}.publish: false",
     ),
     Item(
         id="5.15",
         title="restarted at most five times",
         level=1,
         faults=_restart,
-        way_out="gix:{service}.restart: on-failure:5",
+        fix="gix:{service}.restart: on-failure:5",
     ),
     Item(
         id="5.16",
         title="processes apart from the host's",
         level=1,
         faults=_shares("PidMode", "processes"),
-        way_out=_NO_KEY,
+        fix=_NO_KEY,
     ),
     Item(
         id="5.17",
         title="memory apart from the host's (IPC)",
         level=1,
         faults=_shares("IpcMode", "shared memory"),
-        way_out=_NO_KEY,
+        fix=_NO_KEY,
     ),
-    Item(id="5.18", title="no device of the host", level=1, faults=_devices, way_out=_NO_KEY),
+    Item(id="5.18", title="no device of the host", level=1, faults=_devices, fix=_NO_KEY),
     Item(
         id="5.19",
         title="no limit of the kernel lifted",
         level=1,
         faults=_ulimits,
-        way_out="gix:{service}.ulimits: a number instead of -1",
+        fix="gix:{service}.ulimits: a number instead of -1",
     ),
-    Item(id="5.20", title="no shared mounts", level=1, faults=_propagation, way_out=_NO_KEY),
+    Item(id="5.20", title="no shared mounts", level=1, faults=_propagation, fix=_NO_KEY),
     Item(
         id="5.21",
         title="a host name apart from the host's (UTS)",
         level=1,
         faults=_shares("UTSMode", "host name"),
-        way_out=_NO_KEY,
+        fix=_NO_KEY,
     ),
     Item(
         id="5.22",
         title="the engine's seccomp profile",
         level=1,
         faults=_seccomp,
-        way_out=_NO_KEY,
+        fix=_NO_KEY,
         not_for=_without("seccomp"),
     ),
-    Item(id="5.25", title="in the engine's own cgroup", level=1, faults=_cgroup, way_out=_NO_KEY),
+    Item(id="5.25", title="in the engine's own cgroup", level=1, faults=_cgroup, fix=_NO_KEY),
     Item(
         id="5.26",
         title="no new privileges",
         level=1,
         faults=_new_privileges,
-        way_out="gix:{service}.noNewPrivileges: true",
+        fix="gix:{service}.noNewPrivileges: true",
     ),
-    Item(id="5.27", title="a health check at run time", level=1, faults=_health, way_out=_NO_KEY),
+    Item(id="5.27", title="a health check at run time", level=1, faults=_health, fix=_NO_KEY),
     Item(
         id="5.28",
         title="the image that its name stands for now",
         level=1,
         faults=_stale_image,
-        way_out="gixctl verify says which of both is meant; pulumi up runs the stack's",
+        fix="gixctl verify says which of both is meant; pulumi up runs the stack's",
         not_for=_nameless_image,
     ),
     Item(
@@ -497,17 +497,17 @@ CONTAINER_ITEMS: tuple[Item[Container], ...] = (
         title="limited number of processes",
         level=1,
         faults=_processes,
-        way_out="docker update --pids-limit 256 {name}",
+        fix="docker update --pids-limit 256 {name}",
     ),
-    Item(id="5.30", title="not on the engine's default bridge", level=2, faults=_default_bridge, way_out=_NO_KEY),
+    Item(id="5.30", title="not on the engine's default bridge", level=2, faults=_default_bridge, fix=_NO_KEY),
     Item(
         id="5.31",
         title="users apart from the host's where the engine keeps them so",
         level=1,
         faults=_shares("UsernsMode", "users"),
-        way_out=_NO_KEY,
+        fix=_NO_KEY,
     ),
-    Item(id="5.32", title="no socket of the engine", level=1, faults=_engine_socket, way_out=_NO_KEY),
+    Item(id="5.32", title="no socket of the engine", level=1, faults=_engine_socket, fix=_NO_KEY),
 )
 """The items that a container decides."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 
 class PluginError(Exception):
-    """What is wrong and the way out, as one paragraph."""
+    """What is wrong and the fix, as one paragraph."""
 
 
 class CreatedButFailedError(PluginError):

@@ -36,7 +36,7 @@ class Update:
     output: str
 
     @classmethod
-    def of(cls, changes: Mapping[Any, int], output: str) -> "Update":
+    def read(cls, changes: Mapping[Any, int], output: str) -> "Update":
         return cls(changes={str(getattr(kind, "value", kind)): count for kind, count in changes.items()}, output=output)
 
     @property
@@ -102,12 +102,12 @@ class StackUnderTest:
             result = self.stack.up(color="never", **options)
         finally:
             self._note_images()
-        return Update.of(result.summary.resource_changes or {}, result.stdout)
+        return Update.read(result.summary.resource_changes or {}, result.stdout)
 
     def preview(self) -> Update:
         self.write()
         result = self.stack.preview(color="never")
-        return Update.of(result.change_summary, result.stdout)
+        return Update.read(result.change_summary, result.stdout)
 
     def destroy(self) -> None:
         self.stack.destroy(color="never", exclude_protected=True)

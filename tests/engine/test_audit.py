@@ -56,8 +56,8 @@ def test_a_stack_like_production_has_no_fail_while_one_as_described_has_some_eac
     assert described_code == 1
     assert described["stack"] == f"gix/{platform.name}"
     assert of(described, "fail") == {item: set(SERVICES) for item in ("5.4", "5.11", "5.12", "5.13", "5.26")}
-    ways_out = {each["way_out"] for each in described["results"] if each["result"] == "fail"}
-    assert {"gix:enclave.memory: e.g. 512MiB", "gix:router.readOnlyRoot: true"} <= ways_out
+    fixes = {each["fix"] for each in described["results"] if each["result"] == "fail"}
+    assert {"gix:enclave.memory: e.g. 512MiB", "gix:router.readOnlyRoot: true"} <= fixes
     assert 0 < described["score"] < 100
     assert audited(platform, "--minimum", str(described["score"]))[0] == 0
 
@@ -81,7 +81,7 @@ def test_a_container_made_by_hand_that_bears_the_stack_s_label_is_seen(hardened:
     failed = of(card, "fail")
     assert set(failed) >= {"4.1", "5.4", "5.5", "5.10", "5.11", "5.12", "5.13", "5.16", "5.26", "5.27", "5.29", "5.32"}
     assert {subject for subjects in failed.values() for subject in subjects} == {stranger.name}
-    assert {each["way_out"] for each in card["results"] if each["subject"] == stranger.name and each["way_out"]} == {
+    assert {each["fix"] for each in card["results"] if each["subject"] == stranger.name and each["fix"]} == {
         f"it is no service of the stack: docker rm -f {stranger.name}"
     }
 

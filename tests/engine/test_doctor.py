@@ -1,4 +1,4 @@
-"""`gixctl doctor` on a real engine: what is wrong is told, `--fix` mends what is safe, the way out mends the rest."""
+"""`gixctl doctor` on a real engine: what is wrong is told, `--fix` mends what is safe, the fix mends the rest."""
 
 import json
 import os
@@ -72,7 +72,7 @@ def made(stack: StackUnderTest, image: str, name: str, **more: Any) -> Iterator[
 
 
 def run(stack: StackUnderTest, command: str) -> None:
-    """A way out as it stands, but for the questions that Pulumi would ask."""
+    """A fix as it stands, but for the questions that Pulumi would ask."""
     for verb in ("up", "refresh"):
         options = f"--yes --skip-preview --non-interactive --stack {stack.name}"
         command = command.replace(f"pulumi {verb}", f"pulumi {verb} {options}")
@@ -138,7 +138,7 @@ def test_given_what_the_stack_does_not_know_fix_removes_what_is_its_own_and_keep
         assert (left.name in there, keeper.name in there, stranger.name in there) == (False, True, True)
         assert stack.client.networks.list(names=[str(network.name)]) == []
         [fault] = faults(diagnosis)
-        assert (fault["way_out"], fault["by_fix"]) == (f"docker rm -f {keeper.name}", False)
+        assert (fault["fix"], fault["by_fix"]) == (f"docker rm -f {keeper.name}", False)
         assert of(diagnosis, "ledger")[1] == (
             "warning",
             f"the volume {earlier.name} is an earlier ledger of this stack, which does not use it now",
@@ -216,14 +216,14 @@ def is_new(stack: StackUnderTest) -> bool:
     ]
 
 
-def test_given_an_update_that_was_killed_fix_and_the_way_out_lead_to_the_end_of_it(stack: StackUnderTest) -> None:
+def test_given_an_update_that_was_killed_fix_and_the_fix_lead_to_the_end_of_it(stack: StackUnderTest) -> None:
     stack.change(router={"rustLog": "warn", "healthCheck": {"interval": "3s", "startPeriod": "0s"}})
     cut_off(stack)
     found = faults(diagnosed(stack))
     assert {each["check"] for each in found} == {"locks", "resources"}
     [lock] = [each for each in found if each["check"] == "locks"]
     assert "held by a process that is gone" in lock["text"]
-    assert (lock["way_out"], lock["by_fix"]) == (f"pulumi cancel --yes --stack {stack.name}", True)
+    assert (lock["fix"], lock["by_fix"]) == (f"pulumi cancel --yes --stack {stack.name}", True)
 
     diagnosis = diagnosed(stack, "--fix")
     assert [each.partition(" of ")[0].partition(": ")[0] for each in diagnosis["mended"]] == [
@@ -231,9 +231,9 @@ def test_given_an_update_that_was_killed_fix_and_the_way_out_lead_to_the_end_of_
         "cleared what a cut-off update was at",
     ]
     # The new router serves, and the stack does not know it: that is for a person to say.
-    ways_out = {each["way_out"] for each in faults(diagnosis)}
-    assert ways_out == {f"docker rm -f {stack.prefix}-gix-router, then pulumi up --refresh"}
-    run(stack, ways_out.pop().replace(", then", ";"))
+    fixes = {each["fix"] for each in faults(diagnosis)}
+    assert fixes == {f"docker rm -f {stack.prefix}-gix-router, then pulumi up --refresh"}
+    run(stack, fixes.pop().replace(", then", ";"))
     settle(stack, jobs=1)
     assert faults(diagnosed(stack)) == []
 
@@ -257,7 +257,7 @@ def test_given_no_engine_and_a_wrong_configuration_both_are_told(fresh: StackUnd
     found = faults(diagnosed(fresh))
     assert [each["check"] for each in found] == ["configuration", "configuration", "engine"]
     assert {each["text"].split(" ")[0] for each in found} >= {"gix:router.hostPort", "gix:network.subnet"}
-    assert all(each["way_out"] for each in found)
+    assert all(each["fix"] for each in found)
 
 
 def test_given_a_taken_port_the_preflight_s_words_are_told(fresh: StackUnderTest) -> None:
@@ -265,4 +265,4 @@ def test_given_a_taken_port_the_preflight_s_words_are_told(fresh: StackUnderTest
         [fault] = faults(diagnosed(fresh))
     assert fault["check"] == "preflight"
     assert "is held by a process of this machine" in fault["text"]
-    assert "gix:router.hostPort" in fault["way_out"]
+    assert "gix:router.hostPort" in fault["fix"]

@@ -22,7 +22,7 @@ def failure(stack: StackUnderTest) -> str:
     return diagnostics
 
 
-def test_given_no_engine_the_way_out_is_told_and_nothing_was_done(fresh: StackUnderTest, tmp_path: Path) -> None:
+def test_given_no_engine_the_fix_is_shown_and_nothing_was_done(fresh: StackUnderTest, tmp_path: Path) -> None:
     fresh.variables["DOCKER_HOST"] = f"unix://{tmp_path}/absent.sock"
     told = failure(fresh)
     assert "no engine answers" in told

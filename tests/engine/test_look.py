@@ -178,7 +178,7 @@ def test_given_a_healthy_stack_health_shows_what_the_engine_shows(platform: Stac
         there = platform.container(service)
         port = platform.config[f"gix:{service}"]["hostPort"]
         assert shown["container"] == name(platform, service)
-        assert (shown["state"], shown["health"], shown["way_out"]) == ("running", "healthy", None)
+        assert (shown["state"], shown["health"], shown["fix"]) == ("running", "healthy", None)
         assert (shown["restarts"], shown["exit_code"], shown["failing_streak"]) == (0, None, 0)
         assert (shown["digest"], shown["started"]) == (there["Image"], there["State"]["StartedAt"])
         assert shown["ports"] == [f"127.0.0.1:{port}->{CATALOG[service].port}/tcp"]  # type: ignore[index] # SERVICES are its keys
@@ -216,7 +216,7 @@ def test_given_a_sick_service_health_tells_why_and_waiting_ends_with_its_recover
         router.exec_run(["chmod", "755", "/usr/bin/timeout"], user="root")
 
 
-def test_given_containers_that_do_not_run_every_verb_says_so_with_the_way_out(platform: StackUnderTest) -> None:
+def test_given_containers_that_do_not_run_every_verb_says_so_with_the_fix(platform: StackUnderTest) -> None:
     router, auction, enclave = (platform.client.containers.get(name(platform, service)) for service in SERVICES)
     router.pause()
     auction.stop()
@@ -230,8 +230,8 @@ def test_given_containers_that_do_not_run_every_verb_says_so_with_the_way_out(pl
             "enclave": "missing",
         }
         assert found["auction"]["exit_code"] == 0
-        for way_out in (f"docker unpause {router.name}", "gixctl logs auction tells why", "pulumi up --refresh makes"):
-            assert way_out in told
+        for fix in (f"docker unpause {router.name}", "gixctl logs auction tells why", "pulumi up --refresh makes"):
+            assert fix in told
         assert len(told.splitlines()) == 1
 
         done = gixctl(platform, "status", "--json")

@@ -129,7 +129,7 @@ def test_without_an_engine_each_verb_says_so_in_a_line(platform: StackUnderTest,
     assert said.code == 1, said
     if verb == "doctor":
         faults = {each["check"]: each for each in json.loads(said.out)["findings"] if each["level"] == "fault"}
-        assert "make setup" in faults["engine"]["way_out"]
+        assert "make setup" in faults["engine"]["fix"]
     else:
         told = said.out + said.err
         assert "ngine" in told

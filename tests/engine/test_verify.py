@@ -1,4 +1,4 @@
-"""`gixctl verify` on a real engine: what was changed by hand is told, and the ways out that it gives lead out."""
+"""`gixctl verify` on a real engine: what was changed by hand is told, and the fixes that it gives fix it."""
 
 import json
 import os
@@ -65,10 +65,10 @@ def told(report: dict[str, Any]) -> dict[tuple[str, str], tuple[str | None, str 
     return {(each["subject"], each["field"]): (each["declared"], each["found"]) for each in report["differences"]}
 
 
-def follow_ways_out(stack: StackUnderTest, report: dict[str, Any]) -> None:
+def apply_fixes(stack: StackUnderTest, report: dict[str, Any]) -> None:
     """Run the commands that the report gives, as they stand, but for the questions that `pulumi up` would ask."""
-    for way_out in dict.fromkeys(each["way_out"] for each in report["differences"]):
-        command = way_out.replace("pulumi up", f"pulumi up --yes --skip-preview --non-interactive --stack {stack.name}")
+    for fix in dict.fromkeys(each["fix"] for each in report["differences"]):
+        command = fix.replace("pulumi up", f"pulumi up --yes --skip-preview --non-interactive --stack {stack.name}")
         subprocess.run(
             ["sh", "-euc", command],
             cwd=stack.directory,
@@ -128,7 +128,7 @@ def test_given_running_containers_changed_by_hand_each_change_is_told_and_can_be
             (f"image {name(stack, 'gix-router')}:latest", "tag"): (stack.container("router")["Image"], None),
             (f"network {network.name}", "endpoint"): (None, f"container {stranger.name}"),
         }
-        follow_ways_out(stack, report)
+        apply_fixes(stack, report)
         assert verified(stack)["differences"] == []
     finally:
         stranger.remove(force=True)
@@ -145,7 +145,7 @@ def test_given_a_stopped_and_an_unhealthy_container_both_are_told(stack: StackUn
     declared, state = found["enclave", "state"]
     assert (declared, str(state).partition(",")[0]) == ("running", "exited")
     assert len(found) == 2
-    [out] = [each["way_out"] for each in report["differences"] if each["field"] == "health"]
+    [out] = [each["fix"] for each in report["differences"] if each["field"] == "health"]
     assert f"docker logs {router.name}" in out
 
     router.exec_run(["chmod", "755", "/usr/bin/timeout"], user="root")
@@ -180,7 +180,7 @@ def test_given_another_container_in_a_service_s_place_every_field_of_it_is_told(
         assert told(report)["auction", "variable TOKEN"] == ("(secret)", "another value")
         assert not fields & {"variable RUST_LOG", "label io.gix.service", "variable PATH"}
 
-        [out] = {each["way_out"] for each in report["differences"] if each["field"] == "container id"}
+        [out] = {each["fix"] for each in report["differences"] if each["field"] == "container id"}
         assert out == f"docker rm -f {name(stack, 'gix-auction')}, then pulumi up --refresh"
     finally:
         other.remove(force=True)
@@ -223,7 +223,7 @@ def test_given_a_container_and_a_network_of_the_stack_s_label_that_it_does_not_k
             (f"container {container.name}", "container"): (None, "there"),
             (f"network {network.name}", "network"): (None, "there"),
         }
-        follow_ways_out(stack, report)
+        apply_fixes(stack, report)
         assert verified(stack)["differences"] == []
     finally:
         with suppress(NotFound):

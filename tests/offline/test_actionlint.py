@@ -44,7 +44,7 @@ def test_else_it_is_built_once_from_its_module_and_cached(with_go: Machine) -> N
     assert str(built.parent) in with_go.published("actionlint")
 
 
-def test_without_go_the_way_out_is_told(machine: Machine) -> None:
+def test_without_go_the_fix_is_shown(machine: Machine) -> None:
     done = machine.run("actionlint.sh")
 
     assert done.returncode == 1

@@ -158,7 +158,7 @@ def test_a_docker_command_that_a_person_named_comes_first(machine: Machine) -> N
     assert machine.published("engine") == f"GIX_DOCKER='{named}'\n\n"
 
 
-def test_without_a_docker_command_that_speaks_buildkit_the_way_out_is_told(machine: Machine) -> None:
+def test_without_a_docker_command_that_speaks_buildkit_the_fix_is_shown(machine: Machine) -> None:
     machine.docker(buildkit=False)
 
     done = machine.run("engine.sh")

@@ -63,7 +63,7 @@ def test_a_run_in_a_shell_that_sourced_the_environment_finds_the_same(machine: M
     assert machine.files() == before
 
 
-def test_a_failing_part_ends_the_setup_with_its_log_and_a_way_out(machine: Machine) -> None:
+def test_a_failing_part_ends_the_setup_with_its_log_and_a_fix(machine: Machine) -> None:
     ready(machine)
     (machine.engine / "images").write_text("")
     (machine.engine / "registry").unlink(missing_ok=True)

@@ -165,15 +165,13 @@ def mounted(source: str, **more: Any) -> list[dict[str, Any]]:
         ("Mounts", mounted("/run"), "5.32", "/run"),
     ],
 )
-def test_given_one_thing_worse_that_item_fails_and_has_a_way_out(
-    path: str, value: object, item: str, told: str
-) -> None:
+def test_given_one_thing_worse_that_item_fails_and_has_a_fix(path: str, value: object, item: str, told: str) -> None:
     [failed] = fails(container(path, value))
     assert failed.item == item
     assert failed.subject == "router"
     assert told in failed.found
-    assert failed.way_out
-    assert "{" not in failed.way_out
+    assert failed.fix
+    assert "{" not in failed.fix
 
 
 def test_given_the_host_s_whole_file_system_its_directories_and_the_engine_s_socket_are_told() -> None:
@@ -246,7 +244,7 @@ def test_a_waiver_gives_its_reason_and_holds_for_those_alone_that_it_is_meant_fo
 
     [failed] = fails(container("HostConfig/PortBindings", {"50053/tcp": everywhere["50051/tcp"]}, service="enclave"))
     assert failed.item == "5.14"
-    assert "gix:enclave.bindAddress" in failed.way_out
+    assert "gix:enclave.bindAddress" in failed.fix
 
 
 def test_what_the_provider_cannot_set_is_waived_for_services_and_for_nothing_else() -> None:
@@ -255,11 +253,11 @@ def test_what_the_provider_cannot_set_is_waived_for_services_and_for_nothing_els
     assert (failed.item, failed.subject) == ("5.29", "stranger")
 
 
-def test_given_a_container_made_by_hand_its_way_out_is_to_remove_it() -> None:
+def test_given_a_container_made_by_hand_its_fix_is_to_remove_it() -> None:
     stranger = container("HostConfig/Privileged", True, service=None, name="stranger")
     [failed] = fails(stranger)
     assert failed.item == "5.5"
-    assert "docker rm -f stranger" in failed.way_out
+    assert "docker rm -f stranger" in failed.fix
 
 
 def test_every_waiver_and_every_item_left_out_has_a_reason_and_no_item_is_both_looked_at_and_left_out() -> None:

@@ -62,7 +62,7 @@ def test_each_made_up_file_is_refused_with_a_problem_for_every_mistake(made_up: 
     for section, values in sections.items():
         for key in values:
             assert f"gix:{section}.{key}" in told
-    assert all(problem.limit and problem.way_out for problem in caught.value.problems)
+    assert all(problem.limit and problem.fix for problem in caught.value.problems)
 
 
 LEAST_TRIED = 200
@@ -163,7 +163,7 @@ def accept_or_refuse(config: Mapping[str, str]) -> None:
         refused = error
     if refused is not None:
         assert refused.problems
-        assert all(problem.subject and problem.limit and problem.way_out for problem in refused.problems)
+        assert all(problem.subject and problem.limit and problem.fix for problem in refused.problems)
         assert all(line.isprintable() and len(line) < LONGEST_LINE for line in str(refused).splitlines())
         return
     assert read
@@ -200,14 +200,14 @@ def test_any_text_under_any_key_is_refused_and_never_a_traceback(config: dict[st
 def test_any_value_from_code_is_taken_or_refused_and_never_a_traceback(key: str, value: Any) -> None:
     tried("configurations")
     with contextlib.suppress(ConfigurationError):
-        configuration.of(**cast("StackArgs", {key: value}))
+        configuration.from_code(**cast("StackArgs", {key: value}))
 
 
 def test_a_value_that_contains_itself_is_refused() -> None:
     endless: dict[str, Any] = {}
     endless["environment"] = endless
     with pytest.raises(ConfigurationError, match="nested more than"):
-        configuration.of(**cast("StackArgs", {"router": endless}))
+        configuration.from_code(**cast("StackArgs", {"router": endless}))
 
 
 @pytest.mark.parametrize(

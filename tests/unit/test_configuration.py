@@ -51,7 +51,7 @@ def test_every_problem_of_a_file_is_told_at_once() -> None:
     }
 
 
-def test_a_problem_has_key_value_limit_and_way_out() -> None:
+def test_a_problem_has_key_value_limit_and_fix() -> None:
     with pytest.raises(ConfigurationError) as caught:
         environment({"gix:router": '{"memory": "2Q"}'})
     assert str(caught.value) == (
@@ -176,7 +176,7 @@ def test_a_problem_has_key_value_limit_and_way_out() -> None:
 def test_a_value_that_breaks_a_rule_is_told_by_its_key(section: str, value: Any, key: str) -> None:
     problem = problems({section: value})[key]
     assert problem.limit
-    assert problem.way_out
+    assert problem.fix
 
 
 @pytest.mark.parametrize(
@@ -210,12 +210,12 @@ def test_what_the_engine_takes_is_taken(section: str, value: Any) -> None:
 
 def test_a_capability_with_a_slip_is_told_with_the_one_that_was_meant() -> None:
     problem = only(problems({"router": {"dropCapabilities": ["CAP_NET_ROW"]}}), "gix:router.dropCapabilities[0]")
-    assert problem.way_out == "did you mean CAP_NET_RAW?"
+    assert problem.fix == "did you mean CAP_NET_RAW?"
 
 
 def test_an_unknown_key_is_told_with_the_one_that_was_meant() -> None:
     problem = only(problems({"router": {"rustLg": "debug"}}), "gix:router.rustLg")
-    assert problem.way_out == "did you mean rustLog?"
+    assert problem.fix == "did you mean rustLog?"
 
 
 def test_ports_on_different_addresses_of_the_host_do_not_collide() -> None:
@@ -252,7 +252,7 @@ def as_somebody_without_rights() -> Iterator[None]:
         os.seteuid(before)
 
 
-def test_a_source_directory_that_may_not_be_read_is_told_with_the_way_out(tmp_path: Path) -> None:
+def test_a_source_directory_that_may_not_be_read_is_told_with_the_fix(tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     (workspace / "Cargo.toml").touch()
@@ -260,7 +260,7 @@ def test_a_source_directory_that_may_not_be_read_is_told_with_the_way_out(tmp_pa
     with as_somebody_without_rights():
         problem = only(problems({"source": str(workspace)}), "gix:source")
     assert problem.limit == "may not be read"
-    assert f"chmod -R u+rX {workspace}" in problem.way_out
+    assert f"chmod -R u+rX {workspace}" in problem.fix
 
 
 PRODUCTION: dict[str, Any] = {
@@ -299,7 +299,7 @@ def test_the_bundled_sample_replaces_no_real_service_under_any_of_its_names(sour
     assert set(found) == {"gix:production", "gix:takeOver", "gix:ledger.adopt"}
     for problem in found.values():
         assert "is the sample" in problem.limit
-        assert "gix:images.way to registry" in problem.way_out
+        assert "gix:images.way to registry" in problem.fix
 
 
 def test_where_nothing_is_built_or_another_workspace_is_real_services_may_be_replaced(own_source: str) -> None:

@@ -15,8 +15,8 @@ import pytest
 from docker.errors import APIError
 
 from gix_ops.doctor import engine_checks, examination, finding, locks, tool_checks
+from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, Level
-from gix_ops.doctor.patient import Patient
 from gix_ops.errors import StackError
 from tests.unit.declared import PROGRAM
 
@@ -37,7 +37,7 @@ def diagnosed(directory: Path, *words: str, **variables: str) -> dict[str, Any]:
     assert done.stderr == ""
     diagnosis: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == (1 if diagnosis["faults"] else 0)
-    assert {each["check"] for each in diagnosis["findings"]} == {check for check, _ in examination._LOOKS}
+    assert {each["check"] for each in diagnosis["findings"]} == {check for check, _ in examination._CHECKS}
     return diagnosis
 
 
@@ -47,8 +47,8 @@ def levels(diagnosis: dict[str, Any]) -> dict[str, str]:
 
 def faults(diagnosis: dict[str, Any]) -> dict[str, tuple[str, str]]:
     found = [each for each in diagnosis["findings"] if each["level"] == "fault"]
-    assert all(each["way_out"] for each in found)
-    return {each["check"]: (each["text"], each["way_out"]) for each in found}
+    assert all(each["fix"] for each in found)
+    return {each["check"]: (each["text"], each["fix"]) for each in found}
 
 
 def program(directory: Path) -> Path:
@@ -141,22 +141,22 @@ def test_the_pulumi_command_must_fit_the_library(
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
     command(tmp_path, "pulumi", f"echo v{pulumi}")
     monkeypatch.setenv("PATH", str(tmp_path))
-    [found] = tool_checks.pulumi(Patient(tmp_path, None))
+    [found] = tool_checks.pulumi(Facts(tmp_path, None))
     assert found.level is level
     assert told in found.text
 
 
 def test_python_packages_that_are_not_as_locked_are_named(tmp_path: Path) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.1.0")
-    [found] = tool_checks.python(Patient(tmp_path, None))
+    [found] = tool_checks.python(Facts(tmp_path, None))
     assert found.level is Level.WARNING
     assert "pulumi-docker 5.1.0 instead of 5.2.0" in found.text
     assert "pulumi 3" not in found.text
 
 
 def test_without_a_virtual_environment_the_way_to_one_is_told(tmp_path: Path) -> None:
-    [found] = tool_checks.python(Patient(program(tmp_path), None))
-    assert (found.level, found.way_out) == (Level.FAULT, "make setup")
+    [found] = tool_checks.python(Facts(program(tmp_path), None))
+    assert (found.level, found.fix) == (Level.FAULT, "make setup")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_the_docker_plugin_is_told_by_its_kind_and_version(
         file = tmp_path / "home/plugins/resource-docker-v5.2.0/pulumi-resource-docker"
         file.parent.mkdir(parents=True)
         file.write_text(content)
-    [found] = tool_checks.plugin(Patient(tmp_path, None))
+    [found] = tool_checks.plugin(Facts(tmp_path, None))
     assert found.level is level
     assert told in found.text
 
@@ -188,7 +188,7 @@ def test_a_plugin_on_path_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
     command(tmp_path, "pulumi-resource-docker", "exit 1")
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = list(tool_checks.plugin(Patient(tmp_path, None)))
+    found = list(tool_checks.plugin(Facts(tmp_path, None)))
     assert found[0].level is Level.WARNING
     assert str(tmp_path) in found[0].text
 
@@ -219,27 +219,27 @@ def test_given_an_engine_that_measures_its_disk_for_another_it_is_asked_again(tm
             raise answer
         return answer
 
-    patient = Patient(tmp_path, "dev")
-    patient.known[Patient.__dict__["client"]] = SimpleNamespace(df=df)
-    assert engine_checks._disk_usage(patient) == {"Images": []}
+    facts = Facts(tmp_path, "dev")
+    facts.known[Facts.__dict__["client"]] = SimpleNamespace(df=df)
+    assert engine_checks._disk_usage(facts) == {"Images": []}
 
     answers[:] = [APIError("500", explanation="no space left")]
     with pytest.raises(APIError):
-        engine_checks._disk_usage(patient)
+        engine_checks._disk_usage(facts)
 
 
 def test_a_check_that_fails_itself_hides_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def broken(_patient: Patient) -> Iterator[Finding]:
+    def broken(_patient: Facts) -> Iterator[Finding]:
         yield finding.ok("so far")
         raise KeyError("surprise")
 
-    def unknown(_patient: Patient) -> Iterator[Finding]:
+    def unknown(_patient: Facts) -> Iterator[Finding]:
         raise StackError("nobody knows")
 
     monkeypatch.setattr(
-        examination, "_LOOKS", (("one", broken), ("two", unknown), ("three", lambda _: iter([finding.ok("x")])))
+        examination, "_CHECKS", (("one", broken), ("two", unknown), ("three", lambda _: iter([finding.ok("x")])))
     )
-    found = examination.examine(Patient(tmp_path, "dev"))
+    found = examination.examine(Facts(tmp_path, "dev"))
     assert [(each.check, each.level) for each in found.findings] == [
         ("one", Level.OK),
         ("one", Level.SKIPPED),

@@ -64,7 +64,7 @@ def container(
 def test_of_what_runs_all_is_told() -> None:
     found = health.health_of(container(HEALTHY, restarts=2), NOW)
     assert found.is_healthy
-    assert (found.state, found.health, found.way_out) == ("running", "healthy", None)
+    assert (found.state, found.health, found.fix) == ("running", "healthy", None)
     assert (found.restarts, found.started, found.exit_code) == (2, STARTED, None)
     assert found.uptime_seconds == pytest.approx(60.5)
     assert found.ports == ["127.0.0.1:15052->50052/tcp", "0.0.0.0:19002->9002/tcp", "[::]:19002->9002/tcp"]
@@ -72,7 +72,7 @@ def test_of_what_runs_all_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "word", "way_out"),
+    ("state", "word", "fix"),
     [
         (HEALTHY | {"Health": {"Status": "unhealthy"}}, "unhealthy", "gixctl logs auction tells why"),
         (HEALTHY | {"Health": {"Status": "starting"}}, "starting", "gixctl logs auction tells why"),
@@ -84,12 +84,12 @@ def test_of_what_runs_all_is_told() -> None:
     ],
     ids=lambda value: "" if isinstance(value, dict) else str(value),
 )
-def test_what_is_not_healthy_is_told_with_a_way_out(state: dict[str, Any] | None, word: str, way_out: str) -> None:
+def test_what_is_not_healthy_is_told_with_a_fix(state: dict[str, Any] | None, word: str, fix: str) -> None:
     found = health.health_of(container(state), NOW)
     assert not found.is_healthy
     assert found.health == word
-    assert way_out in str(found.way_out)
-    assert health.unhealthy([found]) == f"auction is not healthy ({word}): {found.way_out}"
+    assert fix in str(found.fix)
+    assert health.unhealthy([found]) == f"auction is not healthy ({word}): {found.fix}"
 
 
 def test_what_does_not_run_has_an_exit_code_and_no_uptime() -> None:
@@ -120,7 +120,7 @@ def test_the_table_has_what_a_probe_wrote_as_it_stands() -> None:
     console = Console(width=120)
     with console.capture() as capture:
         shown = health.health_of(container(sick, restarts=4), NOW)
-        console.print(health.table(Stack.of(stack_outputs(), PROGRAM), [shown]))
+        console.print(health.table(Stack.from_outputs(stack_outputs(), PROGRAM), [shown]))
     for words in ("gix/dev on gix-network 172.28.0.0/16", "unhealthy", "(4 restarts)", "[bold]refused[/bold]"):
         assert words in capture.get()
     assert "3 failed in a row" in capture.get()

@@ -192,5 +192,5 @@ LINE = Line(time=at(1), service="router", stream="stdout", line="[red]ready[/red
     ids=["not a terminal", "NO_COLOR", "a terminal", "with times"],
 )
 def test_a_line_is_shown_with_its_service(options: dict[str, bool], timestamps: bool, shown: str) -> None:  # noqa: FBT001 - a parameter
-    style = Style.of(Console(**cast("Any", options)), ["router", "auction"], timestamps=timestamps)
+    style = Style.choose(Console(**cast("Any", options)), ["router", "auction"], timestamps=timestamps)
     assert style.text(LINE) == shown

@@ -48,18 +48,18 @@ def from_a_file(settings: Mapping[str, Any]) -> Environment:
 
 
 def told(settings: StackArgs) -> dict[str, tuple[str, str]]:
-    """The problems of settings from code: limit and way out by subject."""
+    """The problems of settings from code: limit and fix by subject."""
     with pytest.raises(ConfigurationError) as caught:
-        configuration.of(**settings)
-    return {problem.subject: (problem.limit, problem.way_out) for problem in caught.value.problems}
+        configuration.from_code(**settings)
+    return {problem.subject: (problem.limit, problem.fix) for problem in caught.value.problems}
 
 
 def test_nothing_given_in_code_is_an_empty_file() -> None:
-    assert configuration.of() == from_a_file({})
+    assert configuration.from_code() == from_a_file({})
 
 
 def test_code_and_a_file_with_the_same_settings_make_the_same_environment(own_source: str) -> None:
-    code = configuration.of(
+    code = configuration.from_code(
         source=own_source,
         prefix="shop",
         take_over=True,
@@ -130,9 +130,9 @@ def test_every_problem_of_code_is_told_at_once_with_the_keys_of_a_file() -> None
         "gix:images.digests",
         "gix:registry.password",
     }
-    assert all(limit and way_out for limit, way_out in found.values())
+    assert all(limit and fix for limit, fix in found.values())
     with pytest.raises(ConfigurationError, match="gix/dev: 6 problems; nothing has been touched") as caught:
-        configuration.of(**settings)
+        configuration.from_code(**settings)
     assert SECRET not in str(caught.value)
 
 
@@ -146,27 +146,27 @@ def test_an_output_is_no_setting() -> None:
     unchecked: Any = {"router": {"rust_log": later, "secret_environment": {"TOKEN": later}}}
     found = told(unchecked)
     assert set(found) == {"gix:router.rustLog", "gix:router.secretEnvironment.TOKEN"}
-    for limit, way_out in found.values():
+    for limit, fix in found.values():
         assert limit == "is an Output, which has no value yet"
-        assert "a secret as a SecretStr" in way_out
+        assert "a secret as a SecretStr" in fix
 
 
 def test_a_file_keeps_to_its_own_spelling() -> None:
     with pytest.raises(problems.ConfigurationError) as caught:
         from_a_file({"take_over": True, "router": {"rust_log": "debug"}})
-    found = {problem.subject: problem.way_out for problem in caught.value.problems}
+    found = {problem.subject: problem.fix for problem in caught.value.problems}
     assert found == {"gix:take_over": "did you mean takeOver?", "gix:router.rust_log": "did you mean rustLog?"}
 
 
 def test_the_machine_s_bases_are_defaults_for_code_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIX_BUILDER_BASE", "rust:here")
     monkeypatch.setenv("GIX_RUNTIME_BASE", "debian:here")
-    images = configuration.of(images={"runtime_base": "debian:12"}).settings.images
+    images = configuration.from_code(images={"runtime_base": "debian:12"}).settings.images
     assert (images.builder_base, images.runtime_base) == ("rust:here", "debian:12")
 
 
 def test_a_secret_from_code_is_a_secret_of_the_stack() -> None:
-    read = configuration.of(router={"secret_environment": {"TOKEN": SecretStr(SECRET)}})
+    read = configuration.from_code(router={"secret_environment": {"TOKEN": SecretStr(SECRET)}})
     declared = declare(lambda options: GixPlatform("gix", read, options))
     assert "envs" in declared.resources["gix-router-container"].secrets
     assert "envs" not in declared.resources["gix-auction-container"].secrets

@@ -106,7 +106,7 @@ def untouched(*services: str) -> list[Step]:
 
 def planned(*steps: Step, diagnostics: list[dict[str, str]] | None = None, failed: bool = False) -> Plan:
     preview = {"steps": list(steps)} | ({"diagnostics": diagnostics} if diagnostics else {})
-    return plan.of(json.loads(json.dumps(preview)), failed=failed)
+    return plan.make(json.loads(json.dumps(preview)), failed=failed)
 
 
 def only(found: Plan) -> ServicePlan:

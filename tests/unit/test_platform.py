@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from gix_components.ledger import LedgerVolume
+from gix_components.ledger_volume import LedgerVolume
 from gix_components.platform import GixPlatform
 from tests.unit.declared import Declared, Resource, configured, declare, environment
 

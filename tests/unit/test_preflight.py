@@ -228,7 +228,7 @@ def test_any_records_of_an_engine_give_problems_or_none(
     for problem in collisions.find(environment(config), found):
         assert str(problem).replace("\n", "").isprintable()
         assert problem.limit
-        assert problem.way_out
+        assert problem.fix
 
 
 def test_a_tcp_port_that_a_container_publishes_is_told_and_a_udp_port_is_not() -> None:

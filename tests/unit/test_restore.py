@@ -14,7 +14,7 @@ from docker.errors import APIError
 
 from gix_ledger import guard
 from gix_ledger.errors import LedgerError
-from gix_ledger.ledger import Ledger
+from gix_ledger.location import LedgerLocation
 from gix_ledger.restore import restore
 from gix_ledger.work import Work
 from gix_model.settings import EngineSettings
@@ -23,8 +23,10 @@ NOBODY = EngineSettings.model_validate({"host": "unix:///nobody/listens/here.soc
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(engine=NOBODY, directory=tmp_path, label="gix/dev", volume="data", container="auction", image="image")
+def ledger(tmp_path: Path) -> LedgerLocation:
+    return LedgerLocation(
+        engine=NOBODY, directory=tmp_path, label="gix/dev", volume="data", container="auction", image="image"
+    )
 
 
 def archived(path: Path, **attributes: Any) -> Path:
@@ -53,7 +55,7 @@ def archived(path: Path, **attributes: Any) -> Path:
     ],
 )
 def test_attributes_that_no_directory_can_have_are_refused_before_the_engine_is_asked(
-    ledger: Ledger, tmp_path: Path, attributes: dict[str, Any], named: str
+    ledger: LedgerLocation, tmp_path: Path, attributes: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(LedgerError) as told:
         restore(ledger, archived(tmp_path / "a.tar.gz", **attributes))
@@ -63,13 +65,13 @@ def test_attributes_that_no_directory_can_have_are_refused_before_the_engine_is_
 
 @pytest.mark.parametrize("attributes", [{}, {"mode": 0o40755}, {"uid": 2**32 - 2}, {"pax_headers": {"mtime": "1.5"}}])
 def test_attributes_that_a_directory_can_have_are_taken(
-    ledger: Ledger, tmp_path: Path, attributes: dict[str, Any]
+    ledger: LedgerLocation, tmp_path: Path, attributes: dict[str, Any]
 ) -> None:
     with pytest.raises(LedgerError, match="the Docker engine does not answer"):
         restore(ledger, archived(tmp_path / "a.tar.gz", **attributes))
 
 
-def watch(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, failures: int) -> list[float]:
+def watch(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch, failures: int) -> list[float]:
     """Let a watcher take over where its first tries fail; what it waited before each of its tries."""
     waited: list[float] = []
 
@@ -80,17 +82,17 @@ def watch(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, failures: int) -> lis
     monkeypatch.setattr(guard, "recover", recover)
     monkeypatch.setattr(time, "sleep", waited.append)
     monkeypatch.setattr(sys, "argv", ["guard", "work", "unpause"])
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{ledger.text()}\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{ledger.to_json()}\n"))
     guard.main()
     return waited
 
 
-def test_a_watcher_tries_until_it_is_done(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watcher_tries_until_it_is_done(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     assert watch(ledger, monkeypatch, failures=0) == [0]
     assert len(watch(ledger, monkeypatch, failures=1000)) == 1001
 
 
-def test_a_watcher_tries_for_a_day_and_not_for_ever(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watcher_tries_for_a_day_and_not_for_ever(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     waited = watch(ledger, monkeypatch, failures=10**9)
     assert waited[0] == 0
     assert max(waited) == 30
@@ -119,7 +121,13 @@ class Freezing:
     ],
 )
 def test_a_pause_that_the_runtime_cannot_make_now_is_tried_again(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, failures: int, explanation: str, asked: int, *, is_paused: bool
+    ledger: LedgerLocation,
+    monkeypatch: pytest.MonkeyPatch,
+    failures: int,
+    explanation: str,
+    asked: int,
+    *,
+    is_paused: bool,
 ) -> None:
     engine = Freezing(failures, explanation)
     monkeypatch.setattr(Work, "state", lambda _work: "running")

@@ -78,12 +78,12 @@ def key(path: tuple[Step, ...]) -> str:
 
 
 def told(arguments: Configured) -> dict[str, str]:
-    """What is said of a configuration: limit and way out by subject. Nothing of it is a secret."""
+    """What is said of a configuration: limit and fix by subject. Nothing of it is a secret."""
     with pytest.raises(ConfigurationError) as caught:
         environment(**arguments)
     assert SECRET not in str(caught.value) + repr(caught.value) + repr(caught.value.problems)
     # The first of a subject's problems: the others can follow from it.
-    return {each.subject: f"{each.limit}; {each.way_out}" for each in reversed(caught.value.problems)}
+    return {each.subject: f"{each.limit}; {each.fix}" for each in reversed(caught.value.problems)}
 
 
 PLACES = tuple(dict.fromkeys(places()))
@@ -168,21 +168,21 @@ def test_a_path_that_a_shell_would_read_otherwise_is_quoted() -> None:
 def test_code_keeps_to_the_same_places(path: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsing, "_as_in_a_file", lambda given, _: given)
     with pytest.raises(ConfigurationError) as caught:
-        configuration.of(**beside(path, SecretStr(SECRET)))
+        configuration.from_code(**beside(path, SecretStr(SECRET)))
     assert SECRET not in str(caught.value)
     [problem] = [each for each in caught.value.problems if each.subject == key(path)]
     assert problem.limit == "is a secret, but this key takes no secrets"
-    assert "pulumi config" not in problem.way_out
+    assert "pulumi config" not in problem.fix
 
 
 @pytest.mark.parametrize("path", SECRET_PLACES, ids=shown)
 def test_code_gives_a_secret_as_one(path: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsing, "_as_in_a_file", lambda given, _: given)
     with pytest.raises(ConfigurationError) as caught:
-        configuration.of(**beside(path, SECRET))
+        configuration.from_code(**beside(path, SECRET))
     assert SECRET not in str(caught.value)
     assert [each.subject for each in caught.value.problems] == [key(path)]
-    assert caught.value.problems[0].way_out.endswith("give it as a SecretStr")
+    assert caught.value.problems[0].fix.endswith("give it as a SecretStr")
 
 
 ROUTER: dict[str, Any] = {

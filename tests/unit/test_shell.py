@@ -75,7 +75,7 @@ def test_the_command_that_gix_docker_names_is_used(path: Path) -> None:
 
 
 @pytest.mark.parametrize("variables", [{}, {"GIX_DOCKER": "podman"}], ids=["docker", "GIX_DOCKER"])
-def test_without_the_command_the_way_out_is_told(tmp_path: Path, variables: dict[str, str]) -> None:
+def test_without_the_command_the_fix_is_shown(tmp_path: Path, variables: dict[str, str]) -> None:
     wanted = variables.get("GIX_DOCKER", "docker")
     with pytest.raises(StackError, match=f"there is no command {wanted}; install Docker's command line"):
         invocation(tmp_path, environment=variables)

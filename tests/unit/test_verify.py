@@ -155,7 +155,7 @@ REFRESH = "pulumi up --refresh"
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "field", "found", "way_out"),
+    ("path", "value", "field", "found", "fix"),
     [
         ("HostConfig/Memory", 300 * 2**20, "memory", "300 MiB", REFRESH),
         ("HostConfig/MemorySwap", -1, "memory with swap", "unlimited", REFRESH),
@@ -226,29 +226,29 @@ REFRESH = "pulumi up --refresh"
     ],
 )
 def test_given_one_field_changed_it_alone_is_told(
-    path: str, value: object, field: str, found: str | None, way_out: str
+    path: str, value: object, field: str, found: str | None, fix: str
 ) -> None:
     difference = only(compared(changed(path, value)))
     assert (difference.subject, difference.field) == ("auction", field)
-    assert (difference.found, difference.way_out) == (found, way_out)
+    assert (difference.found, difference.fix) == (found, fix)
 
 
 def test_given_a_limit_that_nobody_declared_only_a_new_container_is_rid_of_it() -> None:
     difference = only(compared(memory=None))
-    assert (difference.declared, difference.found, difference.way_out) == (None, "256 MiB", ANEW)
+    assert (difference.declared, difference.found, difference.fix) == (None, "256 MiB", ANEW)
 
 
 @pytest.mark.parametrize(("health", "told"), [("unhealthy", "docker logs gix-auction"), ("starting", "wait")])
-def test_given_a_container_that_is_not_healthy_the_way_out_fits(health: str, told: str) -> None:
+def test_given_a_container_that_is_not_healthy_the_fix_fits(health: str, told: str) -> None:
     difference = only(compared(changed("State", {"Status": "running", "Health": {"Status": health}})))
     assert (difference.field, difference.found) == ("health", health)
-    assert told in difference.way_out
+    assert told in difference.fix
 
 
 def test_given_another_container_under_the_name_that_one_must_go_first() -> None:
     report = compared(changed("Id", "2" * 64))
     assert [each.field for each in report.differences] == ["container id", "network gix-network"]
-    assert {each.way_out for each in report.differences} == {f"docker rm -f gix-auction, then {REFRESH}"}
+    assert {each.fix for each in report.differences} == {f"docker rm -f gix-auction, then {REFRESH}"}
 
 
 def test_given_another_value_of_a_secret_it_is_told_and_neither_value_shown() -> None:
@@ -348,18 +348,18 @@ def test_every_input_that_a_fully_configured_service_has_can_be_read_back() -> N
 
 
 def test_variables_that_are_secret_as_a_whole_are_compared_one_by_one() -> None:
-    whole = fields.of({"envs": sealed(["TOKEN=hunter2", "RUST_LOG=info", "EMPTY="])})["envs"]
+    whole = fields.read({"envs": sealed(["TOKEN=hunter2", "RUST_LOG=info", "EMPTY="])})["envs"]
     assert whole == {
         "variable TOKEN": Value("hunter2"),
         "variable RUST_LOG": Value("info"),
         "variable EMPTY": Value(fields.EMPTY),
     }
     assert {str(each) for each in whole.values()} == {fields.SECRET}
-    assert fields.of({"envs": "[secret]"})["envs"] == {"variables": Value("")}
+    assert fields.read({"envs": "[secret]"})["envs"] == {"variables": Value("")}
 
 
 def test_a_secret_shows_in_no_way() -> None:
-    variable = fields.flat(fields.of({"envs": [SECRET]}))["variable TOKEN"]
+    variable = fields.flat(fields.read({"envs": [SECRET]}))["variable TOKEN"]
     assert variable.text == "hunter2"
     assert "hunter2" not in f"{variable} {variable!r} {fields.opened(SECRET)!r}"
-    assert str(fields.flat(fields.of({"labels": [{"label": "a", "value": SECRET}]}))["labels"]) == fields.SECRET
+    assert str(fields.flat(fields.read({"labels": [{"label": "a", "value": SECRET}]}))["labels"]) == fields.SECRET

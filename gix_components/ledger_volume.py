@@ -31,7 +31,7 @@ class LedgerVolume(pulumi.ComponentResource):
         after: Collection[pulumi.Output[Any]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        place = Place.of(environment)
+        place = Place.configured(environment)
         hooks = save_predecessor(f"{name}-save", environment)
         super().__init__(
             "gix:docker:LedgerVolume",

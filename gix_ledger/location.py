@@ -15,7 +15,7 @@ from gix_model.settings import EngineSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ledger:
+class LedgerLocation:
     """A ledger. `label` is the stack's, PROJECT/STACK; `container` the auction's name; `directory` the program's.
 
     `image` is the auction's image: what looks at the volume runs from it, since it is on the engine anyway. It needs
@@ -59,14 +59,14 @@ class Ledger:
         except NotFound:
             return None
 
-    def text(self) -> str:
-        """The ledger in words that `of` reads, for another process."""
+    def to_json(self) -> str:
+        """The ledger as JSON, for another process."""
         plain = dataclasses.asdict(self) | {"engine": self.engine.model_dump(by_alias=True)}
         return json.dumps(plain | {"directory": str(self.directory)})
 
     @classmethod
-    def of(cls, text: str) -> "Ledger":
-        """Read what `text` wrote."""
+    def from_json(cls, text: str) -> "LedgerLocation":
+        """Read what `to_json` wrote."""
         plain = json.loads(text)
         settings = EngineSettings.model_validate(plain.pop("engine"))
         return cls(engine=settings, directory=Path(plain.pop("directory")), **plain)

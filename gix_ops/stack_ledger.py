@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.volumes import Volume
 
-from gix_ledger.ledger import Ledger
+from gix_ledger import recovery
+from gix_ledger.location import LedgerLocation
 from gix_model.environment import STACK_LABEL
 from gix_ops.errors import StackError
 from gix_ops.resources import VOLUME, export
 from gix_ops.stack import Stack, StackReference
 
 
-def of(stack: Stack) -> Ledger:
+def locate(stack: Stack) -> LedgerLocation:
     """The ledger of the stack; raises StackError where it keeps none, or its engine does not answer."""
     auction = stack.outputs.services.get("auction")
     volume = stack.outputs.volume
@@ -23,7 +24,7 @@ def of(stack: Stack) -> Ledger:
         image = str(client.containers.get(auction.container).attrs["Image"])
     except NotFound:
         image = auction.digest
-    return Ledger(
+    return LedgerLocation(
         engine=stack.engine,
         directory=stack.directory,
         label=stack.label,
@@ -35,7 +36,7 @@ def of(stack: Stack) -> Ledger:
 
 def owner(stack: Stack) -> str:
     """UID:GID of the user that the stack's auction runs as; raises StackError where its container is missing."""
-    name = of(stack).container
+    name = locate(stack).container
     try:
         user = str(stack.connect().containers.get(name).attrs["Config"]["User"])
     except NotFound:
@@ -109,3 +110,11 @@ def deletable(stack: StackReference, name: str, *, destroyed_first: bool = False
             f"docker rm --force {' '.join(users)}"
         )
     return Deletable(volume=volume, engine=engine)
+
+
+def recover(stack: Stack) -> list[str]:
+    """End what a backup or restore left behind when it was interrupted; say what was done.
+
+    Raises StackError or LedgerError if that fails.
+    """
+    return recovery.recover(locate(stack))

@@ -30,24 +30,24 @@ T = TypeVar("T")
 class _Fact(Generic[T]):
     """A property that is read once. Where that raises StackError, it does so each time."""
 
-    def __init__(self, read: "Callable[[Patient], T]") -> None:
+    def __init__(self, read: "Callable[[Facts], T]") -> None:
         self.read = read
         self.__doc__ = read.__doc__
 
-    def __get__(self, patient: "Patient", _owner: type) -> T:
-        if self not in patient.known:
+    def __get__(self, facts: "Facts", _owner: type) -> T:
+        if self not in facts.known:
             try:
-                patient.known[self] = self.read(patient)
+                facts.known[self] = self.read(facts)
             except StackError as error:
-                patient.known[self] = error
-        known = patient.known[self]
+                facts.known[self] = error
+        known = facts.known[self]
         if isinstance(known, StackError):
             raise known
         value: T = known
         return value
 
 
-class Patient:
+class Facts:
     """What can be known from the directory `start`, of the stack `wanted` or the selected one.
 
     Each fact raises StackError where it can't be known.
