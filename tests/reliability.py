@@ -29,21 +29,21 @@ class Kind:
 
 
 KINDS = {
-    "archives": Kind(row="archives and tars", files=("tests/unit/test_archive.py",)),
+    "archives": Kind(row="archives and tars", files=("tests/unit/ledger/test_archive.py",)),
     "streams": Kind(
         row="streams and archives that are cut off, at each 512-byte boundary and at each byte",
-        files=("tests/unit/test_archive.py",),
+        files=("tests/unit/ledger/test_archive.py",),
     ),
-    "names": Kind(row="names on the volume", files=("tests/unit/test_swap.py",)),
+    "names": Kind(row="names on the volume", files=("tests/unit/ledger/test_swap.py",)),
     "interruptions": Kind(
-        row="interruptions of the swap, before each of its commands", files=("tests/unit/test_swap.py",)
+        row="interruptions of the swap, before each of its commands", files=("tests/unit/ledger/test_swap.py",)
     ),
     "engine": Kind(
         row="backups and restores on the engine: killed, cut off, or with an auction that is started in between",
         files=("tests/engine/test_backup.py", "tests/engine/test_restore.py"),
     ),
-    "configurations": Kind(row="configurations", files=("tests/unit/test_bad_configurations.py",)),
-    "engines": Kind(row="states of an engine", files=("tests/unit/test_preflight.py",)),
+    "configurations": Kind(row="configurations", files=("tests/unit/model/test_parsing.py",)),
+    "engines": Kind(row="states of an engine", files=("tests/unit/engine/test_collisions.py",)),
     "contexts": Kind(
         row="build contexts", files=("tests/plugin/test_build_context.py", "tests/plugin/test_hostile_contexts.py")
     ),

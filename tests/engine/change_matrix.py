@@ -18,7 +18,7 @@ import docker
 from tests.engine import change_matrix_trials as trials
 from tests.engine.change_matrix_trials import ENCLAVE, INIT, MAX_RETRY_COUNT, MEMORY, MEMORY_SWAP, RESTART, TMPFS
 from tests.engine.changes import Act, Cell, Outcome, put, recorded, run, run_refused
-from tests.engine.stack_under_test import PROGRAM, StackUnderTest
+from tests.support.stack_under_test import PROGRAM, StackUnderTest
 
 DOCUMENT = PROGRAM / "docs/change-matrix.md"
 

@@ -16,9 +16,9 @@ from docker.errors import ImageNotFound, NotFound
 from pulumi import automation as auto
 
 from tests.engine.changes import REMOVED, Act, Cell, Effect, Shows, containers, images, inspected, put, recorded
-from tests.engine.stack_under_test import StackUnderTest, free_ports, free_subnet, new_stack
 from tests.engine.test_engine_address import certificates, proxy
-from tests.plugin.registry import PASSWORD, USERNAME, running_registry
+from tests.support.registry import PASSWORD, USERNAME, running_registry
+from tests.support.stack_under_test import StackUnderTest, free_ports, free_subnet, new_stack
 
 MIB = 2**20
 NETWORK = frozenset({"gix-network"})

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from gix_model.environment import SERVICE_LABEL, STACK_LABEL
-from tests.engine.stack_under_test import SERVICES, StackUnderTest
+from tests.support.stack_under_test import SERVICES, StackUnderTest
 
 REMOVED = object()
 """In the place of a value: the key is taken out of the stack's file."""

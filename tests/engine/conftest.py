@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from tests.engine.stack_under_test import StackUnderTest, new_stack
+from tests.support.stack_under_test import StackUnderTest, new_stack
 
 
 @pytest.fixture(scope="module")

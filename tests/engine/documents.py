@@ -23,7 +23,7 @@ from rich.text import Text
 from gix_model.catalog import CATALOG
 from gix_model.merging import merged
 from gix_model.settings import NetworkSettings
-from tests.engine.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
+from tests.support.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
 
 PICTURE = PROGRAM / "docs" / "make-up.svg"
 _FENCE = re.compile(r"^ *```console\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

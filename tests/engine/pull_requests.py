@@ -15,8 +15,8 @@ from pathlib import Path
 import docker
 
 from gix_ops.delivery.pull_request import MARKER
-from tests.engine.clone import ENVIRONMENTS, Clone, new_clone
-from tests.engine.stack_under_test import PROGRAM, free_subnet
+from tests.support.clone import ENVIRONMENTS, Clone, new_clone
+from tests.support.stack_under_test import PROGRAM, free_subnet
 
 DOCUMENTS = PROGRAM / "docs/pull-requests"
 

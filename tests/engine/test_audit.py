@@ -9,8 +9,8 @@ import docker
 import pytest
 import yaml
 
-from tests.engine.gixctl import gixctl
-from tests.engine.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
+from tests.support.gixctl import gixctl
+from tests.support.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
 
 PRODUCTION = yaml.safe_load((PROGRAM / "Pulumi.prod.yaml").read_text())["config"]
 

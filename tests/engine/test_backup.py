@@ -14,11 +14,12 @@ import pytest
 
 from gix_ledger import archive, backup
 from gix_model.environment import HELPER_LABEL
-from tests.engine import jobs
-from tests.engine.backup_moments import MOMENTS, kill_backup
-from tests.engine.cutting_proxy import CuttingProxy, cutting_proxy
-from tests.engine.gixctl import command, gixctl
-from tests.engine.ledgers import (
+from tests.reliability import tried
+from tests.support import jobs
+from tests.support.backup_moments import MOMENTS, kill_backup
+from tests.support.cutting_proxy import CuttingProxy, cutting_proxy
+from tests.support.gixctl import command, gixctl
+from tests.support.ledgers import (
     WITHIN_SECONDS,
     Arriving,
     auction,
@@ -30,8 +31,7 @@ from tests.engine.ledgers import (
     stack_with_odd_files,
     until_in_order,
 )
-from tests.engine.stack_under_test import StackUnderTest, new_stack
-from tests.reliability import tried
+from tests.support.stack_under_test import StackUnderTest, new_stack
 
 MIB = 2**20
 BLOCK = tarfile.BLOCKSIZE

@@ -9,7 +9,7 @@ import pytest
 
 from gix_components.build_failure import LINES, ImageBuild, explain
 from gix_model import parsing
-from tests.engine.stack_under_test import SERVICES, StackUnderTest
+from tests.support.stack_under_test import SERVICES, StackUnderTest
 
 COMPILED = re.compile(r"compiled as ([0-9a-f-]{36})")
 

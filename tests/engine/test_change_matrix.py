@@ -11,7 +11,7 @@ from gix_components.service import RECORDED_ONLY, RECORDED_ONLY_WHEN_REMOVED
 from tests.engine.change_matrix import DOCUMENT, Matrix, whole
 from tests.engine.change_matrix_trials import INIT, MEMORY, MEMORY_SWAP, TMPFS, health_check
 from tests.engine.changes import Effect, put, run
-from tests.engine.stack_under_test import StackUnderTest
+from tests.support.stack_under_test import StackUnderTest
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from typing import Any
 import docker
 import pytest
 
-from tests.engine.jobs import ledger, settle
-from tests.engine.stack_under_test import SERVICES, StackUnderTest, free_ports, new_stack
+from tests.support.jobs import ledger, settle
+from tests.support.stack_under_test import SERVICES, StackUnderTest, free_ports, new_stack
 
 MIB = 2**20
 

@@ -19,9 +19,9 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 from docker.models.volumes import Volume
 
-from tests.engine.gixctl import gixctl
-from tests.engine.jobs import ledger, settle
-from tests.engine.stack_under_test import StackUnderTest, new_stack
+from tests.support.gixctl import gixctl
+from tests.support.jobs import ledger, settle
+from tests.support.stack_under_test import StackUnderTest, new_stack
 
 WITHIN_SECONDS = 60
 NO_PROCESS = 4_194_305

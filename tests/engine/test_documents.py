@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import docker
 import pytest
 
-from tests.engine import jobs
-from tests.engine.compose_project import FILES, compose_project
 from tests.engine.documents import PICTURE, Clone, commands
-from tests.engine.stack_under_test import PROGRAM, SERVICES
+from tests.support import jobs
+from tests.support.compose_project import FILES, compose_project
+from tests.support.stack_under_test import PROGRAM, SERVICES
 
 ELSEWHERE = {
     "make test": "is what runs this test",
     "make check": "runs before this test in make test",
     "make test-unit": "is a part of make test",
-    "make docs": "is what tests/unit/test_site.py does",
+    "make docs": "is what tests/unit/docs/test_site.py does",
 }
 """Commands that are not run here, and why."""
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import docker
 from docker.transport import UnixHTTPAdapter
 
-from tests.engine.jobs import settle
-from tests.engine.stack_under_test import StackUnderTest
 from tests.engine.test_failures import failure
+from tests.support.jobs import settle
+from tests.support.stack_under_test import StackUnderTest
 
 CHUNK = 2**16
 

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from gix_model.merging import merged
-from tests.engine.jobs import settle
-from tests.engine.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
 from tests.engine.test_registry import digests, log_in, remove_pulled
-from tests.plugin.registry import Registry, running_registry
+from tests.support.jobs import settle
+from tests.support.registry import Registry, running_registry
+from tests.support.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
 
 
 def like(stack: StackUnderTest, environment: str) -> StackUnderTest:

@@ -21,8 +21,8 @@ from docker.errors import ImageNotFound, NotFound
 
 from gix_model import __version__
 from gix_model.environment import STACK_LABEL
-from tests.engine.jobs import settle_at
-from tests.engine.stack_under_test import PROGRAM, SERVICES, free_ports, free_subnet
+from tests.support.jobs import settle_at
+from tests.support.stack_under_test import PROGRAM, SERVICES, free_ports, free_subnet
 from tests.unit.declared import PACKAGES
 
 GENERATED = shutil.ignore_patterns("__pycache__", "target", "Pulumi.*.yaml", ".gix", ".venv", ".mypy_cache")

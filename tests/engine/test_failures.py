@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pulumi.automation.errors import CommandError
 
-from tests.engine.jobs import settle
-from tests.engine.stack_under_test import SERVICES, StackUnderTest
+from tests.support.jobs import settle
+from tests.support.stack_under_test import SERVICES, StackUnderTest
 
 ONE_SCREEN = 60
 

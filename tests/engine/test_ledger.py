@@ -15,13 +15,13 @@ from pulumi import automation as auto
 
 from gix_ledger import archive
 from gix_model.environment import STACK_LABEL
-from tests.engine import jobs
-from tests.engine.engine_of_its_own import engine_of_its_own
-from tests.engine.gixctl import command, gixctl
-from tests.engine.ledgers import ledger_in, until_in_order
-from tests.engine.stack_under_test import SERVICES, StackUnderTest, free_subnet, new_stack
 from tests.engine.test_engine_address import proxy
 from tests.engine.test_failures import failure
+from tests.support import jobs
+from tests.support.engine_of_its_own import engine_of_its_own
+from tests.support.gixctl import command, gixctl
+from tests.support.ledgers import ledger_in, until_in_order
+from tests.support.stack_under_test import SERVICES, StackUnderTest, free_subnet, new_stack
 
 LEDGER = "gix:docker:LedgerVolume"
 

@@ -5,8 +5,8 @@ import secrets
 
 import pytest
 
-from tests.engine.jobs import ledger, settle
-from tests.engine.stack_under_test import SERVICES, StackUnderTest
+from tests.support.jobs import ledger, settle
+from tests.support.stack_under_test import SERVICES, StackUnderTest
 
 
 def test_up_leaves_three_healthy_containers_with_the_described_names_on_the_network(platform: StackUnderTest) -> None:

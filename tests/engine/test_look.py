@@ -25,8 +25,8 @@ from docker.models.containers import Container
 from gix_model.catalog import CATALOG
 from gix_model.settings import StackSettings
 from gix_ops import cli
-from tests.engine.jobs import settle
-from tests.engine.stack_under_test import PROGRAM, SERVICES, StackUnderTest
+from tests.support.jobs import settle
+from tests.support.stack_under_test import PROGRAM, SERVICES, StackUnderTest
 
 WITHIN_SECONDS = 30
 README = PROGRAM / "README.md"

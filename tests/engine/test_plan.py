@@ -9,8 +9,8 @@ from typing import Any
 import docker
 import pytest
 
-from tests.engine.gixctl import gixctl
-from tests.engine.stack_under_test import SERVICES, StackUnderTest, free_subnet, new_stack
+from tests.support.gixctl import gixctl
+from tests.support.stack_under_test import SERVICES, StackUnderTest, free_subnet, new_stack
 
 SECRET = "hunter2-of-the-plan"  # noqa: S105 - what must show nowhere
 MIB = 2**20

@@ -12,7 +12,7 @@ import docker
 import pytest
 import yaml
 
-from tests.engine.stack_under_test import PROGRAM, program_copy
+from tests.support.stack_under_test import PROGRAM, program_copy
 
 PACK = os.environ.get("GIX_POLICY_PACK") or str(PROGRAM / "policy")
 DIGEST = "sha256:" + "1" * 64

@@ -6,8 +6,8 @@ import docker
 import pytest
 
 from gix_ops.planning.plan_text import LONGEST_COMMENT
-from tests.engine.clone import Clone
 from tests.engine.pull_requests import DOCUMENTS, PULL_REQUESTS, base, comment, comparable
+from tests.support.clone import Clone
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.engine.stack_under_test import StackUnderTest, free_ports
+from tests.support.stack_under_test import StackUnderTest, free_ports
 
 ROUTER: dict[str, Any] = {
     "bindAddress": "127.0.0.2",

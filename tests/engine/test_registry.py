@@ -8,10 +8,10 @@ import docker
 import pytest
 from docker.errors import ImageNotFound
 
-from tests.engine.jobs import settle
-from tests.engine.stack_under_test import SERVICES, StackUnderTest, new_stack
 from tests.engine.test_failures import failure
-from tests.plugin.registry import PASSWORD, USERNAME, Registry, running_registry
+from tests.support.jobs import settle
+from tests.support.registry import PASSWORD, USERNAME, Registry, running_registry
+from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,11 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 
 from gix_ledger import archive
-from tests.engine import jobs
-from tests.engine.engine_proxy import engine_proxy
-from tests.engine.gixctl import command, gixctl
-from tests.engine.ledgers import (
+from tests.reliability import tried
+from tests.support import jobs
+from tests.support.engine_proxy import engine_proxy
+from tests.support.gixctl import command, gixctl
+from tests.support.ledgers import (
     FINGERPRINT,
     auction,
     done_well,
@@ -35,8 +36,7 @@ from tests.engine.ledgers import (
     until,
     until_in_order,
 )
-from tests.engine.stack_under_test import StackUnderTest
-from tests.reliability import tried
+from tests.support.stack_under_test import StackUnderTest
 
 
 @pytest.fixture(scope="module")

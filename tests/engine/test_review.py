@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from gix_ops.delivery import review
-from tests.engine.stack_under_test import SERVICES, is_free, program_copy
+from tests.support.stack_under_test import SERVICES, is_free, program_copy
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 import docker
 import pytest
 
-from tests.engine.gixctl import gixctl
-from tests.engine.stack_under_test import SERVICES, StackUnderTest, new_stack
+from tests.support.gixctl import gixctl
+from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
 
 SCANNERS = ("trivy", "grype", "syft")
 

@@ -16,12 +16,12 @@ import yaml
 from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
-from tests.engine.gixctl import gixctl
-from tests.engine.stack_under_test import SERVICES, StackUnderTest, new_stack
 from tests.engine.test_failures import failure
 from tests.engine.test_registry import log_in, remove_pulled
-from tests.plugin.registry import PASSWORD, running_registry
-from tests.secret_places import SECRET_PLACES, VARIABLE
+from tests.support.gixctl import gixctl
+from tests.support.registry import PASSWORD, running_registry
+from tests.support.secret_places import SECRET_PLACES, VARIABLE
+from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
 
 SECRETS = {path: f"hunter2-of-{path[0]}" for path in SECRET_PLACES} | {("registry", "password"): PASSWORD}
 """The secret at each place."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.gixctl import gixctl
-from tests.engine.jobs import ledger, settle
-from tests.engine.ssh_server import SshServer, ssh_server
-from tests.engine.stack_under_test import StackUnderTest
+from tests.support.gixctl import gixctl
+from tests.support.jobs import ledger, settle
+from tests.support.ssh_server import SshServer, ssh_server
+from tests.support.stack_under_test import StackUnderTest
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from docker.types import IPAMConfig, IPAMPool
 
-from tests.engine.jobs import ledger, settle_at, until_it_settles
-from tests.engine.stack_under_test import SERVICES, StackUnderTest
 from tests.engine.test_failures import failure
+from tests.support.jobs import ledger, settle_at, until_it_settles
+from tests.support.stack_under_test import SERVICES, StackUnderTest
 
 COMPOSE = {"com.docker.compose.project": "old"}
 PORTS = {"router": 50051, "auction": 50052, "enclave": 50053}

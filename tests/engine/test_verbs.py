@@ -14,8 +14,8 @@ import pytest
 import typer
 
 from gix_ops import cli
-from tests.engine.gixctl import gixctl
-from tests.engine.stack_under_test import SERVICES, StackUnderTest, new_stack
+from tests.support.gixctl import gixctl
+from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
 
 VERBS: dict[str, list[str]] = {
     "status": [],

@@ -13,8 +13,8 @@ import pytest
 from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
-from tests.engine.gixctl import gixctl
-from tests.engine.stack_under_test import StackUnderTest, free_ports, free_subnet, new_stack
+from tests.support.gixctl import gixctl
+from tests.support.stack_under_test import StackUnderTest, free_ports, free_subnet, new_stack
 
 SECRET = "hunter2-of-verify"  # noqa: S105 - what must show nowhere
 WITHIN_SECONDS = 30

@@ -17,11 +17,11 @@ import docker
 import pytest
 
 from gix_ops.delivery import review
-from tests.engine.clone import Clone, new_clone
-from tests.engine.stack_under_test import SERVICES, is_free
 from tests.engine.test_engine_address import certificates, proxy
 from tests.engine.test_registry import remove_pulled
-from tests.plugin.registry import PASSWORD, USERNAME, Registry, running_registry
+from tests.support.clone import Clone, new_clone
+from tests.support.registry import PASSWORD, USERNAME, Registry, running_registry
+from tests.support.stack_under_test import SERVICES, is_free
 
 
 @dataclass

@@ -14,7 +14,7 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.types import IPAMConfig, IPAMPool
 
-from tests.engine.stack_under_test import free_ports, free_subnet
+from tests.support.stack_under_test import free_ports, free_subnet
 
 _APPLETS: Final = ("cat", "false", "httpd", "ls", "sh", "sleep", "touch", "true", "wget")
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.plugin.conftest import NewScenario
 from tests.plugin.programs import container, image
-from tests.plugin.registry import PASSWORD, USERNAME, Registry, running_registry
 from tests.plugin.sandbox import Sandbox
 from tests.plugin.scenario import Outcome, Scenario
+from tests.support.registry import PASSWORD, USERNAME, Registry, running_registry
 
 
 @pytest.fixture(scope="module")

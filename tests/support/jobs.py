@@ -7,7 +7,7 @@ import tarfile
 import time
 from typing import Any
 
-from tests.engine.stack_under_test import StackUnderTest
+from tests.support.stack_under_test import StackUnderTest
 
 LIMIT = 1000
 PRIMES = (168, 76127)

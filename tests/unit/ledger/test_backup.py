@@ -14,8 +14,8 @@ from gix_ledger import archive, backup
 from gix_ledger.errors import LedgerError
 from gix_ledger.manifest import MANIFEST_NAME, Measure
 from gix_ops import backups
-from tests.unit import hostile_archives
-from tests.unit.hostile_archives import SOURCE
+from tests.unit.ledger import hostile_archives
+from tests.unit.ledger.hostile_archives import SOURCE
 
 MIB = 2**20
 

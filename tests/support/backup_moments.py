@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gix_model.environment import HELPER_LABEL
-from tests.engine.gixctl import command
-from tests.engine.stack_under_test import StackUnderTest
+from tests.support.gixctl import command
+from tests.support.stack_under_test import StackUnderTest
 
 _WITHIN_SECONDS = 60
 

@@ -16,7 +16,7 @@ from gix_components import configuration
 from gix_model import parsing, stack_file
 from gix_model.problems import ConfigurationError
 from gix_model.settings import StackSettings
-from tests.secret_places import SECRET_PLACES, VARIABLE
+from tests.support.secret_places import SECRET_PLACES, VARIABLE
 from tests.unit.declared import Configured, configured, environment
 
 SECRET = "hunter2-of-secrets"  # noqa: S105 - what must show nowhere

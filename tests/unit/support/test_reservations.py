@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.reservations import Reservations
+from tests.support.reservations import Reservations
 from tests.unit.declared import PROGRAM
 
 TAKE = """
 import sys
 from pathlib import Path
-from tests.engine.reservations import Reservations
+from tests.support.reservations import Reservations
 numbers = Reservations(Path(sys.argv[1]))
 print(*(numbers.first_free(iter(range(100)), usable=lambda _: True) for _ in range(int(sys.argv[2]))), flush=True)
 sys.stdin.read()

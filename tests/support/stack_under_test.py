@@ -19,7 +19,7 @@ from pulumi import automation as auto
 
 from gix_model.environment import STACK_LABEL
 from gix_model.merging import merged
-from tests.engine.reservations import of_this_user
+from tests.support.reservations import of_this_user
 
 PROGRAM = Path(__file__).parents[2]
 LIBRARY = ("gix_components", "gix_engine", "gix_ledger", "gix_model")

@@ -13,7 +13,7 @@ import yaml
 
 from gix_model.environment import STACK_LABEL
 from gix_model.merging import merged
-from tests.engine.stack_under_test import PROGRAM, QUICK_HEALTH, SERVICES, free_ports, free_subnet
+from tests.support.stack_under_test import PROGRAM, QUICK_HEALTH, SERVICES, free_ports, free_subnet
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 

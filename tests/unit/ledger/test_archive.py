@@ -20,8 +20,8 @@ from gix_ledger import archive
 from gix_ledger.errors import LedgerError
 from gix_ledger.manifest import MANIFEST_NAME, Measure
 from tests.reliability import tried
-from tests.unit import hostile_archives as hostile
-from tests.unit.hostile_archives import FILES, LEDGER, LEDGER_END, SOURCE, entry, tar_of
+from tests.unit.ledger import hostile_archives as hostile
+from tests.unit.ledger.hostile_archives import FILES, LEDGER, LEDGER_END, SOURCE, entry, tar_of
 
 ARCHIVES = hostile.archives()
 TARS = hostile.tars()

@@ -13,8 +13,8 @@ import docker
 from docker.models.containers import Container
 
 from gix_model.environment import HELPER_LABEL, STACK_LABEL
-from tests.engine import jobs
-from tests.engine.stack_under_test import StackUnderTest, new_stack
+from tests.support import jobs
+from tests.support.stack_under_test import StackUnderTest, new_stack
 
 WITHIN_SECONDS = 30
 

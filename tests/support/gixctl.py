@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.engine.stack_under_test import PROGRAM, StackUnderTest
+from tests.support.stack_under_test import PROGRAM, StackUnderTest
 
 
 def command(stack: StackUnderTest, *words: str, select: bool = True) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.plugin.sandbox import free_port
+from tests.support.stack_under_test import free_ports
 
 USERNAME: Final = "gix"
 PASSWORD: Final = "right-password"  # noqa: S105 - of a registry that lives as long as a test
@@ -50,7 +50,7 @@ def running_registry(directory: Path) -> Iterator[Registry]:
     command = shutil.which("docker-registry")
     if command is None:
         raise AssertionError("these tests need a registry: install Debian's docker-registry")
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     (directory / "htpasswd").write_text(_PASSWORD_FILE)
     (directory / "config.yml").write_text(
         "\n".join(

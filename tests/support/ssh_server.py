@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.engine.stack_under_test import free_ports
+from tests.support.stack_under_test import free_ports
 
 SERVER_CONFIG = """
 Port {port}
