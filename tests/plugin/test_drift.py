@@ -31,6 +31,7 @@ def test_drift_is_seen_by_a_refresh_and_mended_by_the_next_update(scenario: Scen
             networks_advanced=[{"name": network.name}],
             ports=[{"internal": 80, "external": another, "ip": "127.0.0.1"}],
         )
+        container(sandbox, "ended")
         container(sandbox, "unpublished", networks_advanced=[{"name": network.name}])
         container(sandbox, "memory", memory=64, memory_swap=64)
         container(sandbox, "untagged", image=built.repo_digest)
@@ -39,7 +40,9 @@ def test_drift_is_seen_by_a_refresh_and_mended_by_the_next_update(scenario: Scen
     subnet = sandbox.subnet()
     scenario.up(program)
     sandbox.container("removed").remove(force=True)
-    sandbox.container("stopped").stop(timeout=0)
+    ended = sandbox.container("ended")
+    for part in ("stopped", "ended"):
+        sandbox.container(part).stop(timeout=0)
     for part in ("disconnected", "unpublished"):
         sandbox.client.networks.get(sandbox.name("net")).disconnect(sandbox.name(part))
     sandbox.container("memory").update(mem_limit=96 * _MEBIBYTE, memswap_limit=96 * _MEBIBYTE)
@@ -52,10 +55,13 @@ def test_drift_is_seen_by_a_refresh_and_mended_by_the_next_update(scenario: Scen
     assert update.effects == {
         "removed": "create",
         "stopped": "replace",
+        # Without published ports, which a stopped container does not have, it is only started.
+        "ended": "update",
         "disconnected": "replace",
         "memory": "update",
     }
     assert sandbox.container("removed").status == sandbox.container("stopped").status == "running"
+    assert (sandbox.container("ended").id, sandbox.container("ended").status) == (ended.id, "running")
     assert sandbox.name("net") in sandbox.inspect("disconnected")["NetworkSettings"]["Networks"]
     assert sandbox.name("net") not in sandbox.inspect("unpublished")["NetworkSettings"]["Networks"]
     assert sandbox.inspect("memory")["HostConfig"]["Memory"] == 64 * _MEBIBYTE

@@ -68,12 +68,13 @@ def test_a_container_that_does_not_become_healthy_is_kept_and_replaced_next(
         "unhealthy": "replace",
         "exited": "replace",
     }
+    assert preview.reasons["unhealthy"] == ["entrypoints", "networkDatas"]
     assert preview.effect("healthy") == "same"
 
     # Nobody waits for this one: whether it is seen to have ended at once is luck.
     sandbox.container("unawaited").wait()
     scenario.refresh()
-    assert scenario.preview().effect("unawaited") != "same"
+    assert scenario.preview().effects == {"exited": "update", "unawaited": "update"}
 
 
 def test_what_others_made_is_a_conflict_and_a_volume_is_not(scenario: Scenario, sandbox: Sandbox) -> None:

@@ -1,10 +1,12 @@
 """`docker.Container`."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Final
 
-from offline.docker_plugin.diff import top_level
+from pulumi.provider.experimental.provider import PropertyDiffKind
+
+from offline.docker_plugin.diff import Changes, top_level
 from offline.docker_plugin.engine import Engine
 from offline.docker_plugin.errors import CreatedButFailedError, PluginError, readable
 from offline.docker_plugin.registry import find_or_pull
@@ -88,7 +90,7 @@ class Container(Resource):
             "memoryReservation": Prop(),
             "memorySwap": Prop(),
             "mounts": Prop(kind=Kind.SET, supported=False),
-            "mustRun": Prop(force_new=True, default=True),
+            "mustRun": Prop(default=True),
             "name": Prop(force_new=True),
             "networkMode": Prop(force_new=True, default=DEFAULT_NETWORK),
             "networksAdvanced": Prop(kind=Kind.SET, force_new=True, fields=NETWORK),
@@ -127,6 +129,17 @@ class Container(Resource):
         '"update":1200000000000},"schema_version":"2"}',
     )
 
+    def diff(self, *, old_outputs: Props, inputs: Props, ignored: Collection[str]) -> Changes:
+        """Find what an update would change.
+
+        A container that did not come up was never read: an update replaces it, for what the state does not know of it.
+        """
+        found = super().diff(old_outputs=old_outputs, inputs=inputs, ignored=ignored)
+        if "networkDatas" in old_outputs:
+            return found
+        unread = {"networkDatas": PropertyDiffKind.ADD}
+        return found | unread | ({} if "entrypoints" in old_outputs else {"entrypoints": PropertyDiffKind.ADD_REPLACE})
+
     def create(self, context: Context, inputs: Props) -> State:
         """Make and start the container, and wait for it if asked to."""
         from docker.errors import APIError
@@ -145,8 +158,7 @@ class Container(Resource):
             _connect(engine, container_id, inputs)
             _start(engine, container_id, inputs)
         except PluginError as error:
-            # What did not come up must not pass for what was asked for: the next update replaces it.
-            outputs = self.planned(inputs, {}) | {"mustRun": False}
+            outputs = self.planned(inputs, {})
             raise CreatedButFailedError(str(error), resource_id=container_id, outputs=outputs) from error
         found = self._outputs(engine.api.inspect_container(container_id), stated=inputs)
         # Only a refresh reads them back.
@@ -172,6 +184,11 @@ class Container(Resource):
         from docker.errors import APIError
 
         found = self.diff(old_outputs=outputs, inputs=inputs, ignored=())
+        if "mustRun" in found and inputs["mustRun"] and inputs["start"]:
+            try:
+                context.engine.api.start(resource_id)
+            except APIError as error:
+                raise PluginError(f"Unable to start container: {readable(error)}") from error
         if _LIVE & {top_level(path) for path in found}:
             try:
                 context.engine.api.update_container(

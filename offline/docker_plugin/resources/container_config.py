@@ -137,7 +137,7 @@ def read_outputs(container: dict[str, Any], stated: Props) -> Props:
         "memoryReservation": host["MemoryReservation"] // MEBIBYTE,
         "memorySwap": host["MemorySwap"] // MEBIBYTE if host["MemorySwap"] > 0 else host["MemorySwap"],
         "mounts": [],
-        # A container that should run and does not is recorded so: that is what makes the next update replace it.
+        # A container that should run and does not is recorded so, and the next update starts it.
         "mustRun": running and bool(stated.get("mustRun", True)),
         "name": container["Name"].lstrip("/"),
         "networkDatas": list(_read_networks(container)),
