@@ -11,6 +11,7 @@ from docker.errors import DockerException
 
 from offline.docker_plugin import NAME, VERSION
 from tests import reliability
+from tests.support.registry import Registry, running_registry
 
 PLUGIN = Path("plugins", f"resource-{NAME}-v{VERSION}", f"pulumi-resource-{NAME}")
 """Where a Pulumi home has the docker plugin."""
@@ -64,3 +65,10 @@ def client() -> docker.DockerClient:
     except DockerException as error:
         pytest.fail(f"these tests need a Docker engine ({error}); start it with: make setup")
     return client
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry that asks for a log-in."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry

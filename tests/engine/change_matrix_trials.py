@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 import shutil
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from docker.errors import ImageNotFound, NotFound
 from pulumi import automation as auto
 
 from tests.engine.changes import REMOVED, Act, Cell, Effect, Shows, containers, images, inspected, put, recorded
-from tests.engine.test_engine_address import certificates, proxy
+from tests.support.engine_at_port import certificates, proxy, server_context
 from tests.support.registry import PASSWORD, USERNAME, running_registry
 from tests.support.stack_under_test import StackUnderTest, free_ports, free_subnet, new_stack
 
@@ -62,12 +61,10 @@ def site(client: docker.DockerClient, directory: Path) -> Iterator[tuple[StackUn
     project["config"]["prefix"]["default"] = f"{name}c"
     (stack.directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
     keys = certificates(directory / "certificates")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(keys / "cert.pem", keys / "key.pem")
     (directory / "registry").mkdir()
     with ExitStack() as stop:
         registry = stop.enter_context(running_registry(directory / "registry")).address
-        port = stop.enter_context(proxy(client, context))
+        port = stop.enter_context(proxy(client, server_context(keys, verify_clients=False)))
         first, second = free_ports(2)
         try:
             yield (

@@ -6,28 +6,22 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from tests.support.stack_under_test import StackUnderTest, new_stack
+from tests.support.stack_under_test import StackUnderTest, temporary_stack
 
 
 @pytest.fixture(scope="module")
 def platform(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """A stack that is up, for tests that leave it up."""
-    stack = new_stack(client, tmp_path_factory.mktemp("platform") / "gix")
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("platform") / "gix") as stack:
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.fixture
 def fresh(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """A stack that nothing has brought up yet."""
-    stack = new_stack(client, tmp_path_factory.mktemp("fresh") / "gix")
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("fresh") / "gix") as stack:
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.fixture(scope="session")

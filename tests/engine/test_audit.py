@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.support.gixctl import gixctl
-from tests.support.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
+from tests.support.stack_under_test import PROGRAM, SERVICES, StackUnderTest, temporary_stack
 
 PRODUCTION = yaml.safe_load((PROGRAM / "Pulumi.prod.yaml").read_text())["config"]
 
@@ -18,14 +18,13 @@ PRODUCTION = yaml.safe_load((PROGRAM / "Pulumi.prod.yaml").read_text())["config"
 @pytest.fixture(scope="module")
 def hardened(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """A stack that is up, with all that Pulumi.prod.yaml says of containers, on loopback but for its router."""
-    stack = new_stack(client, tmp_path_factory.mktemp("hardened") / "gix")
-    stack.change(**{key.removeprefix("gix:"): PRODUCTION[key] for key in ("gix:defaults", "gix:router", "gix:ledger")})
-    stack.change(router={"bindAddress": "0.0.0.0"}, ledger={"protect": False})
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("hardened") / "gix") as stack:
+        stack.change(
+            **{key.removeprefix("gix:"): PRODUCTION[key] for key in ("gix:defaults", "gix:router", "gix:ledger")}
+        )
+        stack.change(router={"bindAddress": "0.0.0.0"}, ledger={"protect": False})
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 def audited(stack: StackUnderTest, *words: str) -> tuple[int, dict[str, Any]]:

@@ -49,11 +49,8 @@ exit "$code"
 
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    stack = stack_with_odd_files(client, tmp_path_factory.mktemp("backup") / "gix")
-    try:
+    with stack_with_odd_files(client, tmp_path_factory.mktemp("backup") / "gix") as stack:
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from tests.support.jobs import ledger, settle
-from tests.support.stack_under_test import SERVICES, StackUnderTest, free_ports, new_stack
+from tests.support.stack_under_test import SERVICES, StackUnderTest, free_ports, temporary_stack
 
 MIB = 2**20
 
@@ -252,14 +252,11 @@ ROWS = [
 @pytest.fixture(scope="module")
 def described(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """One stack with the configuration of every row."""
-    stack = new_stack(client, tmp_path_factory.mktemp("described") / "gix")
-    for row in ROWS:
-        stack.change(**(row.config or {}))
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("described") / "gix") as stack:
+        for row in ROWS:
+            stack.change(**(row.config or {}))
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.feature)

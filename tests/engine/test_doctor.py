@@ -21,7 +21,7 @@ from docker.models.volumes import Volume
 
 from tests.support.gixctl import gixctl
 from tests.support.jobs import ledger, settle
-from tests.support.stack_under_test import StackUnderTest, new_stack
+from tests.support.stack_under_test import StackUnderTest, temporary_stack
 
 WITHIN_SECONDS = 60
 NO_PROCESS = 4_194_305
@@ -30,12 +30,9 @@ NO_PROCESS = 4_194_305
 
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    stack = new_stack(client, tmp_path_factory.mktemp("doctor") / "gix")
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("doctor") / "gix") as stack:
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 def diagnosed(stack: StackUnderTest, *words: str) -> dict[str, Any]:

@@ -7,10 +7,9 @@ import pytest
 import yaml
 
 from gix_model.merging import merged
-from tests.engine.test_registry import digests, log_in, remove_pulled
 from tests.support.jobs import settle
-from tests.support.registry import Registry, running_registry
-from tests.support.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
+from tests.support.registry import Registry, digests, log_in, remove_pulled
+from tests.support.stack_under_test import PROGRAM, SERVICES, StackUnderTest, temporary_stack
 
 
 def like(stack: StackUnderTest, environment: str) -> StackUnderTest:
@@ -30,24 +29,18 @@ def clean(stack: StackUnderTest) -> bool:
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
-        yield registry
-
-
-@pytest.fixture(scope="module")
 def staging(
     client: docker.DockerClient, registry: Registry, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StackUnderTest]:
     """Staging, which builds and here pushes what production runs."""
-    stack = like(new_stack(client, tmp_path_factory.mktemp("staging") / "gix"), "staging")
-    log_in(stack, registry)
-    stack.change(images={"push": True, "tag": "v1"})
     try:
-        stack.up()
-        yield stack
+        with temporary_stack(client, tmp_path_factory.mktemp("staging") / "gix") as stack:
+            like(stack, "staging")
+            log_in(stack, registry)
+            stack.change(images={"push": True, "tag": "v1"})
+            stack.up()
+            yield stack
     finally:
-        stack.remove()
         remove_pulled(client, registry)
 
 

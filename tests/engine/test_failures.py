@@ -2,24 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-from pulumi.automation.errors import CommandError
-
+from tests.support.failures import failure
 from tests.support.jobs import settle
 from tests.support.stack_under_test import SERVICES, StackUnderTest
-
-ONE_SCREEN = 60
-
-
-def failure(stack: StackUnderTest) -> str:
-    """What an `up` that must fail tells a person: no traceback, and no more than fits a screen."""
-    with pytest.raises(CommandError) as caught:
-        stack.up()
-    text = str(caught.value)
-    diagnostics = text[text.index("Diagnostics:") :]
-    assert "Traceback" not in text
-    assert len(diagnostics.splitlines()) <= ONE_SCREEN, diagnostics
-    return diagnostics
 
 
 def test_given_no_engine_the_fix_is_shown_and_nothing_was_done(fresh: StackUnderTest, tmp_path: Path) -> None:

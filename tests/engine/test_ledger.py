@@ -15,13 +15,13 @@ from pulumi import automation as auto
 
 from gix_ledger import archive
 from gix_model.environment import STACK_LABEL
-from tests.engine.test_engine_address import proxy
-from tests.engine.test_failures import failure
 from tests.support import jobs
+from tests.support.engine_at_port import proxy
 from tests.support.engine_of_its_own import engine_of_its_own
+from tests.support.failures import failure
 from tests.support.gixctl import command, gixctl
 from tests.support.ledgers import ledger_in, until_in_order
-from tests.support.stack_under_test import SERVICES, StackUnderTest, free_subnet, new_stack
+from tests.support.stack_under_test import SERVICES, StackUnderTest, free_subnet, temporary_stack
 
 LEDGER = "gix:docker:LedgerVolume"
 
@@ -29,13 +29,10 @@ LEDGER = "gix:docker:LedgerVolume"
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """A stack that is up. Each test goes on with the volume that the one before it left."""
-    stack = new_stack(client, tmp_path_factory.mktemp("ledger") / "gix")
-    stack.take_own_source()
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("ledger") / "gix") as stack:
+        stack.take_own_source()
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.fixture(autouse=True)

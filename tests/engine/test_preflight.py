@@ -10,7 +10,7 @@ import pytest
 from docker.types import IPAMConfig, IPAMPool
 
 from gix_model.environment import HELPER_LABEL, STACK_LABEL
-from tests.engine.test_failures import failure
+from tests.support.failures import failure
 from tests.support.stack_under_test import StackUnderTest
 
 

@@ -1,28 +1,15 @@
 """Images by way of a real registry that asks for a log-in: built and pushed by one stack, run by digest by another."""
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import docker
 import pytest
-from docker.errors import ImageNotFound
 
-from tests.engine.test_failures import failure
+from tests.support.failures import failure
 from tests.support.jobs import settle
-from tests.support.registry import PASSWORD, USERNAME, Registry, running_registry
-from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
-        yield registry
-
-
-def log_in(stack: StackUnderTest, registry: Registry, password: str = PASSWORD) -> None:
-    stack.change(registry={"address": registry.address, "username": USERNAME})
-    stack.secrets["gix:registry.password"] = password
+from tests.support.registry import PASSWORD, Registry, digests, log_in, remove_pulled
+from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 
 
 @pytest.fixture(scope="module")
@@ -30,29 +17,14 @@ def release(
     client: docker.DockerClient, registry: Registry, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StackUnderTest]:
     """A stack that builds, pushes and runs what it pushed."""
-    stack = new_stack(client, tmp_path_factory.mktemp("release") / "gix")
-    log_in(stack, registry)
-    stack.change(images={"push": True, "tag": "v1"})
     try:
-        stack.up()
-        yield stack
+        with temporary_stack(client, tmp_path_factory.mktemp("release") / "gix") as stack:
+            log_in(stack, registry)
+            stack.change(images={"push": True, "tag": "v1"})
+            stack.up()
+            yield stack
     finally:
-        stack.remove()
         remove_pulled(client, registry)
-
-
-def remove_pulled(client: docker.DockerClient, registry: Registry) -> None:
-    """Take away the names that the registry's images have on the engine."""
-    for image in client.images.list():
-        for name in (*image.tags, *image.attrs.get("RepoDigests", [])):
-            if name.startswith(f"{registry.address}/"):
-                # With the last tag of a repository its digests go, too.
-                with contextlib.suppress(ImageNotFound):
-                    client.images.remove(name)
-
-
-def digests(stack: StackUnderTest) -> dict[str, str]:
-    return {service: each["digest"] for service, each in stack.outputs()["services"].items()}
 
 
 PRODUCTION: dict[str, Any] = {

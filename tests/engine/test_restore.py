@@ -41,11 +41,8 @@ from tests.support.stack_under_test import StackUnderTest
 
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    stack = stack_with_odd_files(client, tmp_path_factory.mktemp("restore") / "gix")
-    try:
+    with stack_with_odd_files(client, tmp_path_factory.mktemp("restore") / "gix") as stack:
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from tests.support.gixctl import gixctl
-from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
+from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 
 SCANNERS = ("trivy", "grype", "syft")
 
@@ -32,13 +32,10 @@ cat {directory}/report
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """A stack that is up, and takes nothing of high severity."""
-    stack = new_stack(client, tmp_path_factory.mktemp("scan") / "gix")
-    stack.change(images={"failOn": "high"})
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("scan") / "gix") as stack:
+        stack.change(images={"failOn": "high"})
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.fixture(autouse=True)

@@ -16,10 +16,9 @@ import yaml
 from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
-from tests.engine.test_failures import failure
-from tests.engine.test_registry import log_in, remove_pulled
+from tests.support.failures import failure
 from tests.support.gixctl import gixctl
-from tests.support.registry import PASSWORD, running_registry
+from tests.support.registry import PASSWORD, log_in, remove_pulled, running_registry
 from tests.support.secret_places import SECRET_PLACES, VARIABLE
 from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
 

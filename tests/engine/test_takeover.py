@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from docker.types import IPAMConfig, IPAMPool
 
-from tests.engine.test_failures import failure
+from tests.support.failures import failure
 from tests.support.jobs import ledger, settle_at, until_it_settles
 from tests.support.stack_under_test import SERVICES, StackUnderTest
 

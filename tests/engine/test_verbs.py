@@ -15,7 +15,7 @@ import typer
 
 from gix_ops import cli
 from tests.support.gixctl import gixctl
-from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
+from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 
 VERBS: dict[str, list[str]] = {
     "status": [],
@@ -91,12 +91,9 @@ def saved(directory: Path) -> Path:
 @pytest.fixture(scope="module")
 def beside(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """A second stack on the same engine."""
-    stack = new_stack(client, tmp_path_factory.mktemp("beside") / "gix")
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("beside") / "gix") as stack:
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 def test_every_verb_is_tried_here() -> None:
@@ -164,10 +161,7 @@ def test_where_the_auction_s_container_is_missing_each_verb_says_so_or_does_with
 @pytest.fixture(scope="module")
 def without_auction(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """A stack whose auction somebody removed."""
-    stack = new_stack(client, tmp_path_factory.mktemp("without") / "gix")
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("without") / "gix") as stack:
         stack.up()
         client.containers.get(str(stack.container(SERVICES[1])["Id"])).remove(force=True)
         yield stack
-    finally:
-        stack.remove()

@@ -14,7 +14,7 @@ from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from tests.support.gixctl import gixctl
-from tests.support.stack_under_test import StackUnderTest, free_ports, free_subnet, new_stack
+from tests.support.stack_under_test import StackUnderTest, free_ports, free_subnet, temporary_stack
 
 SECRET = "hunter2-of-verify"  # noqa: S105 - what must show nowhere
 WITHIN_SECONDS = 30
@@ -23,33 +23,30 @@ WITHIN_SECONDS = 30
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """A stack that is up, with every kind of setting that a container may have."""
-    stack = new_stack(client, tmp_path_factory.mktemp("verify") / "gix")
-    stack.change(
-        router={
-            "memory": "256M",
-            "restart": "on-failure:3",
-            "environment": {"EMPTY": "", "SPACED": "a b"},
-            "labels": {"team": "gix"},
-            "ulimits": {"nofile": {"soft": 1024, "hard": 2048}},
-            "extraHosts": {"ledger.test": "192.0.2.7"},
-        },
-        auction={"metricsPort": free_ports(1)[0], "logging": {"driver": "local", "options": {"max-size": "1m"}}},
-        enclave={
-            "cpus": 1,
-            "readOnlyRoot": True,
-            "tmpfs": {"/scratch": "rw,size=8m"},
-            "dropCapabilities": ["ALL"],
-            "noNewPrivileges": True,
-            "init": False,
-            "stopSignal": "SIGTERM",
-        },
-    )
-    stack.secrets["gix:auction.secretEnvironment.TOKEN"] = SECRET
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("verify") / "gix") as stack:
+        stack.change(
+            router={
+                "memory": "256M",
+                "restart": "on-failure:3",
+                "environment": {"EMPTY": "", "SPACED": "a b"},
+                "labels": {"team": "gix"},
+                "ulimits": {"nofile": {"soft": 1024, "hard": 2048}},
+                "extraHosts": {"ledger.test": "192.0.2.7"},
+            },
+            auction={"metricsPort": free_ports(1)[0], "logging": {"driver": "local", "options": {"max-size": "1m"}}},
+            enclave={
+                "cpus": 1,
+                "readOnlyRoot": True,
+                "tmpfs": {"/scratch": "rw,size=8m"},
+                "dropCapabilities": ["ALL"],
+                "noNewPrivileges": True,
+                "init": False,
+                "stopSignal": "SIGTERM",
+            },
+        )
+        stack.secrets["gix:auction.secretEnvironment.TOKEN"] = SECRET
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 def verified(stack: StackUnderTest) -> dict[str, Any]:

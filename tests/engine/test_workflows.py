@@ -6,7 +6,6 @@ Each environment names an engine of its own: staging one behind TLS, prod one at
 import json
 import os
 import secrets
-import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +16,9 @@ import docker
 import pytest
 
 from gix_ops.delivery import review
-from tests.engine.test_engine_address import certificates, proxy
-from tests.engine.test_registry import remove_pulled
 from tests.support.clone import Clone, new_clone
-from tests.support.registry import PASSWORD, USERNAME, Registry, running_registry
+from tests.support.engine_at_port import certificates, proxy, server_context
+from tests.support.registry import PASSWORD, USERNAME, Registry, remove_pulled, running_registry
 from tests.support.stack_under_test import SERVICES, is_free
 
 
@@ -74,11 +72,7 @@ def delivery(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFacto
 def tls_engine(client: docker.DockerClient, directory: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """This machine's engine behind TLS: its address, and what opens it."""
     files = certificates(directory / "certificates")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files / "cert.pem", files / "key.pem")
-    context.load_verify_locations(files / "ca.pem")
-    context.verify_mode = ssl.CERT_REQUIRED
-    with proxy(client, context) as port:
+    with proxy(client, server_context(files)) as port:
         opens = {f"ENGINE_{name.upper()}": (files / f"{name}.pem").read_text() for name in ("ca", "cert", "key")}
         yield f"tcp://127.0.0.1:{port}", opens
 

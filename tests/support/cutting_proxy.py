@@ -1,6 +1,5 @@
 """A way to the Docker engine that ends early: what a container writes arrives up to a point, and no further."""
 
-import os
 import re
 import socket
 import struct
@@ -8,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+
+from tests.support.engine_socket import connect_to_engine
 
 _PIECE_BYTES = 2**16
 _FRAME = struct.Struct(">BxxxL")
@@ -49,7 +50,7 @@ class CuttingProxy:
 
     def _serve_one(self, client: socket.socket) -> None:
         attached = threading.Event()
-        with client, _engine() as engine:
+        with client, connect_to_engine() as engine:
             back = threading.Thread(target=self._back, args=(engine, client, attached), daemon=True)
             back.start()
             with suppress(OSError):
@@ -108,16 +109,6 @@ class _Exactly:
 def _end(connection: socket.socket) -> None:
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-
-
-def _engine() -> socket.socket:
-    kind, _, address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").partition("://")
-    if kind == "unix":
-        engine = socket.socket(socket.AF_UNIX)
-        engine.connect(address)
-        return engine
-    host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)))
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """A way to the engine on which tests see every request, in time to do something before the engine gets it."""
 
-import os
 import re
 import socket
 import threading
@@ -8,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-_SOCKET = "/var/run/docker.sock"
+from tests.support.engine_socket import connect_to_engine
+
 _BLOCK_BYTES = 2**16
 
 
@@ -60,7 +60,7 @@ class EngineProxy:
             threading.Thread(target=self._connection, args=[client], daemon=True).start()
 
     def _connection(self, client: socket.socket) -> None:
-        with client, _to_engine() as engine:
+        with client, connect_to_engine() as engine:
             with self._lock:
                 if self._cut:
                     return
@@ -81,7 +81,7 @@ class EngineProxy:
             head = first
             while (line := heard.readline()) not in {b"\r\n", b""}:
                 head += line
-            if not self._before(_told(first)):
+            if not self._before(_request_name(first)):
                 engine.shutdown(socket.SHUT_RDWR)
                 return
             engine.sendall(head + b"\r\n")
@@ -100,7 +100,7 @@ def _body(head: bytes, heard: BinaryIO) -> Iterator[bytes]:
         yield heard.read(int(length[1]))
 
 
-def _told(first: bytes) -> str:
+def _request_name(first: bytes) -> str:
     method, path, _ = first.decode().split(" ")
     return f"{method} {re.sub(r'^/v[0-9.]+', '', path.partition('?')[0])}"
 
@@ -111,16 +111,6 @@ def _answers(engine: socket.socket, client: socket.socket) -> None:
             client.sendall(block)
     with suppress(OSError):
         client.shutdown(socket.SHUT_RDWR)
-
-
-def _to_engine() -> socket.socket:
-    kind, _, where = os.environ.get("DOCKER_HOST", f"unix://{_SOCKET}").partition("://")
-    if kind == "unix":
-        engine = socket.socket(socket.AF_UNIX)
-        engine.connect(where)
-        return engine
-    host, _, port = where.rpartition(":")
-    return socket.create_connection((host, int(port)))
 
 
 @contextmanager

@@ -5,7 +5,8 @@ import subprocess
 import tarfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from docker.models.containers import Container
 
 from gix_model.environment import HELPER_LABEL, STACK_LABEL
 from tests.support import jobs
-from tests.support.stack_under_test import StackUnderTest, new_stack
+from tests.support.stack_under_test import StackUnderTest, temporary_stack
 
 WITHIN_SECONDS = 30
 
@@ -35,17 +36,14 @@ touch -d @1500000000.25 index
 """
 
 
-def stack_with_odd_files(client: docker.DockerClient, directory: Path) -> StackUnderTest:
-    """A stack that is up, with settled jobs and files of every kind on its volume."""
-    stack = new_stack(client, directory)
-    try:
+@contextmanager
+def stack_with_odd_files(client: docker.DockerClient, directory: Path) -> Iterator[StackUnderTest]:
+    """A stack that is up, with settled jobs and files of every kind on its volume. Removed at the end of the block."""
+    with temporary_stack(client, directory) as stack:
         stack.up()
         jobs.settle(stack, 3)
         in_auction(stack, ODD_FILES)
-    except BaseException:
-        stack.remove()
-        raise
-    return stack
+        yield stack
 
 
 def auction(stack: StackUnderTest) -> Container:

@@ -56,6 +56,6 @@ def _locked(descriptor: int, number: int) -> bool:
     return True
 
 
-def of_this_user(kind: str) -> Reservations:
+def shared_reservations(kind: str) -> Reservations:
     """The reservations of one kind that all processes of this user share."""
     return Reservations(Path(tempfile.gettempdir()) / f"gix-test-{kind}-{os.getuid()}")

@@ -19,7 +19,7 @@ from pulumi import automation as auto
 
 from gix_model.environment import STACK_LABEL
 from gix_model.merging import merged
-from tests.support.reservations import of_this_user
+from tests.support.reservations import shared_reservations
 
 PROGRAM = Path(__file__).parents[2]
 LIBRARY = ("gix_components", "gix_engine", "gix_ledger", "gix_model")
@@ -189,8 +189,8 @@ _PORTS = range(12_000, 32_000)
 """Below those that the kernel gives to clients."""
 _SUBNETS = range(200 * 256, 250 * 256)
 """The /24 networks from 10.200.0.0 to 10.249.255.0, by their second and third byte."""
-_reserved_ports = of_this_user("ports")
-_reserved_subnets = of_this_user("subnets")
+_reserved_ports = shared_reservations("ports")
+_reserved_subnets = shared_reservations("subnets")
 
 
 def free_ports(count: int) -> list[int]:
@@ -242,3 +242,13 @@ def new_stack(client: docker.DockerClient, directory: Path) -> StackUnderTest:
     stack = StackUnderTest(client=client, directory=program_copy(directory), name=name, config=config)
     stack.write()
     return stack
+
+
+@contextlib.contextmanager
+def temporary_stack(client: docker.DockerClient, directory: Path) -> Iterator[StackUnderTest]:
+    """A stack from `new_stack`. The end of the block removes everything that it has made."""
+    stack = new_stack(client, directory)
+    try:
+        yield stack
+    finally:
+        stack.remove()
