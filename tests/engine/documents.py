@@ -150,11 +150,11 @@ def _shorter(name: str, found: re.Match[str]) -> str:
 
 def picture(output: str) -> str:
     """What `make up` shows, as a picture of a terminal: what was found, what came up, how it is."""
-    told = re.compile(r"^\S+ +(found|did) |^(Updating|Resources:|Duration:)|^ +\+ \d+ created|^gix/|^[┏┃┡│└]")
+    kept = re.compile(r"^\S+ +(found|did) |^(Updating|Resources:|Duration:)|^ +\+ \d+ created|^gix/|^[┏┃┡│└]")
     console = Console(record=True, width=_COLUMNS, file=io.StringIO())
     console.print(Text("$ make up", style="bold"))
     for line in output.splitlines():
-        if told.search(line):
+        if kept.search(line):
             style = "green" if " did " in line else "none"
             console.print(Text(line, style=style))
     return console.export_svg(title="make up", code_format=_SVG, unique_id="make-up")

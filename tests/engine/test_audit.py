@@ -33,7 +33,7 @@ def audited(stack: StackUnderTest, *words: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, card
 
 
-def of(card: dict[str, Any], result: str) -> dict[str, set[str]]:
+def subjects(card: dict[str, Any], result: str) -> dict[str, set[str]]:
     """Subjects by item."""
     found: dict[str, set[str]] = {}
     for each in card["results"]:
@@ -47,14 +47,14 @@ def test_a_stack_like_production_has_no_fail_while_one_as_described_has_some_eac
 ) -> None:
     with ThreadPoolExecutor() as both:
         (code, card), (described_code, described) = both.map(audited, (hardened, platform))
-    assert of(card, "fail") == {}
+    assert subjects(card, "fail") == {}
     assert (code, card["score"], card["stack"]) == (0, 100, f"gix/{hardened.name}")
-    assert of(card, "waived") == {"5.14": {"router"}, "5.15": set(SERVICES), "5.29": set(SERVICES)}
+    assert subjects(card, "waived") == {"5.14": {"router"}, "5.15": set(SERVICES), "5.29": set(SERVICES)}
     assert card["passed"] > 80
 
     assert described_code == 1
     assert described["stack"] == f"gix/{platform.name}"
-    assert of(described, "fail") == {item: set(SERVICES) for item in ("5.4", "5.11", "5.12", "5.13", "5.26")}
+    assert subjects(described, "fail") == {item: set(SERVICES) for item in ("5.4", "5.11", "5.12", "5.13", "5.26")}
     fixes = {each["fix"] for each in described["results"] if each["result"] == "fail"}
     assert {"gix:enclave.memory: e.g. 512MiB", "gix:router.readOnlyRoot: true"} <= fixes
     assert 0 < described["score"] < 100
@@ -77,7 +77,7 @@ def test_a_container_made_by_hand_that_bears_the_stack_s_label_is_seen(hardened:
     finally:
         stranger.remove(force=True)
     assert code == 1
-    failed = of(card, "fail")
+    failed = subjects(card, "fail")
     assert set(failed) >= {"4.1", "5.4", "5.5", "5.10", "5.11", "5.12", "5.13", "5.16", "5.26", "5.27", "5.29", "5.32"}
     assert {subject for subjects in failed.values() for subject in subjects} == {stranger.name}
     assert {each["fix"] for each in card["results"] if each["subject"] == stranger.name and each["fix"]} == {
@@ -96,7 +96,7 @@ def test_given_a_service_without_its_container_that_is_named_and_the_others_are_
     finally:
         container.rename(name)
     assert (code, card["missing"]) == (1, [name])
-    assert of(card, "pass")["5.11"] == {"router", "auction", f"{hardened.prefix}-elsewhere"}
+    assert subjects(card, "pass")["5.11"] == {"router", "auction", f"{hardened.prefix}-elsewhere"}
 
 
 def test_given_a_stack_that_is_not_up_that_is_told_with_exit_1(fresh: StackUnderTest) -> None:

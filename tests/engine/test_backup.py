@@ -324,9 +324,9 @@ def test_without_a_container_the_ledger_is_still_saved_and_without_a_volume_that
     auction(fresh).remove(force=True)
     done_well(gixctl(fresh, "backup", str(tmp_path / "a.tar.gz")))
     assert len(ledger_in(tmp_path / "a.tar.gz")) == 2
-    told = gixctl(fresh, "fix-permissions")
-    assert told.returncode == 1
-    assert "give --owner" in told.stderr
+    done = gixctl(fresh, "fix-permissions")
+    assert done.returncode == 1
+    assert "give --owner" in done.stderr
     fresh.client.volumes.get(f"{fresh.prefix}-gcam-data").remove()
     for verb in (["backup", str(tmp_path / "b.tar.gz")], ["restore", str(tmp_path / "a.tar.gz")]):
         done = gixctl(fresh, *verb)

@@ -93,8 +93,8 @@ def failing(tmp_path: Path, image: str) -> Failing:
 
 
 def test_given_a_step_that_fails_the_end_of_what_it_printed_is_shown(failing: Failing) -> None:
-    told = failing("{ seq 1000; echo $((6 * 7)) mismatched types; } >&2; exit 101").splitlines()
-    assert told[1:] == [*(f"    {number}" for number in range(1002 - LINES, 1001)), "    42 mismatched types"]
+    shown = failing("{ seq 1000; echo $((6 * 7)) mismatched types; } >&2; exit 101").splitlines()
+    assert shown[1:] == [*(f"    {number}" for number in range(1002 - LINES, 1001)), "    42 mismatched types"]
 
 
 def test_given_a_step_that_fills_the_disk_the_reason_is_shown(failing: Failing) -> None:
@@ -102,9 +102,9 @@ def test_given_a_step_that_fills_the_disk_the_reason_is_shown(failing: Failing) 
 
 
 def test_given_a_step_that_prints_nothing_the_command_to_type_is_shown(failing: Failing) -> None:
-    told = failing("exit 3")
-    assert "exit code: 3" in told
-    assert "docker build --progress=plain --file=Dockerfile --platform=linux/amd64 --target=last" in told
+    shown = failing("exit 3")
+    assert "exit code: 3" in shown
+    assert "docker build --progress=plain --file=Dockerfile --platform=linux/amd64 --target=last" in shown
 
 
 def test_given_a_base_that_cannot_be_had_the_reason_is_shown(failing: Failing) -> None:

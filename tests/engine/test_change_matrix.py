@@ -48,9 +48,9 @@ def test_given_a_program_that_does_not_replace_on_what_is_recorded_only_the_matr
 
     assert {outcome.cell.input for outcome in outcomes} == {*RECORDED_ONLY, *RECORDED_ONLY_WHEN_REMOVED}
     for outcome in outcomes:
-        told = "; ".join(outcome.faults)
-        assert "preview says update" in told
-        assert "was not recreated" in told
-        assert "not applied" in told
-        assert "up --refresh is not empty" in told
-        assert "a second up is not empty" not in told
+        faults = "; ".join(outcome.faults)
+        assert "preview says update" in faults
+        assert "was not recreated" in faults
+        assert "not applied" in faults
+        assert "up --refresh is not empty" in faults
+        assert "a second up is not empty" not in faults

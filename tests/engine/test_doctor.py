@@ -43,7 +43,7 @@ def diagnosed(stack: StackUnderTest, *words: str) -> dict[str, Any]:
     return diagnosis
 
 
-def of(diagnosis: dict[str, Any], check: str) -> list[tuple[str, str]]:
+def findings(diagnosis: dict[str, Any], check: str) -> list[tuple[str, str]]:
     """Level and text of what a check found."""
     return [(each["level"], each["text"]) for each in diagnosis["findings"] if each["check"] == check]
 
@@ -83,12 +83,12 @@ def test_given_two_stacks_that_are_up_neither_has_a_fault(stack: StackUnderTest,
     for name, diagnosis in found.items():
         assert faults(diagnosis) == []
         assert diagnosis["stack"] == f"gix/{name}"
-        assert of(diagnosis, "locks") == [("ok", "none")]
-        [(level, told)] = of(diagnosis, "ledger")
-        assert (level, told) == ("ok", f"the volume {name}-gcam-data, the stack's own")
-        [(level, told)] = of(diagnosis, "ports")
+        assert findings(diagnosis, "locks") == [("ok", "none")]
+        [(level, text)] = findings(diagnosis, "ledger")
+        assert (level, text) == ("ok", f"the volume {name}-gcam-data, the stack's own")
+        [(level, text)] = findings(diagnosis, "ports")
         assert level == "ok"
-        assert told.count("127.0.0.1:") == 3
+        assert text.count("127.0.0.1:") == 3
         assert {each["level"] for each in diagnosis["findings"]} <= {"ok", "warning"}
 
 
@@ -136,7 +136,7 @@ def test_given_what_the_stack_does_not_know_fix_removes_what_is_its_own_and_keep
         assert stack.client.networks.list(names=[str(network.name)]) == []
         [fault] = faults(diagnosis)
         assert (fault["fix"], fault["by_fix"]) == (f"docker rm -f {keeper.name}", False)
-        assert of(diagnosis, "ledger")[1] == (
+        assert findings(diagnosis, "ledger")[1] == (
             "warning",
             f"the volume {earlier.name} is an earlier ledger of this stack, which does not use it now",
         )
@@ -152,8 +152,8 @@ def test_given_a_backup_that_was_cut_off_fix_ends_it_and_the_auction_goes_on(sta
     with made(stack, image, "gcam-data-helper", labels=label(stack) | owed) as helper:
         stack.client.containers.get(stack.container("auction")["Id"]).pause()
         diagnosis = diagnosed(stack)
-        [(level, told)] = of(diagnosis, "backups")
-        assert (level, told) == ("fault", f"a backup or restore was cut off, and left {helper.name}")
+        [(level, text)] = findings(diagnosis, "backups")
+        assert (level, text) == ("fault", f"a backup or restore was cut off, and left {helper.name}")
         assert [each["check"] for each in faults(diagnosis)] == ["resources", "backups"]
 
         diagnosis = diagnosed(stack, "--fix")
@@ -170,8 +170,8 @@ def test_given_locks_only_those_of_a_process_that_is_gone_are_released(stack: St
     lock.write_text(json.dumps(held))
     try:
         diagnosis = diagnosed(stack, "--fix")
-        [(level, told)] = of(diagnosis, "locks")
-        assert (level, told) == (
+        [(level, text)] = findings(diagnosis, "locks")
+        assert (level, text) == (
             "warning",
             f"held by gix@another.test, process {NO_PROCESS}, since 2026-01-02T03:04:05",
         )
@@ -243,8 +243,8 @@ def test_given_a_first_update_that_was_killed_fix_leaves_nothing_in_the_next_one
     diagnosis = diagnosed(fresh, "--fix")
     assert f"removed the container {fresh.prefix}-gix-router, which the stack does not know" in diagnosis["mended"]
     assert faults(diagnosis) == []
-    [(_, told)] = of(diagnosis, "stack")
-    assert "is not up" in told
+    [(_, text)] = findings(diagnosis, "stack")
+    assert "is not up" in text
     fresh.up()
 
 

@@ -32,19 +32,19 @@ def clone(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
         clone.stack.remove()
 
 
-def of(document: str) -> list[str]:
+def commands_to_type(document: str) -> list[str]:
     return [command for command in commands(PROGRAM / document) if command not in ELSEWHERE]
 
 
 def test_the_readme_s_commands_lead_from_nothing_to_nothing(clone: Clone) -> None:
-    shown = clone.run(of("README.md"))
+    shown = clone.run(commands_to_type("README.md"))
     assert "as declared" in shown
     assert "ledger: 0 settlements, 0 paid -> 5, " in shown
     assert clone.stack.leavings() == {"containers": [], "networks": [], "volumes": []}
 
 
 def test_the_operations_commands_work_on_a_stack_that_is_up(clone: Clone) -> None:
-    clone.run(["make up", ". .offline/env", *of("docs/operations.md")])
+    clone.run(["make up", ". .offline/env", *commands_to_type("docs/operations.md")])
     assert (clone.stack.directory / "closed.tar.gz").exists()
     assert "flowchart TB" in (clone.stack.directory / "stack.mmd").read_text()
 

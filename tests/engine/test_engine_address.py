@@ -13,8 +13,8 @@ from tests.support.stack_under_test import StackUnderTest
 def test_an_engine_at_a_port_of_loopback(fresh: StackUnderTest, client: docker.DockerClient) -> None:
     with proxy(client) as port:
         fresh.change(engine={"host": f"tcp://127.0.0.1:{port}"})
-        told = fresh.up().output
-        assert "not this machine's" in told
+        output = fresh.up().output
+        assert "not this machine's" in output
         settle(fresh, jobs=1)
         assert fresh.up().is_empty
 

@@ -184,11 +184,11 @@ def test_mistakes_in_code_are_told_all_at_once_and_without_a_traceback(shop: Sho
             shop.run("pulumi", "preview")
     finally:
         program.write_text(right)
-    told = str(caught.value)
-    assert f"shop/{shop.stack}: 2 problems; nothing has been touched" in told
-    assert 'gix:defaults.healthCheck.interval = "soon": is not a time' in told
-    assert 'gix:router.bindAddress = "localhost": is no IPv4 address' in told
-    assert "Traceback" not in told
+    message = str(caught.value)
+    assert f"shop/{shop.stack}: 2 problems; nothing has been touched" in message
+    assert 'gix:defaults.healthCheck.interval = "soon": is not a time' in message
+    assert 'gix:router.bindAddress = "localhost": is no IPv4 address' in message
+    assert "Traceback" not in message
 
 
 def test_another_stack_reads_the_outputs_as_the_readme_says(shop: Shop, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from tests.support.stack_under_test import SERVICES, StackUnderTest
 
 def test_given_no_engine_the_fix_is_shown_and_nothing_was_done(fresh: StackUnderTest, tmp_path: Path) -> None:
     fresh.variables["DOCKER_HOST"] = f"unix://{tmp_path}/absent.sock"
-    told = failure(fresh)
-    assert "no engine answers" in told
-    assert "make setup" in told
+    message = failure(fresh)
+    assert "no engine answers" in message
+    assert "make setup" in message
     del fresh.variables["DOCKER_HOST"]
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}
     fresh.up()
@@ -21,9 +21,9 @@ def test_given_a_workspace_that_does_not_compile_the_compilers_words_are_told(fr
     source = fresh.directory / "sample/crates/gsee-runtime/src/main.rs"
     good = source.read_text()
     source.write_text(good + '\nfn broken() -> u32 { "no number" }\n')
-    told = failure(fresh)
-    assert told.count("mismatched types") == 1, "the same words are told for each of three images"
-    assert "gsee-runtime/src/main.rs" in told
+    message = failure(fresh)
+    assert message.count("mismatched types") == 1, "the same words are told for each of three images"
+    assert "gsee-runtime/src/main.rs" in message
     assert fresh.leavings()["containers"] == []
 
     source.write_text(good)
@@ -46,10 +46,10 @@ def test_given_services_that_end_at_once_each_is_named_with_its_own_log(fresh: S
     for service, source in sources.items():
         ends = f'eprintln!("the {service} is out of order"); if true {{ return ExitCode::from(3); }}'
         source.write_text(good[service].replace("fn main() -> ExitCode {", f"fn main() -> ExitCode {{ {ends}"))
-    told = failure(fresh)
+    message = failure(fresh)
     for service in SERVICES:
-        assert f"{fresh.prefix}-gix-{service} is not healthy" in told
-        assert f"the {service} is out of order" in told
+        assert f"{fresh.prefix}-gix-{service} is not healthy" in message
+        assert f"the {service} is out of order" in message
 
     for service, source in sources.items():
         source.write_text(good[service])
@@ -60,8 +60,8 @@ def test_given_services_that_end_at_once_each_is_named_with_its_own_log(fresh: S
 
 def test_given_a_wrong_configuration_all_of_it_is_told_before_anything_is_touched(fresh: StackUnderTest) -> None:
     fresh.change(router={"hostPort": 70000}, network={"subnet": "8.8.8.0/24"}, prefx="x")
-    told = failure(fresh)
-    assert "3 problems; nothing has been touched" in told
+    message = failure(fresh)
+    assert "3 problems; nothing has been touched" in message
     for key in ("gix:router.hostPort", "gix:network.subnet", "gix:prefx"):
-        assert key in told
+        assert key in message
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}

@@ -106,8 +106,8 @@ def test_another_volume_in_the_ledger_s_place_is_given_only_after_a_backup(stack
     stack.change(ledger={"volume": another()})
     assert f"the ledger on {old} is saved in backups/ before anything is touched" in stack.preview().output
     with saved(stack):
-        told = stack.up()
-    assert f"the former ledger stays on the volume {old}, and is saved in" in told.output
+        update = stack.up()
+    assert f"the former ledger stays on the volume {old}, and is saved in" in update.output
     assert {old, volume(stack)} <= set(stack.leavings()["volumes"])
     assert old != volume(stack)
     until_in_order(stack)
@@ -186,10 +186,10 @@ def test_of_several_containers_on_the_volume_the_auction_is_held_and_the_others_
         held = volume(stack)
         stack.change(ledger={"volume": another()})
         with saved(stack):
-            told = stack.up()
+            update = stack.up()
     finally:
         other.remove(force=True)
-    assert f"other containers have the volume {held} too: {stack.prefix}-reader" in told.output
+    assert f"other containers have the volume {held} too: {stack.prefix}-reader" in update.output
 
 
 def forget_inputs(stack: StackUnderTest) -> None:
@@ -237,10 +237,10 @@ def test_on_another_engine_the_ledger_is_saved_from_the_old_one_or_the_update_re
             stack.up()
         stack.change(engine={"host": f"tcp://127.0.0.1:{port}"})
         with nothing_touched(stack):
-            told = failure(stack)
-        assert f"the ledger on {volume(stack)} is on the engine at tcp://127.0.0.1:{old}" in told
-        assert "does not answer" in told
-        assert f"pulumi stack rm {stack.name}" in told
+            message = failure(stack)
+        assert f"the ledger on {volume(stack)} is on the engine at tcp://127.0.0.1:{old}" in message
+        assert "does not answer" in message
+        assert f"pulumi stack rm {stack.name}" in message
 
         stack.change(engine={"host": None})
         stack.up()
@@ -266,8 +266,8 @@ def test_without_the_auction_the_ledger_stays_and_is_gone_on_with(stack: StackUn
     stack.change(services=list(SERVICES), ledger={"protect": False})
     stack.up()
     stack.change(services=["router", "enclave"])
-    told = stack.up().output
-    assert kept in told.partition("ledgers that this configuration does not use stay on the engine: ")[2]
+    message = stack.up().output
+    assert kept in message.partition("ledgers that this configuration does not use stay on the engine: ")[2]
     assert "volume" not in stack.outputs()
     assert kept in stack.leavings()["volumes"]
     assert f"{stack.prefix}-gix-auction" not in stack.leavings()["containers"]
@@ -287,7 +287,7 @@ def test_only_the_stack_s_own_ledger_is_deleted_and_only_when_the_stack_does_not
     former = client.volumes.create(f"{stack.prefix}-{another()}", labels={STACK_LABEL: f"gix/{stack.name}"})
     try:
         with nothing_touched(stack):
-            for name, told in (
+            for name, message in (
                 (volume(stack), f"the stack {stack.name} uses the volume {volume(stack)}"),
                 (foreign, f"was not made by the stack {stack.name}"),
                 (theirs.name, "is the ledger of the stack gix/other"),
@@ -296,7 +296,7 @@ def test_only_the_stack_s_own_ledger_is_deleted_and_only_when_the_stack_does_not
                 for words in ([], ["--destroy"]) if name != volume(stack) else ([],):
                     refused = gixctl(stack, "delete-ledger", name, *words)
                     assert refused.returncode == 1
-                    assert told in refused.stderr
+                    assert message in refused.stderr
             assert gixctl(stack, "delete-ledger", former.name).returncode == 0
         assert former.name not in stack.leavings()["volumes"]
         assert client.volumes.get(theirs.name)
@@ -361,10 +361,10 @@ def test_the_ledger_of_another_stack_is_not_adopted(stack: StackUnderTest, fresh
     try:
         fresh.take_own_source()
         fresh.change(ledger={"adopt": True})
-        told = failure(fresh)
+        message = failure(fresh)
     finally:
         theirs.remove()
-    assert f"the volume {theirs.name} is the ledger of the stack gix/{stack.name}" in told
+    assert f"the volume {theirs.name} is the ledger of the stack gix/{stack.name}" in message
     assert fresh.leavings()["containers"] == []
 
 
@@ -376,9 +376,9 @@ def test_a_volume_that_something_still_writes_to_is_not_adopted(fresh: StackUnde
     try:
         fresh.take_own_source()
         fresh.change(ledger={"adopt": True})
-        told = failure(fresh)
+        message = failure(fresh)
     finally:
         writer.remove(force=True)
         adopted.remove()
-    assert f"the container {writer.name} (running) has the volume {adopted.name} open for writing" in told
-    assert f"docker stop {writer.name}" in told
+    assert f"the container {writer.name} (running) has the volume {adopted.name} open for writing" in message
+    assert f"docker stop {writer.name}" in message

@@ -25,20 +25,20 @@ def test_a_port_that_a_process_holds(untouched: StackUnderTest) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", untouched.config["gix:router"]["hostPort"]))
         holder.listen()
-        told = failure(untouched)
+        message = failure(untouched)
     port = untouched.config["gix:router"]["hostPort"]
-    assert f"gix:router.hostPort = {port}: is held by a process of this machine" in told
+    assert f"gix:router.hostPort = {port}: is held by a process of this machine" in message
 
 
 def test_a_container_of_the_same_name(untouched: StackUnderTest, image: str) -> None:
     name = f"{untouched.prefix}-gix-router"
     container = untouched.client.containers.create(image, ["true"], name=name)
     try:
-        told = failure(untouched)
+        message = failure(untouched)
     finally:
         container.remove()
-    assert f"container {name}" in told
-    assert "gix:prefix" in told
+    assert f"container {name}" in message
+    assert "gix:prefix" in message
 
 
 def test_a_port_that_another_container_holds(untouched: StackUnderTest, image: str) -> None:
@@ -47,10 +47,10 @@ def test_a_port_that_another_container_holds(untouched: StackUnderTest, image: s
         image, ["sleep", "60"], detach=True, ports={"1/tcp": ("127.0.0.1", port)}, name=f"{untouched.prefix}-holder"
     )
     try:
-        told = failure(untouched)
+        message = failure(untouched)
     finally:
         container.remove(force=True)
-    assert f"gix:auction.hostPort = {port}: is held by the container {untouched.prefix}-holder" in told
+    assert f"gix:auction.hostPort = {port}: is held by the container {untouched.prefix}-holder" in message
 
 
 def test_a_network_of_the_same_name(untouched: StackUnderTest) -> None:
@@ -58,10 +58,10 @@ def test_a_network_of_the_same_name(untouched: StackUnderTest) -> None:
         f"{untouched.prefix}-gix-network", labels={"com.docker.compose.project": "old"}
     )
     try:
-        told = failure(untouched)
+        message = failure(untouched)
     finally:
         network.remove()
-    assert "is there already, made by the Compose project old" in told
+    assert "is there already, made by the Compose project old" in message
 
 
 def test_a_network_that_overlaps(untouched: StackUnderTest) -> None:
@@ -70,10 +70,10 @@ def test_a_network_that_overlaps(untouched: StackUnderTest) -> None:
         f"{untouched.prefix}-other", ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
     )
     try:
-        told = failure(untouched)
+        message = failure(untouched)
     finally:
         network.remove()
-    assert f"gix:network.subnet = {subnet}: overlaps {subnet} of {untouched.prefix}-other" in told
+    assert f"gix:network.subnet = {subnet}: overlaps {subnet} of {untouched.prefix}-other" in message
 
 
 def test_a_volume_that_something_else_made_is_refused_and_taken_over_when_told_to(
@@ -114,11 +114,11 @@ def test_a_backup_or_restore_that_is_at_work(untouched: StackUnderTest, image: s
     labels = {STACK_LABEL: f"gix/{untouched.name}", HELPER_LABEL: verb}
     container = untouched.client.containers.create(image, ["true"], name=name, labels=labels)
     try:
-        told = failure(untouched)
+        message = failure(untouched)
     finally:
         container.remove()
-    assert f"container {name} (created): is of a {verb} of the ledger that is at work, or was cut off" in told
-    assert "gixctl doctor --fix" in told
+    assert f"container {name} (created): is of a {verb} of the ledger that is at work, or was cut off" in message
+    assert "gixctl doctor --fix" in message
 
 
 def test_a_look_at_the_ledger_and_another_stack_s_restore_are_in_nobody_s_way(
@@ -173,9 +173,9 @@ def test_a_disk_with_less_room_than_a_build_needs(untouched: StackUnderTest) -> 
     sound = preflight.read_text()
     preflight.write_text(sound.replace("LEAST_FREE_DISK_BYTES = 2 * 2**30", "LEAST_FREE_DISK_BYTES = 2**60"))
     assert preflight.read_text() != sound
-    told = failure(untouched)
-    assert "there is no space left on the engine's disk" in told
-    assert "docker builder prune" in told
+    message = failure(untouched)
+    assert "there is no space left on the engine's disk" in message
+    assert "docker builder prune" in message
 
 
 def test_a_normal_up_of_a_stack_that_runs_already_is_in_nobodys_way(platform: StackUnderTest) -> None:

@@ -82,8 +82,8 @@ def test_given_digests_a_production_stack_runs_them_without_building(
 
 
 def test_a_log_in_is_nowhere_in_the_clear(release: StackUnderTest) -> None:
-    told = release.up().output + str(release.outputs())
-    for text in (told, release.recorded()):
+    message = release.up().output + str(release.outputs())
+    for text in (message, release.recorded()):
         assert PASSWORD not in text
     assert "secure:" in (release.directory / f"Pulumi.{release.name}.yaml").read_text()
 
@@ -91,9 +91,9 @@ def test_a_log_in_is_nowhere_in_the_clear(release: StackUnderTest) -> None:
 def test_given_a_wrong_password_the_push_fails_and_says_so(fresh: StackUnderTest, registry: Registry) -> None:
     log_in(fresh, registry, "wrong-password")
     fresh.change(images={"push": True, "tag": "v1"})
-    told = failure(fresh)
-    assert "unauthorized" in told
-    assert "wrong-password" not in told
+    message = failure(fresh)
+    assert "unauthorized" in message
+    assert "wrong-password" not in message
     assert fresh.leavings()["containers"] == []
 
 
@@ -103,6 +103,6 @@ def test_given_a_digest_that_the_registry_does_not_have_the_pull_fails_and_names
     log_in(fresh, registry)
     digest = "sha256:" + "0" * 64
     fresh.change(services=["router"], images={"way": "registry", "digests": {"router": digest}})
-    told = failure(fresh)
-    assert digest in told
-    assert "not found" in told
+    message = failure(fresh)
+    assert digest in message
+    assert "not found" in message

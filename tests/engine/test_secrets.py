@@ -145,10 +145,10 @@ def test_pulumi_shows_none(stack: StackUnderTest, words: tuple[str, ...]) -> Non
 )
 def test_gixctl_shows_none(stack: StackUnderTest, words: tuple[str, ...]) -> None:
     done = gixctl(stack, *words)
-    told = done.stdout + done.stderr
-    assert told
-    assert done.returncode != 2, told
-    assert secrets_in(told) == []
+    message = done.stdout + done.stderr
+    assert message
+    assert done.returncode != 2, message
+    assert secrets_in(message) == []
 
 
 def test_the_comment_of_a_pull_request_shows_none(stack: StackUnderTest) -> None:
@@ -224,12 +224,12 @@ SECRET = "hunter2-in-the-wrong-place"  # noqa: S105 - what must show nowhere
 )
 def test_given_a_secret_in_another_place_it_is_refused_and_kept_nowhere(fresh: StackUnderTest, path: str) -> None:
     fresh.secrets[path] = SECRET
-    told = failure(fresh)
-    assert f"{path}: is a secret, but this key takes no secrets" in told
+    message = failure(fresh)
+    assert f"{path}: is a secret, but this key takes no secrets" in message
     diagnosed = gixctl(fresh, "doctor", "--json").stdout
     assert f"{path}: is a secret, but this key takes no secrets" in diagnosed
     planned = gixctl(fresh, "plan")
-    assert SECRET not in told + diagnosed + planned.stdout + planned.stderr + fresh.recorded()
+    assert SECRET not in message + diagnosed + planned.stdout + planned.stderr + fresh.recorded()
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}
 
 
@@ -237,9 +237,9 @@ def test_given_a_section_that_is_a_secret_as_a_whole_not_even_its_keys_are_shown
     fresh.secrets["gix:router"] = json.dumps({SECRET: SECRET})
     with pytest.raises(CommandError) as caught:
         fresh.up()
-    told = gixctl(fresh, "doctor").stdout
-    assert "gix:router: is a secret, but this key takes no secrets" in " ".join(told.split())
-    assert SECRET not in str(caught.value) + told + fresh.recorded()
+    message = gixctl(fresh, "doctor").stdout
+    assert "gix:router: is a secret, but this key takes no secrets" in " ".join(message.split())
+    assert SECRET not in str(caught.value) + message + fresh.recorded()
 
 
 @pytest.mark.parametrize(

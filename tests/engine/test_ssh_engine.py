@@ -49,8 +49,8 @@ def test_this_machine_s_ports_and_routes_are_not_looked_at_for_an_engine_at_ssh(
 ) -> None:
     fresh.change(engine={"host": server.engine}, router={"bindAddress": "192.0.2.7"})
     with socket.create_server(("127.0.0.1", fresh.config["gix:auction"]["hostPort"])):
-        told = fresh.preview().output
-    assert "not this machine's: its processes, addresses, routes and free disk are not checked" in told
+        output = fresh.preview().output
+    assert "not this machine's: its processes, addresses, routes and free disk are not checked" in output
 
 
 def test_a_server_that_is_not_known_is_told_without_a_traceback(

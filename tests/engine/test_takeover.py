@@ -53,10 +53,10 @@ def test_without_the_keys_it_is_refused_and_with_them_taken_over_with_every_line
     assert len(lines) == 5
     before = old.ids()
 
-    told = failure(old)
+    message = failure(old)
     for thing in (*(f"container {old.prefix}-gix-{service}" for service in SERVICES), "network", "volume"):
-        assert thing in told
-    assert "made by the Compose project old" in told
+        assert thing in message
+    assert "made by the Compose project old" in message
     assert old.ids() == before
 
     old.change(takeOver=True, ledger={"adopt": True})
@@ -78,7 +78,7 @@ def test_without_the_keys_it_is_refused_and_with_them_taken_over_with_every_line
 def test_the_volume_alone_is_not_taken_with_the_containers(old: StackUnderTest) -> None:
     old.change(takeOver=True)
     before = old.ids()
-    told = failure(old)
-    assert "gix:ledger.adopt" in told
-    assert "1 problem" in told
+    message = failure(old)
+    assert "gix:ledger.adopt" in message
+    assert "1 problem" in message
     assert old.ids() == before

@@ -128,9 +128,9 @@ def test_without_an_engine_each_verb_says_so_in_a_line(platform: StackUnderTest,
         faults = {each["check"]: each for each in json.loads(said.out)["findings"] if each["level"] == "fault"}
         assert "make setup" in faults["engine"]["fix"]
     else:
-        told = said.out + said.err
-        assert "ngine" in told
-        assert "Traceback" not in told
+        output = said.out + said.err
+        assert "ngine" in output
+        assert "Traceback" not in output
         assert len(said.err.splitlines()) <= 3
 
 

@@ -58,7 +58,7 @@ def verified(stack: StackUnderTest) -> dict[str, Any]:
     return report
 
 
-def told(report: dict[str, Any]) -> dict[tuple[str, str], tuple[str | None, str | None]]:
+def differences(report: dict[str, Any]) -> dict[tuple[str, str], tuple[str | None, str | None]]:
     return {(each["subject"], each["field"]): (each["declared"], each["found"]) for each in report["differences"]}
 
 
@@ -111,7 +111,7 @@ def test_given_running_containers_changed_by_hand_each_change_is_told_and_can_be
     )
     try:
         report = verified(stack)
-        found = told(report)
+        found = differences(report)
         # Some engines know a container by its host name as well.
         declared, aliases = found.pop(("enclave", f"network {network.name}"))
         assert declared == "known as enclave"
@@ -137,7 +137,7 @@ def test_given_a_stopped_and_an_unhealthy_container_both_are_told(stack: StackUn
     stack.client.containers.get(name(stack, "gix-enclave")).stop()
     health(stack, "router", "unhealthy")
     report = verified(stack)
-    found = told(report)
+    found = differences(report)
     assert found["router", "health"] == ("healthy", "unhealthy")
     declared, state = found["enclave", "state"]
     assert (declared, str(state).partition(",")[0]) == ("running", "exited")
@@ -167,14 +167,14 @@ def test_given_another_container_in_a_service_s_place_every_field_of_it_is_told(
     )
     try:
         report = verified(stack)
-        fields = {field for subject, field in told(report) if subject == "auction"}
+        fields = {field for subject, field in differences(report) if subject == "auction"}
         assert fields >= {
             *("container id", "health", "image", "command", "user", "hostname", "init", "stop signal", "stop grace"),
             *("port 50052/tcp", "port 9002/tcp", "mount /data", "restart", "log driver", "log option max-size"),
             *("variable TOKEN", "variable GIX_DATA_DIR", "label io.gix.stack", "health check probe"),
             *("network bridge", f"network {name(stack, 'gix-network')}"),
         }
-        assert told(report)["auction", "variable TOKEN"] == ("(secret)", "another value")
+        assert differences(report)["auction", "variable TOKEN"] == ("(secret)", "another value")
         assert not fields & {"variable RUST_LOG", "label io.gix.service", "variable PATH"}
 
         [out] = {each["fix"] for each in report["differences"] if each["field"] == "container id"}
@@ -196,7 +196,7 @@ def test_given_network_volume_and_containers_taken_apart_all_of_it_is_told(stack
     )
     try:
         report = verified(stack)
-        found = told(report)
+        found = differences(report)
         for service in ("router", "auction", "enclave"):
             assert found[service, "container"] == (name(stack, f"gix-{service}"), None)
         assert found[f"volume {name(stack, 'gcam-data')}", "volume"] == (name(stack, "gcam-data"), None)
@@ -216,7 +216,7 @@ def test_given_a_container_and_a_network_of_the_stack_s_label_that_it_does_not_k
     network = stack.client.networks.create(name(stack, "left-network"), labels=mine)
     try:
         report = verified(stack)
-        assert told(report) == {
+        assert differences(report) == {
             (f"container {container.name}", "container"): (None, "there"),
             (f"network {network.name}", "network"): (None, "there"),
         }

@@ -41,8 +41,8 @@ class Delivery:
 
     def outputs(self, environment: str) -> dict[str, str]:
         """What each service of an environment runs, by its digest."""
-        told = json.loads(self.clone.run("pulumi", "stack", "output", "--json", "--stack", environment))
-        return {service: each["digest"].rpartition("@")[2] for service, each in told["services"].items()}
+        outputs = json.loads(self.clone.run("pulumi", "stack", "output", "--json", "--stack", environment))
+        return {service: each["digest"].rpartition("@")[2] for service, each in outputs["services"].items()}
 
 
 @pytest.fixture(scope="module")

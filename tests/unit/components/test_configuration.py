@@ -47,7 +47,7 @@ def from_a_file(settings: Mapping[str, Any]) -> Environment:
     return environment(**configured(settings))
 
 
-def told(settings: StackArgs) -> dict[str, tuple[str, str]]:
+def refused(settings: StackArgs) -> dict[str, tuple[str, str]]:
     """The problems of settings from code: limit and fix by subject."""
     with pytest.raises(ConfigurationError) as caught:
         configuration.from_code(**settings)
@@ -121,7 +121,7 @@ def test_every_problem_of_code_is_told_at_once_with_the_keys_of_a_file() -> None
         images={"digests": {"router": DIGEST}},
         registry={"password": SecretStr(SECRET)},
     )
-    found = told(settings)
+    found = refused(settings)
     assert set(found) == {
         'gix:network.subnet = "8.8.8.0/24"',
         "gix:router.hostPort = 70000",
@@ -138,13 +138,13 @@ def test_every_problem_of_code_is_told_at_once_with_the_keys_of_a_file() -> None
 
 def test_a_key_that_is_none_is_told_with_the_one_that_is_meant() -> None:
     unchecked: Any = {"router": {"hostprt": 1}}
-    assert told(unchecked) == {"gix:router.hostprt": ("there is no such key", "did you mean hostPort?")}
+    assert refused(unchecked) == {"gix:router.hostprt": ("there is no such key", "did you mean hostPort?")}
 
 
 def test_an_output_is_no_setting() -> None:
     later = pulumi.Output.from_input("debug")
     unchecked: Any = {"router": {"rust_log": later, "secret_environment": {"TOKEN": later}}}
-    found = told(unchecked)
+    found = refused(unchecked)
     assert set(found) == {"gix:router.rustLog", "gix:router.secretEnvironment.TOKEN"}
     for limit, fix in found.values():
         assert limit == "is an Output, which has no value yet"

@@ -276,9 +276,9 @@ def test_given_another_log_driver_no_rotation_is_asked_of_it() -> None:
 def test_given_the_order_to_take_over_hooks_clear_the_way_and_else_there_are_none(
     described: Declared, own_source: str
 ) -> None:
-    told = platform(source=own_source, takeOver=True)
+    taking_over = platform(source=own_source, takeOver=True)
     for name in ("gix-network", "gix-router-container"):
-        hooks, without = told.resources[name].options.hooks, described.resources[name].options.hooks
+        hooks, without = taking_over.resources[name].options.hooks, described.resources[name].options.hooks
         assert hooks
         assert without
         assert (len(hooks.before_create or []), len(without.before_create or [])) == (1, 0)

@@ -73,7 +73,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
     return write
 
 
-def told(config: dict[str, str] | None = None, *, local: bool = False, **records: Any) -> list[str]:
+def problems(config: dict[str, str] | None = None, *, local: bool = False, **records: Any) -> list[str]:
     """The problems of a stack with `config` on the engine SOUND with other `records`."""
     found = holdings.read(local=local, **(SOUND | records))
     return [f"{each.subject}: {each.limit}" for each in collisions.find(environment(config), found)]
@@ -92,7 +92,7 @@ def publishing(port: object, kind: object = "tcp", ip: object = "0.0.0.0") -> li
 
 
 def test_a_sound_engine_is_in_nobody_s_way() -> None:
-    assert told() == []
+    assert problems() == []
 
 
 STATES: list[dict[str, Any]] = [
@@ -131,8 +131,8 @@ STATES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("state", STATES, ids=range(len(STATES)))
 def test_an_odd_engine_that_is_in_nobody_s_way_is_taken(state: dict[str, Any]) -> None:
     tried("engines", 2)
-    assert told(**state) == []
-    assert told(UNPUBLISHED, local=True, **state) == []
+    assert problems(**state) == []
+    assert problems(UNPUBLISHED, local=True, **state) == []
 
 
 ODD = st.recursive(
@@ -233,19 +233,19 @@ def test_any_records_of_an_engine_give_problems_or_none(
 
 def test_a_tcp_port_that_a_container_publishes_is_told_and_a_udp_port_is_not() -> None:
     holder = "gix:router.hostPort = 50051: is held by the container other"
-    assert told(containers=publishing(50051)) == [holder]
-    assert told(containers=publishing(50051, ip="::")) == [holder]
-    assert told(containers=publishing(50051, "udp")) == []
+    assert problems(containers=publishing(50051)) == [holder]
+    assert problems(containers=publishing(50051, ip="::")) == [holder]
+    assert problems(containers=publishing(50051, "udp")) == []
 
 
 def test_a_holder_of_a_port_that_has_no_name_is_told_all_the_same() -> None:
     state = [publishing(50051)[0] | {"Names": None}]
-    assert told(containers=state) == ["gix:router.hostPort = 50051: is held by the container without a name"]
+    assert problems(containers=state) == ["gix:router.hostPort = 50051: is held by the container without a name"]
 
 
 def test_a_network_whose_subnet_has_host_bits_is_told_by_its_range() -> None:
     state = network(IPAM={"Config": [{"Subnet": "fd00::/64"}, {"Subnet": "172.28.3.7/24"}]})
-    assert told(networks=state) == [
+    assert problems(networks=state) == [
         "gix:network.subnet = 172.28.0.0/16: overlaps 172.28.3.0/24 of other, made by something else"
     ]
 
@@ -269,14 +269,14 @@ def test_a_network_whose_subnet_has_host_bits_is_told_by_its_range() -> None:
     ],
 )
 def test_what_the_engine_can_t_give_is_told(section: dict[str, Any], problem: str) -> None:
-    assert told({"gix:router": json.dumps(section)}) == [problem]
+    assert problems({"gix:router": json.dumps(section)}) == [problem]
 
 
 @pytest.mark.parametrize(
     "section", [{"cpus": 2}, {"memory": "16G"}, {"dropCapabilities": ["ALL", "CAP_NET_RAW"]}], ids=str
 )
 def test_what_the_engine_can_give_is_taken(section: dict[str, Any]) -> None:
-    assert told({"gix:router": json.dumps(section)}) == []
+    assert problems({"gix:router": json.dumps(section)}) == []
 
 
 @pytest.fixture
@@ -288,8 +288,8 @@ def held_port() -> Iterator[int]:
 
 def test_a_port_of_this_machine_is_in_the_way_of_this_machine_s_engine_alone(held_port: int) -> None:
     config = {"gix:services": ROUTER, "gix:router": json.dumps({"hostPort": held_port, "bindAddress": "127.0.0.1"})}
-    assert told(config, local=True) == [f"gix:router.hostPort = {held_port}: is held by a process of this machine"]
-    assert told(config, local=False) == []
+    assert problems(config, local=True) == [f"gix:router.hostPort = {held_port}: is held by a process of this machine"]
+    assert problems(config, local=False) == []
 
 
 def test_a_udp_port_of_this_machine_is_in_nobody_s_way() -> None:
@@ -297,14 +297,14 @@ def test_a_udp_port_of_this_machine_is_in_nobody_s_way() -> None:
         holder.bind(("127.0.0.1", 0))
         section = {"hostPort": holder.getsockname()[1], "bindAddress": "127.0.0.1"}
         config = {"gix:services": ROUTER, "gix:router": json.dumps(section)}
-        assert told(config, local=True) == []
+        assert problems(config, local=True) == []
 
 
 def test_an_address_that_this_machine_does_not_have_is_refused_for_this_machine_s_engine_alone() -> None:
     config = {"gix:services": ROUTER, "gix:router": '{"bindAddress": "192.0.2.7"}'}
-    assert told(config, local=True) == ["gix:router.bindAddress = 192.0.2.7: this machine has no such address"]
-    assert told(config, local=False) == []
-    assert told(config | {"gix:router": '{"bindAddress": "192.0.2.7", "publish": false}'}, local=True) == []
+    assert problems(config, local=True) == ["gix:router.bindAddress = 192.0.2.7: this machine has no such address"]
+    assert problems(config, local=False) == []
+    assert problems(config | {"gix:router": '{"bindAddress": "192.0.2.7", "publish": false}'}, local=True) == []
 
 
 @pytest.mark.parametrize(
@@ -380,12 +380,12 @@ def test_the_routes_of_this_machine_are_those_that_are_up(table: Callable[..., N
 
 def test_a_vpn_s_routes_are_in_nobody_s_way(table: Callable[..., None]) -> None:
     table(*VPN)
-    assert told(UNPUBLISHED, local=True) == []
+    assert problems(UNPUBLISHED, local=True) == []
 
 
 def test_a_network_of_this_machine_is_in_the_way_of_this_machine_s_engine_alone(table: Callable[..., None]) -> None:
     table(ATTACHED)
-    assert told(UNPUBLISHED, local=True) == [
+    assert problems(UNPUBLISHED, local=True) == [
         "gix:network.subnet = 172.28.0.0/16: overlaps this machine's route to 172.28.0.0/16 by eth0"
     ]
-    assert told(UNPUBLISHED, local=False) == []
+    assert problems(UNPUBLISHED, local=False) == []

@@ -263,9 +263,11 @@ def test_a_stand_in_is_this_machines_own_engine_whatever_ssh_is_told(runner: Run
     docker.chmod(0o755)
     runner.variables |= {"PATH": f"{docker.parent}:{os.environ['PATH']}", "DOCKER_HOST": "tcp://127.0.0.1:9"}
 
-    told = runner.run("--stand-in", "prod", "ssh", "-l", "deploy", "--", "prod.example.org", "docker system dial-stdio")
+    result = runner.run(
+        "--stand-in", "prod", "ssh", "-l", "deploy", "--", "prod.example.org", "docker system dial-stdio"
+    )
 
-    assert told == (0, "none system dial-stdio\n", "")
+    assert result == (0, "none system dial-stdio\n", "")
     assert not list(runner.temporary.iterdir())
 
 

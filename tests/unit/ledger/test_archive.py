@@ -259,9 +259,9 @@ def test_a_hostile_tar_makes_no_archive(content: bytes) -> None:
 def test_what_would_be_written_outside_or_in_two_ways_is_named(name: str, tmp_path: Path) -> None:
     path = tmp_path / "hostile.tar.gz"
     path.write_bytes(ARCHIVES[name])
-    with pytest.raises(LedgerError) as told:
+    with pytest.raises(LedgerError) as caught:
         archive.check(path)
-    assert hostile.LEADS_OUT[name][-1].name in str(told.value)
+    assert hostile.LEADS_OUT[name][-1].name in str(caught.value)
 
 
 def test_a_manifest_on_the_volume_makes_no_archive() -> None:
@@ -297,9 +297,9 @@ def test_a_manifest_of_a_later_format_is_told(tmp_path: Path) -> None:
 
 
 def test_progress_adds_up_to_the_file(whole: Path) -> None:
-    told: list[int] = []
-    archive.check(whole, told.append)
-    assert sum(told) == whole.stat().st_size
+    progress: list[int] = []
+    archive.check(whole, progress.append)
+    assert sum(progress) == whole.stat().st_size
 
 
 def test_memory_stays_flat_however_large_the_ledger_is(tmp_path: Path) -> None:

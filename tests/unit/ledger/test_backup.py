@@ -69,7 +69,7 @@ def test_the_script_measures_an_empty_ledger(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "target", "told"),
+    ("engine", "target", "parts"),
     [
         (None, 99 * MIB, ["/safe has 99.0 MiB free, and needs 100.0 MiB", "another disk"]),
         (115 * MIB, None, ["the engine's disk has 115.0 MiB free, and needs 116.0 MiB", "docker image prune"]),
@@ -77,13 +77,13 @@ def test_the_script_measures_an_empty_ledger(tmp_path: Path) -> None:
     ],
     ids=["target", "engine", "both"],
 )
-def test_too_little_room_is_told_with_both_figures(engine: int | None, target: int | None, told: list[str]) -> None:
+def test_too_little_room_is_told_with_both_figures(engine: int | None, target: int | None, parts: list[str]) -> None:
     with pytest.raises(LedgerError) as raised:
         backup.check_space(
             "gcam-data", 100 * MIB, engine_free_bytes=engine, target_free_bytes=target, directory=Path("/safe")
         )
     assert "no room for a backup of gcam-data, 100.0 MiB" in str(raised.value)
-    for words in told:
+    for words in parts:
         assert words in str(raised.value)
 
 

@@ -57,10 +57,10 @@ def archived(path: Path, **attributes: Any) -> Path:
 def test_attributes_that_no_directory_can_have_are_refused_before_the_engine_is_asked(
     ledger: LedgerLocation, tmp_path: Path, attributes: dict[str, Any], named: str
 ) -> None:
-    with pytest.raises(LedgerError) as told:
+    with pytest.raises(LedgerError) as caught:
         restore(ledger, archived(tmp_path / "a.tar.gz", **attributes))
-    assert "which no file can have" in str(told.value)
-    assert named in str(told.value)
+    assert "which no file can have" in str(caught.value)
+    assert named in str(caught.value)
 
 
 @pytest.mark.parametrize("attributes", [{}, {"mode": 0o40755}, {"uid": 2**32 - 2}, {"pax_headers": {"mtime": "1.5"}}])

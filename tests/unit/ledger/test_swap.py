@@ -334,10 +334,10 @@ def test_what_is_written_into_an_old_file_after_the_swap_is_kept_wherever_settli
             held_open.write(b"acknowledged\n")
         (deadly / "left").write_text(f"{steps}\n")
         first = run(volume, "settle", f"{deadly}:{os.environ['PATH']}")
-        told = (first.stdout + well(run(volume, "settle"))).split()
+        reported = (first.stdout + well(run(volume, "settle"))).split()
         kept = [path for path in volume.iterdir() if path.name.startswith(".gix-kept-")]
         assert len(kept) == 1
-        assert {*told} == {kept[0].name}
+        assert {*reported} == {kept[0].name}
         assert files(kept[0]) == OLD | {b"ledger.jsonl": b"old\nacknowledged\n"}
         shutil.rmtree(kept[0])
         assert (files(volume), mode(volume)) == (NEW, NEW_MODE)

@@ -58,10 +58,10 @@ def test_each_made_up_file_is_refused_with_a_problem_for_every_mistake(made_up: 
     tried("configurations")
     with pytest.raises(ConfigurationError) as caught:
         environment({f"gix:{section}": json.dumps(values) for section, values in sections.items()})
-    told = str(caught.value)
+    message = str(caught.value)
     for section, values in sections.items():
         for key in values:
-            assert f"gix:{section}.{key}" in told
+            assert f"gix:{section}.{key}" in message
     assert all(problem.limit and problem.fix for problem in caught.value.problems)
 
 

@@ -77,7 +77,7 @@ def key(path: tuple[Step, ...]) -> str:
     return "gix:" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)[1:]
 
 
-def told(arguments: Configured) -> dict[str, str]:
+def problems(arguments: Configured) -> dict[str, str]:
     """What is said of a configuration: limit and fix by subject. Nothing of it is a secret."""
     with pytest.raises(ConfigurationError) as caught:
         environment(**arguments)
@@ -125,7 +125,7 @@ def test_a_secret_is_kept_where_secrets_are(path: tuple[Step, ...]) -> None:
 @pytest.mark.parametrize("path", OTHERS, ids=shown)
 @pytest.mark.parametrize("text", [SECRET, "50051", "true", json.dumps({SECRET: SECRET}), json.dumps([SECRET])])
 def test_a_secret_is_refused_anywhere_else_by_its_key(path: tuple[Step, ...], text: str) -> None:
-    found = told(configured(beside(path, SecretStr(text))))
+    found = problems(configured(beside(path, SecretStr(text))))
     assert "secrets are for gix:registry.password and secretEnvironment of a service" in found[key(path)]
     assert text not in found[key(path)]
 
@@ -140,27 +140,27 @@ def test_a_secret_in_the_clear_is_refused_whatever_stands_beside_it(
     section = config[str(path[0])]
     below = section if len(path) == 2 else section["secretEnvironment"]
     below |= {"OTHER" if len(path) == 3 else "username": others}
-    limit = told(configured(config))[key(path)]
+    limit = problems(configured(config))[key(path)]
     assert limit.startswith("is in plain text; change it, since it has been seen")
     assert f"pulumi config set --secret --path {key(path)}" in limit
 
 
 @pytest.mark.parametrize("section", ["registry", "defaults", "router"])
 def test_a_value_of_the_wrong_type_where_secrets_are_is_not_shown(section: str) -> None:
-    assert set(told(configured({section: [SECRET]}))) == {f"gix:{section} = (not shown)"}
+    assert set(problems(configured({section: [SECRET]}))) == {f"gix:{section} = (not shown)"}
     if section != "registry":
-        found = told(configured({section: {"secretEnvironment": SECRET}}))
+        found = problems(configured({section: {"secretEnvironment": SECRET}}))
         assert set(found) == {f"gix:{section}.secretEnvironment = (not shown)"}
 
 
 def test_a_secret_for_a_key_that_is_none_is_told_by_the_key_alone() -> None:
-    found = told(configured({"registry": {"passwort": SecretStr(SECRET)}, "token": SecretStr(SECRET)}))
+    found = problems(configured({"registry": {"passwort": SecretStr(SECRET)}, "token": SecretStr(SECRET)}))
     assert found["gix:registry.passwort"] == "there is no such key; did you mean password?"
     assert "gix:token" in found
 
 
 def test_a_path_that_a_shell_would_read_otherwise_is_quoted() -> None:
-    found = told(configured({"router": {"tmpfs": {"/a.b c": SecretStr(SECRET)}}}))
+    found = problems(configured({"router": {"tmpfs": {"/a.b c": SecretStr(SECRET)}}}))
     assert """--path 'gix:router.tmpfs["/a.b c"]' VALUE""" in found["gix:router.tmpfs./a.b c"]
 
 
@@ -199,7 +199,7 @@ ROUTER: dict[str, Any] = {
 def test_given_a_file_elsewhere_no_value_beside_a_secret_is_taken_or_shown() -> None:
     arguments = configured({"router": ROUTER, "prefix": "a"})
     arguments["stated"] = {}
-    [(subject, text)] = told(arguments).items()
+    [(subject, text)] = problems(arguments).items()
     assert subject == "gix:router"
     assert "gix:router holds one, and Pulumi.dev.yaml does not show this value" in text
 
@@ -207,14 +207,14 @@ def test_given_a_file_elsewhere_no_value_beside_a_secret_is_taken_or_shown() -> 
 def test_given_another_value_in_the_file_it_counts_as_a_secret() -> None:
     arguments = configured({"router": ROUTER})
     arguments["stated"] = configured({"router": ROUTER | {"hostPort": 50052, "dropCapabilities": []}})["stated"]
-    assert set(told(arguments)) == {"gix:router.hostPort", "gix:router.dropCapabilities[0]"}
+    assert set(problems(arguments)) == {"gix:router.hostPort", "gix:router.dropCapabilities[0]"}
 
 
 @pytest.mark.parametrize("stated", ["2024-99-99", "@", "[", "!!int x"])
 def test_given_a_text_in_the_file_that_is_no_value_the_program_s_counts_as_a_secret(stated: str) -> None:
     arguments = configured({"router": ROUTER})
     arguments["stated"]["gix:router"]["hostPort"] = stated
-    assert set(told(arguments)) == {"gix:router.hostPort"}
+    assert set(problems(arguments)) == {"gix:router.hostPort"}
 
 
 def test_given_a_secret_that_only_the_program_has_it_is_kept() -> None:
@@ -263,4 +263,4 @@ def test_a_file_that_says_nothing_leaves_every_value_a_secret(content: bytes, tm
     (tmp_path / "Pulumi.dev.yaml").write_bytes(content)
     arguments = configured({"router": ROUTER})
     arguments["stated"] = stack_file.read(tmp_path, "dev")
-    assert set(told(arguments)) == {"gix:router"}
+    assert set(problems(arguments)) == {"gix:router"}

@@ -17,7 +17,7 @@ def gixctl(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["delete-ledger", "gcam-data"], "there is no Pulumi.yaml"),
         (["status"], "there is no Pulumi.yaml"),
@@ -28,10 +28,10 @@ def gixctl(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_what_cannot_be_done_is_told_in_a_line(tmp_path: Path, words: list[str], told: str) -> None:
+def test_what_cannot_be_done_is_told_in_a_line(tmp_path: Path, words: list[str], message: str) -> None:
     done = gixctl(tmp_path, *words)
     assert done.returncode == 1
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -127,7 +127,7 @@ def test_the_table_has_what_a_probe_wrote_as_it_stands() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--wait", "soon"], "soon is not a time such as 10s"),
         (["--wait", "60"], "60 is not a time such as 10s"),
@@ -135,7 +135,7 @@ def test_the_table_has_what_a_probe_wrote_as_it_stands() -> None:
     ],
     ids=["no time", "no unit", "both"],
 )
-def test_what_cannot_be_waited_for_is_refused(words: list[str], told: str) -> None:
+def test_what_cannot_be_waited_for_is_refused(words: list[str], message: str) -> None:
     done = CliRunner().invoke(cli.app, ["health", *words], env={"COLUMNS": "200"})
     assert done.exit_code == 2
-    assert told in done.output
+    assert message in done.output

@@ -238,11 +238,11 @@ def test_given_a_limit_that_nobody_declared_only_a_new_container_is_rid_of_it() 
     assert (difference.declared, difference.found, difference.fix) == (None, "256 MiB", ANEW)
 
 
-@pytest.mark.parametrize(("health", "told"), [("unhealthy", "docker logs gix-auction"), ("starting", "wait")])
-def test_given_a_container_that_is_not_healthy_the_fix_fits(health: str, told: str) -> None:
+@pytest.mark.parametrize(("health", "fix"), [("unhealthy", "docker logs gix-auction"), ("starting", "wait")])
+def test_given_a_container_that_is_not_healthy_the_fix_fits(health: str, fix: str) -> None:
     difference = only(compared(changed("State", {"Status": "running", "Health": {"Status": health}})))
     assert (difference.field, difference.found) == ("health", health)
-    assert told in difference.fix
+    assert fix in difference.fix
 
 
 def test_given_another_container_under_the_name_that_one_must_go_first() -> None:
@@ -319,8 +319,8 @@ FOUND_NETWORK: dict[str, Any] = {
 def test_a_network_and_who_is_on_it(change: dict[str, Any], field: str | None, found: str | None) -> None:
     report = Report(stack="gix/dev")
     verify.compare_network(report, NETWORK, FOUND_NETWORK | change, frozenset({ID, "gix-auction"}))
-    told = [(each.subject, each.field, each.found) for each in report.differences]
-    assert told == ([] if field is None else [("network gix-network", field, found)])
+    differences = [(each.subject, each.field, each.found) for each in report.differences]
+    assert differences == ([] if field is None else [("network gix-network", field, found)])
 
 
 def test_every_input_that_a_fully_configured_service_has_can_be_read_back() -> None:
@@ -337,8 +337,8 @@ def test_every_input_that_a_fully_configured_service_has_can_be_read_back() -> N
         "extraHosts": {"a.test": "192.0.2.1"},
         "healthCheck": {"startInterval": "1s"},
     }
-    told = environment(**configured({"defaults": settings}))
-    declared = declare(lambda opts: GixPlatform("gix", told, opts))
+    configuration = environment(**configured({"defaults": settings}))
+    declared = declare(lambda opts: GixPlatform("gix", configuration, opts))
     containers = declared.of_type(resources.CONTAINER)
     readable = inspection.SHOWN | resources.TOLD_TO_PROVIDER
     assert len(containers) == 3

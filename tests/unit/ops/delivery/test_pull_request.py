@@ -182,7 +182,7 @@ def commit(directory: Path, *first: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "told"),
+    ("file", "content", "message"),
     [
         ("Pulumi.dev.yaml", "config: {'gix:router': {rustLog: warn}}\n", "does not answer"),
         ("Pulumi.dev.yaml", "config: [\n", "does not answer"),
@@ -191,11 +191,11 @@ def commit(directory: Path, *first: str) -> None:
     ],
     ids=["no engine", "no YAML", "no stack file", "nothing touched"],
 )
-def test_what_cannot_be_previewed_is_a_comment_too(repository: Path, file: str, content: str, told: str) -> None:
+def test_what_cannot_be_previewed_is_a_comment_too(repository: Path, file: str, content: str, message: str) -> None:
     (repository / file).write_text(content)
     commit(repository)
     made = pull_request.comment(repository, "HEAD^1", fork=False)
-    assert told in made.text
+    assert message in made.text
     assert made.is_good is (file == "docs.md")
 
 
@@ -311,7 +311,7 @@ def test_given_another_pull_requests_number_nothing_is_posted(hub: GitHub, artif
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "told"),
+    ("file", "content", "message"),
     [
         ("number", "7; rm -rf /", "does not hold the number"),
         ("number", "0", "does not hold the number"),
@@ -322,10 +322,10 @@ def test_given_another_pull_requests_number_nothing_is_posted(hub: GitHub, artif
     ],
 )
 def test_given_an_artifact_that_is_not_what_it_must_be_nothing_is_posted(
-    hub: GitHub, artifact: tuple[Path, Path], file: str, content: str, told: str
+    hub: GitHub, artifact: tuple[Path, Path], file: str, content: str, message: str
 ) -> None:
     (artifact[0].parent / file).write_text(content)
-    with pytest.raises(StackError, match=told):
+    with pytest.raises(StackError, match=message):
         posting.post(*artifact, head="abc", fork=True)
     assert hub.sent == []
 

@@ -75,11 +75,11 @@ def command(directory: Path, name: str, script: str) -> Path:
 
 def test_given_no_program_and_no_engine_both_are_told_and_the_rest_is_skipped(tmp_path: Path) -> None:
     diagnosis = diagnosed(tmp_path)
-    told = faults(diagnosis)
-    assert "there is no Pulumi.yaml" in told["program"][0]
-    assert "does not answer" in told["engine"][0]
-    assert "make setup" in told["engine"][1]
-    assert set(told) == {"program", "engine"}
+    found = faults(diagnosis)
+    assert "there is no Pulumi.yaml" in found["program"][0]
+    assert "does not answer" in found["engine"][0]
+    assert "make setup" in found["engine"][1]
+    assert set(found) == {"program", "engine"}
     assert set(levels(diagnosis).values()) == {"fault", "skipped"}
     reasons = {each["text"] for each in diagnosis["findings"] if each["level"] == "skipped"}
     assert reasons == {"for what is told at: program", "for what is told at: engine"}
@@ -87,9 +87,9 @@ def test_given_no_program_and_no_engine_both_are_told_and_the_rest_is_skipped(tm
 
 def test_given_no_pulumi_command_the_way_to_one_is_told(tmp_path: Path) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
-    told = faults(diagnosed(tmp_path, PATH=str(tmp_path)))
-    assert "there is no pulumi command" in told["pulumi"][0]
-    assert set(told) == {"pulumi", "engine"}
+    found = faults(diagnosed(tmp_path, PATH=str(tmp_path)))
+    assert "there is no pulumi command" in found["pulumi"][0]
+    assert set(found) == {"pulumi", "engine"}
 
 
 def test_given_no_such_stack_it_is_told_how_to_make_it(tmp_path: Path) -> None:
@@ -100,9 +100,9 @@ def test_given_no_such_stack_it_is_told_how_to_make_it(tmp_path: Path) -> None:
         "pulumi",
         'case $1 in version) echo v3.250.0;; *) echo "error: no stack named dev" >&2; exit 6;; esac',
     )
-    told = faults(diagnosed(directory, "--stack", "dev", PATH=f"{directory}:/bin:/usr/bin"))
-    assert told["stack"] == ("no stack named dev", "pulumi stack select --create dev")
-    assert set(told) == {"stack", "engine"}
+    found = faults(diagnosed(directory, "--stack", "dev", PATH=f"{directory}:/bin:/usr/bin"))
+    assert found["stack"] == ("no stack named dev", "pulumi stack select --create dev")
+    assert set(found) == {"stack", "engine"}
 
 
 def test_given_a_passphrase_that_is_wrong_it_is_told_how_to_give_it(tmp_path: Path) -> None:
@@ -115,10 +115,10 @@ def test_given_a_passphrase_that_is_wrong_it_is_told_how_to_give_it(tmp_path: Pa
         *) echo "error: incorrect passphrase" >&2; exit 1 ;;
     esac"""
     command(directory, "pulumi", script)
-    told = faults(diagnosed(directory, PATH=f"{directory}:/bin:/usr/bin"))
-    assert "incorrect passphrase" in told["configuration"][0]
-    assert "PULUMI_CONFIG_PASSPHRASE" in told["configuration"][1]
-    assert set(told) == {"configuration", "engine"}
+    found = faults(diagnosed(directory, PATH=f"{directory}:/bin:/usr/bin"))
+    assert "incorrect passphrase" in found["configuration"][0]
+    assert "PULUMI_CONFIG_PASSPHRASE" in found["configuration"][1]
+    assert set(found) == {"configuration", "engine"}
 
 
 def test_without_an_engine_fix_does_nothing_and_says_what_it_left(tmp_path: Path) -> None:
@@ -129,21 +129,21 @@ def test_without_an_engine_fix_does_nothing_and_says_what_it_left(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("pulumi", "level", "told"),
+    ("pulumi", "level", "text"),
     [
         ("3.250.7", Level.OK, "3.250.7"),
         ("3.249.0", Level.WARNING, "made for each other"),
     ],
 )
 def test_the_pulumi_command_must_fit_the_library(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pulumi: str, level: Level, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pulumi: str, level: Level, text: str
 ) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
     command(tmp_path, "pulumi", f"echo v{pulumi}")
     monkeypatch.setenv("PATH", str(tmp_path))
     [found] = tool_checks.pulumi(Facts(tmp_path, None))
     assert found.level is level
-    assert told in found.text
+    assert text in found.text
 
 
 def test_python_packages_that_are_not_as_locked_are_named(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_without_a_virtual_environment_the_way_to_one_is_told(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("content", "automatic", "level", "told"),
+    ("content", "automatic", "level", "text"),
     [
         ("#!/bin/sh\nexec python -m offline.docker_plugin", "true", Level.OK, "the offline one, 5.2.0"),
         ("\x7fELF", "true", Level.OK, "the official one, 5.2.0"),
@@ -169,7 +169,7 @@ def test_without_a_virtual_environment_the_way_to_one_is_told(tmp_path: Path) ->
     ],
 )
 def test_the_docker_plugin_is_told_by_its_kind_and_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, automatic: str, level: Level, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, automatic: str, level: Level, text: str
 ) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
@@ -181,7 +181,7 @@ def test_the_docker_plugin_is_told_by_its_kind_and_version(
         file.write_text(content)
     [found] = tool_checks.plugin(Facts(tmp_path, None))
     assert found.level is level
-    assert told in found.text
+    assert text in found.text
 
 
 def test_a_plugin_on_path_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,11 +229,11 @@ def test_given_an_engine_that_measures_its_disk_for_another_it_is_asked_again(tm
 
 
 def test_a_check_that_fails_itself_hides_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def broken(_patient: Facts) -> Iterator[Finding]:
+    def broken(_facts: Facts) -> Iterator[Finding]:
         yield finding.ok("so far")
         raise KeyError("surprise")
 
-    def unknown(_patient: Facts) -> Iterator[Finding]:
+    def unknown(_facts: Facts) -> Iterator[Finding]:
         raise StackError("nobody knows")
 
     monkeypatch.setattr(

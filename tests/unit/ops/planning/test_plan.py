@@ -251,15 +251,15 @@ def test_given_another_engine_everything_on_it_is_replaced_for_that() -> None:
 
 
 @pytest.mark.parametrize(
-    ("retained", "told"), [(True, "stays on the engine with its data"), (False, "IS DELETED WITH ALL THAT IS IN IT")]
+    ("retained", "text"), [(True, "stays on the engine with its data"), (False, "IS DELETED WITH ALL THAT IS IN IT")]
 )
-def test_given_the_volume_removed_data_is_at_risk(*, retained: bool, told: str) -> None:
+def test_given_the_volume_removed_data_is_at_risk(*, retained: bool, text: str) -> None:
     volume = step("delete", VOLUME, old={"name": "gcam-data"}, options={"retainOnDelete": retained})
     found = planned(volume, container("delete", "auction"), *untouched("router"))
     assert found.summary.startswith("DATA AT RISK; ")
     assert other(found).operation == ("given up (it stays on the engine)" if retained else "removed")
     [risk] = other(found).data_at_risk
-    assert told in risk
+    assert text in risk
     auction = next(each for each in found.services if each.service == "auction")
     assert auction.effect is Effect.REMOVED
     assert auction.data_at_risk == (risk,)

@@ -119,7 +119,7 @@ def mounted(source: str, **more: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "item", "told"),
+    ("path", "value", "item", "text"),
     [
         ("Config/User", "", "4.1", "root"),
         ("Config/User", "0:1000", "4.1", "root"),
@@ -165,11 +165,11 @@ def mounted(source: str, **more: Any) -> list[dict[str, Any]]:
         ("Mounts", mounted("/run"), "5.32", "/run"),
     ],
 )
-def test_given_one_thing_worse_that_item_fails_and_has_a_fix(path: str, value: object, item: str, told: str) -> None:
+def test_given_one_thing_worse_that_item_fails_and_has_a_fix(path: str, value: object, item: str, text: str) -> None:
     [failed] = fails(container(path, value))
     assert failed.item == item
     assert failed.subject == "router"
-    assert told in failed.found
+    assert text in failed.found
     assert failed.fix
     assert "{" not in failed.fix
 

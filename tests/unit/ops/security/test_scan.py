@@ -122,7 +122,7 @@ def test_the_worst_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "message"),
     [
         ('printf "\\033[31mno database\\033[0m\\n" >&2; exit 1', "grype failed (exit code 1): no database"),
         ("exit 3", "grype failed (exit code 3): it said nothing"),
@@ -131,12 +131,12 @@ def test_the_worst_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_given_a_scanner_that_fails_its_words_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
 ) -> None:
     scanner(tmp_path, "grype", script, monkeypatch)
     with pytest.raises(StackError) as caught:
         GRYPE.scan("gix-router:latest", scanners.reaching(EngineSettings(), tmp_path))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_scanner_is_led_to_the_engine_of_the_stack(tmp_path: Path) -> None:

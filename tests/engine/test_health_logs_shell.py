@@ -104,7 +104,7 @@ class Running:
                     return seen[-1]
         pytest.fail(f"no line with {pattern!r} in {WITHIN_SECONDS} s, but {seen}")
 
-    def told(self) -> str:
+    def error_line(self) -> str:
         """The next line that it writes to standard error."""
         assert self._process.stderr
         return self._process.stderr.readline()
@@ -171,8 +171,8 @@ def in_the_place_of(
 
 
 def test_given_a_healthy_stack_health_shows_what_the_engine_shows(platform: StackUnderTest) -> None:
-    code, found, told = healths(platform)
-    assert (code, told) == (0, "")
+    code, found, errors = healths(platform)
+    assert (code, errors) == (0, "")
     assert list(found) == list(SERVICES)
     for service, shown in found.items():
         there = platform.container(service)
@@ -199,9 +199,9 @@ def test_given_a_sick_service_health_tells_why_and_waiting_ends_with_its_recover
             watching.line('"service": "router".*?"health": "unhealthy"')
             assert watching.interrupt() == (0, "")
 
-        code, found, told = healths(platform, "--wait", "1s")
+        code, found, errors = healths(platform, "--wait", "1s")
         assert code == 1
-        assert told == "gixctl: after 1s: router is not healthy (unhealthy): gixctl logs router tells why\n"
+        assert errors == "gixctl: after 1s: router is not healthy (unhealthy): gixctl logs router tells why\n"
         probe = found["router"]["probes"][-1]
         assert probe["exit_code"] != 0
         assert "timeout" in probe["output"]
@@ -222,7 +222,7 @@ def test_given_containers_that_do_not_run_every_verb_says_so_with_the_fix(platfo
     auction.stop()
     enclave.rename(f"{enclave.name}-away")
     try:
-        code, found, told = healths(platform)
+        code, found, errors = healths(platform)
         assert code == 1
         assert {service: each["health"] for service, each in found.items()} == {
             "router": "paused",
@@ -231,8 +231,8 @@ def test_given_containers_that_do_not_run_every_verb_says_so_with_the_fix(platfo
         }
         assert found["auction"]["exit_code"] == 0
         for fix in (f"docker unpause {router.name}", "gixctl logs auction tells why", "pulumi up --refresh makes"):
-            assert fix in told
-        assert len(told.splitlines()) == 1
+            assert fix in errors
+        assert len(errors.splitlines()) == 1
 
         done = gixctl(platform, "status", "--json")
         assert done.returncode == 1
@@ -291,7 +291,7 @@ def test_logs_of_all_services_are_put_together_by_time(platform: StackUnderTest)
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (["--grep", "("], 2, "( is not a regular expression"),
         (["--since", "yesterday"], 2, "yesterday is no time"),
@@ -300,11 +300,11 @@ def test_logs_of_all_services_are_put_together_by_time(platform: StackUnderTest)
     ids=["expression", "time", "service"],
 )
 def test_what_is_no_expression_no_time_and_no_service_is_told(
-    platform: StackUnderTest, words: list[str], code: int, told: str
+    platform: StackUnderTest, words: list[str], code: int, message: str
 ) -> None:
     done = gixctl(platform, "logs", *words)
     assert (done.returncode, done.stdout) == (code, "")
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 def test_following_goes_on_through_a_restart_and_a_replacement_and_ends_with_ctrl_c(platform: StackUnderTest) -> None:
@@ -322,10 +322,10 @@ def test_following_goes_on_through_a_restart_and_a_replacement_and_ends_with_ctr
         settle(platform, jobs=1)
         following.line("settled: .*job-0")
 
-        code, told = following.interrupt()
+        code, errors = following.interrupt()
         assert code == 0
         assert following.rest() == []
-    assert set(told.splitlines()) <= {
+    assert set(errors.splitlines()) <= {
         f"gixctl: the router's container {router.name} is missing: pulumi up --refresh makes it anew"
     }
 
@@ -388,7 +388,7 @@ def test_given_other_containers_in_services_places_what_they_write_is_shown_or_w
             }
 
             with running(platform, "logs", "--follow") as following:
-                assert following.told() == f"gixctl: {unread}\n"
+                assert following.error_line() == f"gixctl: {unread}\n"
                 following.line("^router .*no end")
                 assert following.interrupt() == (0, "")
     finally:
