@@ -42,7 +42,7 @@ def subjects(card: dict[str, Any], result: str) -> dict[str, set[str]]:
     return found
 
 
-def test_a_stack_like_production_has_no_fail_while_one_as_described_has_some_each_with_its_key(
+def test_given_production_settings_nothing_fails_and_given_the_defaults_each_failure_names_its_key(
     hardened: StackUnderTest, platform: StackUnderTest
 ) -> None:
     with ThreadPoolExecutor() as both:
@@ -61,7 +61,9 @@ def test_a_stack_like_production_has_no_fail_while_one_as_described_has_some_eac
     assert audited(platform, "--minimum", str(described["score"]))[0] == 0
 
 
-def test_a_container_made_by_hand_that_bears_the_stack_s_label_is_seen(hardened: StackUnderTest, image: str) -> None:
+def test_given_a_container_made_by_hand_with_the_stack_s_label_it_is_audited_and_fails(
+    hardened: StackUnderTest, image: str
+) -> None:
     stranger = hardened.client.containers.create(
         image,
         ["sleep", "60"],
@@ -85,7 +87,7 @@ def test_a_container_made_by_hand_that_bears_the_stack_s_label_is_seen(hardened:
     }
 
 
-def test_given_a_service_without_its_container_that_is_named_and_the_others_are_looked_at(
+def test_given_a_missing_container_it_is_named_and_the_others_are_audited(
     hardened: StackUnderTest,
 ) -> None:
     name = f"{hardened.prefix}-gix-enclave"
@@ -99,7 +101,7 @@ def test_given_a_service_without_its_container_that_is_named_and_the_others_are_
     assert subjects(card, "pass")["5.11"] == {"router", "auction", f"{hardened.prefix}-elsewhere"}
 
 
-def test_given_a_stack_that_is_not_up_that_is_told_with_exit_1(fresh: StackUnderTest) -> None:
+def test_given_a_stack_that_is_not_up_the_exit_code_is_1(fresh: StackUnderTest) -> None:
     done = gixctl(fresh, "audit")
     assert done.returncode == 1
     assert "is not up" in done.stderr

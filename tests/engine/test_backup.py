@@ -61,7 +61,7 @@ def saved(stack: StackUnderTest, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("how", [[], ["--stop"]], ids=["paused", "stopped"])
-def test_a_backup_and_its_restore_bring_every_file_back_byte_for_byte(
+def test_a_restore_brings_every_file_of_a_backup_back_byte_for_byte(
     stack: StackUnderTest, tmp_path: Path, how: list[str]
 ) -> None:
     before = fingerprint(stack)
@@ -90,7 +90,7 @@ def test_a_backup_and_its_restore_bring_every_file_back_byte_for_byte(
     assert done_well(gixctl(stack, "verify")).stdout.startswith(f"gix/{stack.name}: as declared")
 
 
-def test_while_jobs_arrive_no_settled_job_is_lost_or_half_written(stack: StackUnderTest, tmp_path: Path) -> None:
+def test_a_backup_while_jobs_arrive_has_every_settled_job_complete(stack: StackUnderTest, tmp_path: Path) -> None:
     path = tmp_path / "busy.tar.gz"
     with Arriving(stack.endpoint("router")) as arriving:
         settled_before = len(jobs.ledger(stack))
@@ -104,7 +104,7 @@ def test_while_jobs_arrive_no_settled_job_is_lost_or_half_written(stack: StackUn
     assert len(arriving.receipts) > 3
 
 
-def test_two_stacks_are_backed_up_at_once_and_one_s_ledger_moves_into_the_other(
+def test_two_stacks_are_backed_up_at_the_same_time_and_one_restores_the_ledger_of_the_other(
     stack: StackUnderTest, client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
     other = new_stack(client, tmp_path_factory.mktemp("other") / "gix")
@@ -134,7 +134,7 @@ def test_two_stacks_are_backed_up_at_once_and_one_s_ledger_moves_into_the_other(
 
 @pytest.mark.parametrize("how", [[], ["--stop"]], ids=["paused", "stopped"])
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_backup_that_is_killed_looks_never_whole_and_leaves_the_auction_serving(
+def test_a_killed_backup_leaves_no_file_that_looks_complete_and_the_auction_continues(
     stack: StackUnderTest, tmp_path: Path, moment: str, how: list[str]
 ) -> None:
     before = jobs.ledger(stack)
@@ -155,7 +155,7 @@ def test_a_backup_that_is_killed_looks_never_whole_and_leaves_the_auction_servin
     }
 
 
-def test_what_killed_backups_left_is_in_nobody_s_way(stack: StackUnderTest, tmp_path: Path) -> None:
+def test_leftovers_of_killed_backups_do_not_block_the_next_backup(stack: StackUnderTest, tmp_path: Path) -> None:
     path, victim = tmp_path / "a.tar.gz", tmp_path / "victim"
     victim.write_text("not to be written over")
     kill_backup(stack, path, MOMENTS["bytes arrive"])
@@ -172,7 +172,7 @@ def test_what_killed_backups_left_is_in_nobody_s_way(stack: StackUnderTest, tmp_
     assert {each: each.read_bytes() for each in left} == left
 
 
-def test_of_two_backups_to_one_file_one_is_whole_and_the_other_is_refused(
+def test_given_two_backups_to_one_file_one_is_complete_and_the_other_is_refused(
     stack: StackUnderTest, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.tar.gz"
@@ -210,7 +210,7 @@ def test_a_connection_that_ends_early_leaves_no_archive(stack: StackUnderTest, t
         assert auction(stack).status == "running"
 
 
-def test_a_second_backup_at_the_same_time_and_an_existing_file_are_refused(
+def test_a_second_backup_at_the_same_time_is_refused_and_so_is_an_existing_file(
     stack: StackUnderTest, saved: Path, tmp_path: Path
 ) -> None:
     done = gixctl(stack, "backup", str(saved))
@@ -249,13 +249,13 @@ def actions(stack: StackUnderTest, since: float) -> list[str]:
     return [action for action in found if not action.startswith(("exec_", "health_status"))]
 
 
-def test_a_place_that_cannot_be_written_to_is_told(stack: StackUnderTest) -> None:
+def test_given_a_file_that_cannot_be_written_the_backup_fails_and_names_it(stack: StackUnderTest) -> None:
     done = gixctl(stack, "backup", "/proc/backup.tar.gz")
     assert done.returncode == 1
     assert "/proc/backup.tar.gz can't be written" in done.stderr
 
 
-def test_a_disk_without_room_for_the_ledger_is_told_before_the_auction_is_held(
+def test_given_a_disk_that_is_too_small_the_backup_fails_before_it_pauses_the_auction(
     stack: StackUnderTest, tmp_path: Path
 ) -> None:
     begun = time.time()
@@ -270,7 +270,7 @@ def test_a_disk_without_room_for_the_ledger_is_told_before_the_auction_is_held(
     assert helpers(stack) == []
 
 
-def test_a_disk_that_becomes_full_leaves_no_archive(stack: StackUnderTest, tmp_path: Path) -> None:
+def test_given_a_disk_that_becomes_full_no_archive_is_left(stack: StackUnderTest, tmp_path: Path) -> None:
     # Holes take no room on the volume, and some in an archive. When the disk is full, much is still to come.
     in_auction(stack, "truncate --size 1G /data/holes")
     try:
@@ -286,7 +286,7 @@ def test_a_disk_that_becomes_full_leaves_no_archive(stack: StackUnderTest, tmp_p
     assert auction(stack).status == "running"
 
 
-def test_a_copy_that_does_not_fit_on_the_engine_leaves_the_disk_as_it_was(stack: StackUnderTest) -> None:
+def test_given_a_copy_that_does_not_fit_on_the_engine_the_disk_is_unchanged_afterwards(stack: StackUnderTest) -> None:
     done = stack.client.containers.run(
         stack.container("auction")["Image"],
         ["sh", "-uc", 'sh -euc "$1" backup /data /copy; echo "exit code $?"; ls -A /copy', "sh", backup.SCRIPT],
@@ -302,7 +302,7 @@ def test_a_copy_that_does_not_fit_on_the_engine_leaves_the_disk_as_it_was(stack:
     assert words.endswith("exit code 1\n")
 
 
-def test_files_of_others_are_told_and_given_to_the_auction_s_user(stack: StackUnderTest) -> None:
+def test_files_of_other_users_are_listed_and_given_to_the_auction_s_user(stack: StackUnderTest) -> None:
     in_auction(
         stack, "chown -R 1000:1000 /data; echo x >/data/'of root'; chmod 0600 '/data/of root'; ln -s . /data/way"
     )
@@ -316,7 +316,7 @@ def test_files_of_others_are_told_and_given_to_the_auction_s_user(stack: StackUn
     in_auction(stack, "rm '/data/of root' /data/way")
 
 
-def test_without_a_container_the_ledger_is_still_saved_and_without_a_volume_that_is_told(
+def test_given_no_container_the_ledger_is_backed_up_and_given_no_volume_the_verbs_fail(
     fresh: StackUnderTest, tmp_path: Path
 ) -> None:
     fresh.up()

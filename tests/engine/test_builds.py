@@ -49,7 +49,7 @@ def test_given_three_images_of_one_dockerfile_the_workspace_is_compiled_once(mar
 
 
 @pytest.mark.parametrize("way", ["multi-stage", "individual"])
-def test_given_a_build_without_a_changed_source_nothing_is_compiled_again(marked: StackUnderTest, way: str) -> None:
+def test_given_an_unchanged_source_nothing_is_compiled_again(marked: StackUnderTest, way: str) -> None:
     marked.change(images={"way": way})
     marked.up()
     ids, compiled = marked.ids(), marks(marked)
@@ -107,9 +107,9 @@ def test_given_a_step_that_prints_nothing_the_command_to_type_is_shown(failing: 
     assert "docker build --progress=plain --file=Dockerfile --platform=linux/amd64 --target=last" in shown
 
 
-def test_given_a_base_that_cannot_be_had_the_reason_is_shown(failing: Failing) -> None:
+def test_given_a_base_image_that_cannot_be_pulled_the_reason_is_shown(failing: Failing) -> None:
     assert "127.0.0.1:1/none" in failing("true", base="127.0.0.1:1/none:1")
 
 
-def test_given_a_build_that_succeeds_when_it_is_repeated_another_up_is_advised(failing: Failing) -> None:
+def test_given_a_build_that_succeeds_on_repetition_the_message_suggests_another_up(failing: Failing) -> None:
     assert "Run pulumi up again" in failing("true")

@@ -21,7 +21,7 @@ def matrix(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
     return matrix
 
 
-def test_every_change_and_removal_is_said_in_advance_and_applied_and_then_clean(matrix: Matrix) -> None:
+def test_every_change_and_removal_is_previewed_and_applied_and_a_second_up_is_empty(matrix: Matrix) -> None:
     assert not matrix.wrong, matrix.complaints()
 
 
@@ -29,7 +29,7 @@ def test_the_document_is_what_a_run_shows(matrix: Matrix) -> None:
     assert DOCUMENT.read_text() == matrix.document(), "run: python -m tests.engine.change_matrix --write"
 
 
-def test_given_a_program_that_does_not_replace_on_what_is_recorded_only_the_matrix_says_so(
+def test_given_a_program_that_does_not_replace_for_recorded_inputs_the_matrix_fails(
     fresh: StackUnderTest,
 ) -> None:
     program = fresh.directory / "gix_components/service.py"

@@ -264,13 +264,13 @@ def test_the_engine_shows(described: StackUnderTest, row: Row) -> None:
     assert row.shown(described) == row.expected
 
 
-def test_with_all_of_it_configured_a_second_up_is_empty_also_after_a_refresh(described: StackUnderTest) -> None:
+def test_given_every_row_configured_a_second_up_is_empty_also_after_a_refresh(described: StackUnderTest) -> None:
     assert described.up().is_empty
     described.stack.refresh(color="never")
     assert described.up().is_empty
 
 
-def test_the_ledger_is_backed_up_by_tar_as_described(described: StackUnderTest) -> None:
+def test_the_ledger_can_be_backed_up_with_tar(described: StackUnderTest) -> None:
     settle(described, jobs=2)
     archive = described.client.containers.run(
         described.container("auction")["Image"],
@@ -297,7 +297,7 @@ def test_given_one_service_it_starts_alone(fresh: StackUnderTest) -> None:
     assert fresh.leavings()["containers"] == [f"{fresh.prefix}-gix-auction"]
 
 
-def test_two_stacks_live_on_one_engine_side_by_side(platform: StackUnderTest, fresh: StackUnderTest) -> None:
+def test_two_stacks_run_on_one_engine_at_the_same_time(platform: StackUnderTest, fresh: StackUnderTest) -> None:
     fresh.up()
     settle(fresh, jobs=3)
     lines = ledger(platform)

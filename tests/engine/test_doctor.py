@@ -92,7 +92,7 @@ def test_given_two_stacks_that_are_up_neither_has_a_fault(stack: StackUnderTest,
         assert {each["level"] for each in diagnosis["findings"]} <= {"ok", "warning"}
 
 
-def test_given_a_stopped_service_and_a_paused_auction_fix_lets_both_go_on(stack: StackUnderTest) -> None:
+def test_given_a_stopped_service_and_a_paused_auction_fix_starts_both(stack: StackUnderTest) -> None:
     settle(stack, jobs=2)
     before = ledger(stack)
     stack.client.containers.get(stack.container("enclave")["Id"]).stop()
@@ -111,7 +111,7 @@ def test_given_a_stopped_service_and_a_paused_auction_fix_lets_both_go_on(stack:
     settle(stack, jobs=1)
 
 
-def test_given_what_the_stack_does_not_know_fix_removes_what_is_its_own_and_keeps_every_ledger(
+def test_given_unknown_objects_with_the_stack_s_label_fix_removes_them_and_keeps_every_ledger(
     stack: StackUnderTest, image: str
 ) -> None:
     ledger_of_stack = f"{stack.prefix}-gcam-data"
@@ -147,7 +147,7 @@ def remove(thing: Network | Volume) -> None:
         thing.remove()
 
 
-def test_given_a_backup_that_was_cut_off_fix_ends_it_and_the_auction_goes_on(stack: StackUnderTest, image: str) -> None:
+def test_given_an_interrupted_backup_fix_ends_it_and_the_auction_continues(stack: StackUnderTest, image: str) -> None:
     owed = {"io.gix.helper": "backup", "io.gix.work": "cut-off", "io.gix.resume": "unpause"}
     with made(stack, image, "gcam-data-helper", labels=label(stack) | owed) as helper:
         stack.client.containers.get(stack.container("auction")["Id"]).pause()
@@ -162,7 +162,7 @@ def test_given_a_backup_that_was_cut_off_fix_ends_it_and_the_auction_goes_on(sta
         assert helper.name not in stack.leavings()["containers"]
 
 
-def test_given_locks_only_those_of_a_process_that_is_gone_are_released(stack: StackUnderTest) -> None:
+def test_given_locks_fix_releases_only_those_whose_process_has_ended(stack: StackUnderTest) -> None:
     locks = stack.directory / "state/.pulumi/locks/organization/gix" / stack.name
     locks.mkdir(parents=True, exist_ok=True)
     held = {"pid": NO_PROCESS, "username": "gix", "hostname": "another.test", "timestamp": "2026-01-02T03:04:05Z"}
@@ -213,7 +213,7 @@ def is_new(stack: StackUnderTest) -> bool:
     ]
 
 
-def test_given_an_update_that_was_killed_fix_and_the_fix_lead_to_the_end_of_it(stack: StackUnderTest) -> None:
+def test_given_a_killed_update_fix_and_the_suggested_command_complete_it(stack: StackUnderTest) -> None:
     stack.change(router={"rustLog": "warn", "healthCheck": {"interval": "3s", "startPeriod": "0s"}})
     cut_off(stack)
     found = faults(diagnosed(stack))
@@ -235,7 +235,7 @@ def test_given_an_update_that_was_killed_fix_and_the_fix_lead_to_the_end_of_it(s
     assert faults(diagnosed(stack)) == []
 
 
-def test_given_a_first_update_that_was_killed_fix_leaves_nothing_in_the_next_one_s_way(fresh: StackUnderTest) -> None:
+def test_given_a_killed_first_update_fix_removes_what_would_block_the_next_one(fresh: StackUnderTest) -> None:
     fresh.change(
         router={"rustLog": "warn", "healthCheck": {"interval": "3s", "startPeriod": "0s"}}, services=["router"]
     )
@@ -248,7 +248,7 @@ def test_given_a_first_update_that_was_killed_fix_leaves_nothing_in_the_next_one
     fresh.up()
 
 
-def test_given_no_engine_and_a_wrong_configuration_both_are_told(fresh: StackUnderTest, tmp_path: Path) -> None:
+def test_given_no_engine_and_a_wrong_configuration_both_are_reported(fresh: StackUnderTest, tmp_path: Path) -> None:
     fresh.change(router={"hostPort": 70000}, network={"subnet": "8.8.8.0/24"})
     fresh.variables["DOCKER_HOST"] = f"unix://{tmp_path}/absent.sock"
     found = faults(diagnosed(fresh))
@@ -257,7 +257,7 @@ def test_given_no_engine_and_a_wrong_configuration_both_are_told(fresh: StackUnd
     assert all(each["fix"] for each in found)
 
 
-def test_given_a_taken_port_the_preflight_s_words_are_told(fresh: StackUnderTest) -> None:
+def test_given_a_port_in_use_the_problem_of_the_preflight_is_reported(fresh: StackUnderTest) -> None:
     with socket.create_server(("127.0.0.1", fresh.config["gix:router"]["hostPort"])):
         [fault] = faults(diagnosed(fresh))
     assert fault["check"] == "preflight"

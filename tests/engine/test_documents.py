@@ -36,14 +36,14 @@ def commands_to_type(document: str) -> list[str]:
     return [command for command in commands(PROGRAM / document) if command not in ELSEWHERE]
 
 
-def test_the_readme_s_commands_lead_from_nothing_to_nothing(clone: Clone) -> None:
+def test_the_commands_of_the_readme_work_and_leave_nothing_behind(clone: Clone) -> None:
     shown = clone.run(commands_to_type("README.md"))
     assert "as declared" in shown
     assert "ledger: 0 settlements, 0 paid -> 5, " in shown
     assert clone.stack.leavings() == {"containers": [], "networks": [], "volumes": []}
 
 
-def test_the_operations_commands_work_on_a_stack_that_is_up(clone: Clone) -> None:
+def test_the_commands_of_operations_work_on_a_stack_that_is_up(clone: Clone) -> None:
     clone.run(["make up", ". .offline/env", *commands_to_type("docs/operations.md")])
     assert (clone.stack.directory / "closed.tar.gz").exists()
     assert "flowchart TB" in (clone.stack.directory / "stack.mmd").read_text()
@@ -106,7 +106,7 @@ def installation(
         stack.remove()
 
 
-def test_the_way_from_compose_is_gone_with_what_ran_before(installation: Installation, image: str) -> None:
+def test_the_migration_guide_moves_a_compose_project_to_the_stack(installation: Installation, image: str) -> None:
     stack, volume = installation.clone.stack, f"{installation.clone.names['market']}_gcam-data"
     before = {service: stack.client.containers.get(name).id for service, name in installation.containers.items()}
     shown = installation.type(image, "1. Describe", "2. Back up")
@@ -129,7 +129,7 @@ def test_the_way_from_compose_is_gone_with_what_ran_before(installation: Install
     assert stack.client.volumes.get(volume).attrs["Labels"]["com.docker.compose.volume"] == "gcam-data"
 
 
-def test_every_document_with_commands_is_run_or_accounted_for() -> None:
+def test_every_document_with_commands_is_run_here() -> None:
     documents = [*PROGRAM.glob("*.md"), *(PROGRAM / "docs").rglob("*.md")]
     with_commands = {str(each.relative_to(PROGRAM)) for each in documents if set(commands(each)) - set(ELSEWHERE)}
     assert with_commands == {"README.md", "docs/operations.md", "docs/migrating-from-compose.md"}

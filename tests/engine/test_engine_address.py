@@ -10,7 +10,9 @@ from tests.support.jobs import settle
 from tests.support.stack_under_test import StackUnderTest
 
 
-def test_an_engine_at_a_port_of_loopback(fresh: StackUnderTest, client: docker.DockerClient) -> None:
+def test_given_an_engine_at_a_loopback_port_a_stack_runs_on_it(
+    fresh: StackUnderTest, client: docker.DockerClient
+) -> None:
     with proxy(client) as port:
         fresh.change(engine={"host": f"tcp://127.0.0.1:{port}"})
         output = fresh.up().output
@@ -19,7 +21,9 @@ def test_an_engine_at_a_port_of_loopback(fresh: StackUnderTest, client: docker.D
         assert fresh.up().is_empty
 
 
-def test_an_engine_behind_tls(fresh: StackUnderTest, client: docker.DockerClient, tmp_path: Path) -> None:
+def test_given_an_engine_behind_tls_a_stack_runs_on_it(
+    fresh: StackUnderTest, client: docker.DockerClient, tmp_path: Path
+) -> None:
     directory = certificates(tmp_path / "certificates")
     with proxy(client, server_context(directory)) as port:
         fresh.change(engine={"host": f"tcp://127.0.0.1:{port}"})

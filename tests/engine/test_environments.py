@@ -50,13 +50,13 @@ def test_dev_comes_up_and_a_second_up_is_empty(fresh: StackUnderTest) -> None:
     assert clean(fresh)
 
 
-def test_staging_comes_up_with_the_described_health_check_and_a_second_up_is_empty(staging: StackUnderTest) -> None:
+def test_staging_comes_up_with_the_default_health_check_and_a_second_up_is_empty(staging: StackUnderTest) -> None:
     settle(staging, jobs=1)
     assert staging.container("router")["Config"]["Healthcheck"]["Interval"] == 10 * 10**9
     assert clean(staging)
 
 
-def test_prod_runs_what_staging_pushed_hardened_and_a_second_up_is_empty(
+def test_prod_runs_hardened_what_staging_pushed_and_a_second_up_is_empty(
     staging: StackUnderTest, fresh: StackUnderTest, registry: Registry
 ) -> None:
     like(fresh, "prod")

@@ -136,7 +136,7 @@ def test_the_wheel_has_every_file_of_the_packages_and_the_dockerfiles(wheel: Pat
         assert {name for name in archive.namelist() if ".dist-info/" not in name} == wanted
 
 
-def test_the_installed_platform_settles_jobs_and_the_program_s_own_container_sees_it(
+def test_the_installed_platform_settles_jobs_and_the_program_s_own_container_reaches_it(
     client: docker.DockerClient, shop: Shop
 ) -> None:
     watch = client.containers.get(shop.name("watch"))
@@ -153,9 +153,7 @@ def test_the_installed_gixctl_knows_the_stack(shop: Shop) -> None:
     assert "as declared" in shop.run("gixctl", "verify")
 
 
-def test_a_second_up_has_nothing_to_do_from_another_checkout_with_the_package_elsewhere(
-    shop: Shop, tmp_path: Path
-) -> None:
+def test_a_second_up_from_another_checkout_and_installation_is_empty(shop: Shop, tmp_path: Path) -> None:
     other = replace(shop, root=tmp_path / "other")
     shutil.copytree(shop.root, other.root, symlinks=True, ignore=shutil.ignore_patterns(".gix"))
     other.run("pulumi", "stack", "select", shop.stack)
@@ -175,7 +173,7 @@ def test_mypy_knows_the_installed_package_s_types(shop: Shop) -> None:
         shop.run("python", "-m", "mypy", "--strict", wrong.name)
 
 
-def test_mistakes_in_code_are_told_all_at_once_and_without_a_traceback(shop: Shop) -> None:
+def test_mistakes_in_code_are_reported_all_at_once_without_a_traceback(shop: Shop) -> None:
     program = shop.directory / "__main__.py"
     right = program.read_text()
     program.write_text(right.replace('"interval": "1s"', '"interval": "soon"').replace("127.0.0.1", "localhost"))
@@ -201,7 +199,7 @@ def test_another_stack_reads_the_outputs_as_the_readme_says(shop: Shop, tmp_path
     assert endpoint == shop.outputs()["services"]["router"]["endpoint"]
 
 
-def test_a_destroy_leaves_the_ledger_alone_and_the_next_up_finds_it(client: docker.DockerClient, shop: Shop) -> None:
+def test_a_destroy_leaves_only_the_ledger_and_the_next_up_uses_it(client: docker.DockerClient, shop: Shop) -> None:
     ledger = client.volumes.get(shop.name("gcam-data")).attrs
     shop.run("pulumi", "destroy", "--yes", "--skip-preview")
     mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}=shop/{shop.stack}"}

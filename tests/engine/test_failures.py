@@ -7,7 +7,7 @@ from tests.support.jobs import settle
 from tests.support.stack_under_test import SERVICES, StackUnderTest
 
 
-def test_given_no_engine_the_fix_is_shown_and_nothing_was_done(fresh: StackUnderTest, tmp_path: Path) -> None:
+def test_given_no_engine_the_fix_is_shown_and_nothing_is_created(fresh: StackUnderTest, tmp_path: Path) -> None:
     fresh.variables["DOCKER_HOST"] = f"unix://{tmp_path}/absent.sock"
     message = failure(fresh)
     assert "no engine answers" in message
@@ -17,7 +17,7 @@ def test_given_no_engine_the_fix_is_shown_and_nothing_was_done(fresh: StackUnder
     fresh.up()
 
 
-def test_given_a_workspace_that_does_not_compile_the_compilers_words_are_told(fresh: StackUnderTest) -> None:
+def test_given_a_workspace_that_does_not_compile_the_compiler_s_error_is_shown_once(fresh: StackUnderTest) -> None:
     source = fresh.directory / "sample/crates/gsee-runtime/src/main.rs"
     good = source.read_text()
     source.write_text(good + '\nfn broken() -> u32 { "no number" }\n')
@@ -31,7 +31,7 @@ def test_given_a_workspace_that_does_not_compile_the_compilers_words_are_told(fr
     settle(fresh, jobs=1)
 
 
-def test_given_a_disk_that_fills_in_the_build_the_reason_is_told(fresh: StackUnderTest) -> None:
+def test_given_a_disk_that_becomes_full_in_the_build_the_reason_is_shown(fresh: StackUnderTest) -> None:
     manifest = fresh.directory / "sample/crates/gsee-runtime/build.rs"
     manifest.write_text('fn main() { std::fs::write("/dev/full", "x").expect("writing the build\'s output") }\n')
     assert "No space left on device" in failure(fresh)
@@ -39,7 +39,7 @@ def test_given_a_disk_that_fills_in_the_build_the_reason_is_told(fresh: StackUnd
     fresh.up()
 
 
-def test_given_services_that_end_at_once_each_is_named_with_its_own_log(fresh: StackUnderTest) -> None:
+def test_given_services_that_exit_at_once_each_is_named_with_its_own_log(fresh: StackUnderTest) -> None:
     binaries = {"router": "ajr-router", "auction": "gcam-node", "enclave": "gsee-runtime"}
     sources = {service: fresh.directory / f"sample/crates/{binary}/src/main.rs" for service, binary in binaries.items()}
     good = {service: source.read_text() for service, source in sources.items()}
@@ -58,7 +58,7 @@ def test_given_services_that_end_at_once_each_is_named_with_its_own_log(fresh: S
     assert fresh.up().is_empty
 
 
-def test_given_a_wrong_configuration_all_of_it_is_told_before_anything_is_touched(fresh: StackUnderTest) -> None:
+def test_given_a_wrong_configuration_every_problem_is_shown_and_nothing_is_created(fresh: StackUnderTest) -> None:
     fresh.change(router={"hostPort": 70000}, network={"subnet": "8.8.8.0/24"}, prefx="x")
     message = failure(fresh)
     assert "3 problems; nothing has been touched" in message

@@ -191,7 +191,7 @@ def test_given_a_healthy_stack_health_shows_what_the_engine_shows(platform: Stac
         assert re.search(rf"{service} +healthy .*{shown['digest'][7:19]} .*exit 0, \d+s ago", table)
 
 
-def test_given_a_sick_service_health_tells_why_and_waiting_ends_with_its_recovery(platform: StackUnderTest) -> None:
+def test_given_an_unhealthy_service_health_shows_why_and_wait_ends_when_it_recovers(platform: StackUnderTest) -> None:
     router = platform.client.containers.get(name(platform, "router"))
     router.exec_run(["chmod", "0", "/usr/bin/timeout"], user="root")
     try:
@@ -216,7 +216,7 @@ def test_given_a_sick_service_health_tells_why_and_waiting_ends_with_its_recover
         router.exec_run(["chmod", "755", "/usr/bin/timeout"], user="root")
 
 
-def test_given_containers_that_do_not_run_every_verb_says_so_with_the_fix(platform: StackUnderTest) -> None:
+def test_given_containers_that_do_not_run_every_verb_names_them_with_the_fix(platform: StackUnderTest) -> None:
     router, auction, enclave = (platform.client.containers.get(name(platform, service)) for service in SERVICES)
     router.pause()
     auction.stop()
@@ -262,7 +262,7 @@ def test_given_containers_that_do_not_run_every_verb_says_so_with_the_fix(platfo
     assert healths(platform, "--wait", f"{WITHIN_SECONDS}s")[0] == 0
 
 
-def test_on_a_terminal_health_is_a_live_view_until_ctrl_c(platform: StackUnderTest) -> None:
+def test_health_watch_on_a_terminal_is_a_live_view_until_ctrl_c(platform: StackUnderTest) -> None:
     with on_a_terminal(platform, "health", "--watch") as (process, terminal):
         shown = until(terminal, rb"enclave.{0,20}healthy.*enclave.{0,20}healthy")
         process.send_signal(signal.SIGINT)
@@ -270,7 +270,7 @@ def test_on_a_terminal_health_is_a_live_view_until_ctrl_c(platform: StackUnderTe
     assert b"gix/" in shown
 
 
-def test_logs_of_all_services_are_put_together_by_time(platform: StackUnderTest) -> None:
+def test_logs_of_all_services_are_merged_by_time(platform: StackUnderTest) -> None:
     settle(platform, jobs=3)
     everything = lines(platform)
     assert {each["service"] for each in everything} == {*SERVICES}
@@ -299,7 +299,7 @@ def test_logs_of_all_services_are_put_together_by_time(platform: StackUnderTest)
     ],
     ids=["expression", "time", "service"],
 )
-def test_what_is_no_expression_no_time_and_no_service_is_told(
+def test_logs_refuses_an_invalid_expression_time_or_service(
     platform: StackUnderTest, words: list[str], code: int, message: str
 ) -> None:
     done = gixctl(platform, "logs", *words)
@@ -307,7 +307,9 @@ def test_what_is_no_expression_no_time_and_no_service_is_told(
     assert message in done.stderr
 
 
-def test_following_goes_on_through_a_restart_and_a_replacement_and_ends_with_ctrl_c(platform: StackUnderTest) -> None:
+def test_logs_follow_continues_through_a_restart_and_a_replacement_and_ends_with_ctrl_c(
+    platform: StackUnderTest,
+) -> None:
     with running(platform, "logs", "--follow", "--tail", "0", "router") as following:
         router = platform.client.containers.get(name(platform, "router"))
         settle_until_seen(platform, following)
@@ -340,7 +342,7 @@ def settle_until_seen(stack: StackUnderTest, following: Running) -> None:
     following.line("settled: .*job-0")
 
 
-def test_following_ends_when_nobody_reads(platform: StackUnderTest) -> None:
+def test_logs_follow_ends_when_its_reader_ends(platform: StackUnderTest) -> None:
     pipeline = f"{' '.join(command(platform.name, ('logs', '-f')))} | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", pipeline],
@@ -365,7 +367,7 @@ printf 'no end'
 """
 
 
-def test_given_other_containers_in_services_places_what_they_write_is_shown_or_why_not(
+def test_given_other_containers_with_the_services_names_logs_shows_their_output_or_the_reason(
     platform: StackUnderTest, image: str
 ) -> None:
     try:
@@ -408,7 +410,7 @@ def shell(stack: StackUnderTest, *words: str, stdin: str = "") -> tuple[int, str
     return done.returncode, done.stdout
 
 
-def test_a_shell_passes_on_input_words_user_and_exit_code(platform: StackUnderTest) -> None:
+def test_shell_passes_on_input_arguments_user_and_exit_code(platform: StackUnderTest) -> None:
     script = "hostname; test -t 0 || echo no terminal; echo $BASH\nexit 3\n"
     assert shell(platform, "auction", stdin=script) == (3, "auction\nno terminal\n/usr/bin/bash\n")
 
@@ -416,7 +418,7 @@ def test_a_shell_passes_on_input_words_user_and_exit_code(platform: StackUnderTe
     assert shell(platform, "router", "--user", "root", "--", *words) == (42, "0\na b\n")
 
 
-def test_on_a_terminal_a_shell_has_one_too(platform: StackUnderTest) -> None:
+def test_shell_on_a_terminal_has_a_terminal_in_the_container(platform: StackUnderTest) -> None:
     with on_a_terminal(platform, "shell", "enclave") as (process, terminal):
         os.write(terminal, b"test -t 1 && echo it is$((6 * 7)); exit 7\n")
         until(terminal, b"it is42")
@@ -454,7 +456,7 @@ def until(terminal: int, pattern: bytes) -> bytes:
     return shown
 
 
-def test_the_flowchart_in_the_documentation_is_what_a_stack_shows(platform: StackUnderTest, tmp_path: Path) -> None:
+def test_the_flowchart_in_the_readme_is_the_output_of_graph(platform: StackUnderTest, tmp_path: Path) -> None:
     file = tmp_path / "stack.mmd"
     assert gixctl(platform, "graph", str(file)).returncode == 0
     assert gixctl(platform, "graph").stdout == file.read_text()
@@ -468,13 +470,13 @@ def test_the_flowchart_in_the_documentation_is_what_a_stack_shows(platform: Stac
     assert f"```mermaid\n{picture}```\n" in README.read_text(), "run: make up, then gixctl graph, and paste it"
 
 
-def test_a_picture_that_cannot_be_written_is_told(platform: StackUnderTest, tmp_path: Path) -> None:
+def test_given_a_file_that_cannot_be_written_graph_fails_and_names_it(platform: StackUnderTest, tmp_path: Path) -> None:
     done = gixctl(platform, "graph", str(tmp_path / "absent/stack.mmd"))
     assert done.returncode == 1
     assert done.stderr.endswith("absent/stack.mmd cannot be written: No such file or directory\n")
 
 
-def test_two_stacks_are_told_apart(platform: StackUnderTest, fresh: StackUnderTest) -> None:
+def test_given_two_stacks_each_verb_shows_only_its_own(platform: StackUnderTest, fresh: StackUnderTest) -> None:
     fresh.up()
     settle(fresh, jobs=1)
     assert len(lines(fresh, "router", "--grep", "settled: ")) == 1
@@ -487,7 +489,7 @@ def test_two_stacks_are_told_apart(platform: StackUnderTest, fresh: StackUnderTe
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_given_no_engine_and_no_stack_that_is_told_in_a_line(
+def test_given_no_engine_or_no_such_stack_each_verb_fails_with_one_line(
     platform: StackUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     words = [verb, "router"] if verb == "shell" else [verb]

@@ -101,7 +101,7 @@ def nothing_touched(stack: StackUnderTest) -> Iterator[None]:
     assert found() == before
 
 
-def test_another_volume_in_the_ledger_s_place_is_given_only_after_a_backup(stack: StackUnderTest) -> None:
+def test_given_another_volume_for_the_ledger_the_old_one_is_backed_up_first(stack: StackUnderTest) -> None:
     old = volume(stack)
     stack.change(ledger={"volume": another()})
     assert f"the ledger on {old} is saved in backups/ before anything is touched" in stack.preview().output
@@ -115,7 +115,7 @@ def test_another_volume_in_the_ledger_s_place_is_given_only_after_a_backup(stack
     assert stack.up().is_empty
 
 
-def test_a_backup_that_fails_stops_the_update_before_containers_and_network_that_it_would_replace(
+def test_given_a_backup_that_fails_the_update_stops_before_it_replaces_containers_or_network(
     stack: StackUnderTest, image: str
 ) -> None:
     in_the_way = stack.client.containers.create(image, name=f"{volume(stack)}-helper")
@@ -137,7 +137,7 @@ def test_a_backup_that_fails_stops_the_update_before_containers_and_network_that
     assert stack.up().is_empty
 
 
-def test_a_build_that_fails_takes_no_backup_that_is_old_when_the_ledger_gives_way(stack: StackUnderTest) -> None:
+def test_given_a_build_that_fails_no_backup_is_taken_before_the_ledger_is_replaced(stack: StackUnderTest) -> None:
     stack.change(ledger={"volume": another()}, images={"runtimeBase": "127.0.0.1:1/absent:1"})
     with nothing_touched(stack), pytest.raises(auto.errors.CommandError, match=r"127\.0\.0\.1:1/absent:1") as caught:
         stack.up()
@@ -147,7 +147,7 @@ def test_a_build_that_fails_takes_no_backup_that_is_old_when_the_ledger_gives_wa
         stack.up()
 
 
-def test_an_adopted_volume_is_saved_too(stack: StackUnderTest, foreign: str) -> None:
+def test_an_adopted_volume_is_backed_up_before_it_is_replaced(stack: StackUnderTest, foreign: str) -> None:
     stack.change(ledger={"volume": foreign.removeprefix(f"{stack.prefix}-"), "adopt": True})
     with saved(stack):
         stack.up()
@@ -158,7 +158,7 @@ def test_an_adopted_volume_is_saved_too(stack: StackUnderTest, foreign: str) -> 
     assert volume(stack) != foreign
 
 
-def test_a_protected_ledger_neither_gives_way_nor_is_deleted(stack: StackUnderTest) -> None:
+def test_a_protected_ledger_is_neither_replaced_nor_deleted(stack: StackUnderTest) -> None:
     stack.change(ledger={"protect": True})
     stack.up()
     old, given = volume(stack), another()
@@ -176,7 +176,7 @@ def test_a_protected_ledger_neither_gives_way_nor_is_deleted(stack: StackUnderTe
     assert volume(stack) == f"{stack.prefix}-{given}"
 
 
-def test_of_several_containers_on_the_volume_the_auction_is_held_and_the_others_are_named(
+def test_given_several_containers_on_the_volume_the_auction_is_paused_and_the_others_are_named(
     stack: StackUnderTest, image: str
 ) -> None:
     other = stack.client.containers.run(
@@ -201,7 +201,7 @@ def forget_inputs(stack: StackUnderTest) -> None:
     stack.stack.import_stack(state)
 
 
-def test_a_state_of_an_earlier_version_is_taken_on_and_its_ledger_saved_where_it_gives_way(
+def test_given_a_state_of_an_earlier_version_its_ledger_is_backed_up_before_it_is_replaced(
     stack: StackUnderTest,
 ) -> None:
     forget_inputs(stack)
@@ -215,7 +215,7 @@ def test_a_state_of_an_earlier_version_is_taken_on_and_its_ledger_saved_where_it
         stack.up()
 
 
-def test_another_address_of_the_same_engine_is_no_other_engine(
+def test_given_another_address_of_the_same_engine_the_ledger_is_not_replaced(
     stack: StackUnderTest, client: docker.DockerClient
 ) -> None:
     with nothing_touched(stack):
@@ -228,7 +228,7 @@ def test_another_address_of_the_same_engine_is_no_other_engine(
         assert stack.up().is_empty
 
 
-def test_on_another_engine_the_ledger_is_saved_from_the_old_one_or_the_update_refused(
+def test_given_another_engine_the_ledger_is_backed_up_from_the_old_one_or_the_update_is_refused(
     stack: StackUnderTest, client: docker.DockerClient
 ) -> None:
     with engine_of_its_own() as other, proxy(other) as port:
@@ -254,7 +254,7 @@ def test_on_another_engine_the_ledger_is_saved_from_the_old_one_or_the_update_re
     until_in_order(stack)
 
 
-def test_without_the_auction_the_ledger_stays_and_is_gone_on_with(stack: StackUnderTest) -> None:
+def test_given_a_stack_without_its_auction_the_ledger_stays_and_is_used_again_later(stack: StackUnderTest) -> None:
     jobs.settle(stack, 1)
     settled, before, kept = lines(stack), archives(stack), volume(stack)
     stack.change(ledger={"protect": True})
@@ -312,7 +312,7 @@ def deleted(stack: StackUnderTest, name: str, *words: str) -> subprocess.Complet
     return subprocess.run(**how, capture_output=True, text=True, check=False)
 
 
-def test_of_two_stacks_a_ledger_is_deleted_on_the_engine_of_the_stack_that_has_it(
+def test_given_two_engines_a_ledger_is_deleted_on_the_engine_of_its_stack(
     stack: StackUnderTest, fresh: StackUnderTest, client: docker.DockerClient
 ) -> None:
     with engine_of_its_own() as other, proxy(client) as port, proxy(other) as far:
@@ -336,7 +336,7 @@ def test_of_two_stacks_a_ledger_is_deleted_on_the_engine_of_the_stack_that_has_i
     assert stack.client.volumes.get(volume(stack))
 
 
-def test_an_adopted_ledger_is_deleted_with_its_stack_and_is_nobody_s_without_it(
+def test_an_adopted_ledger_is_deleted_only_while_its_stack_is_up(
     fresh: StackUnderTest, client: docker.DockerClient
 ) -> None:
     fresh.take_own_source()
@@ -368,7 +368,7 @@ def test_the_ledger_of_another_stack_is_not_adopted(stack: StackUnderTest, fresh
     assert fresh.leavings()["containers"] == []
 
 
-def test_a_volume_that_something_still_writes_to_is_not_adopted(fresh: StackUnderTest, image: str) -> None:
+def test_a_volume_that_a_container_has_open_for_writing_is_not_adopted(fresh: StackUnderTest, image: str) -> None:
     adopted = fresh.client.volumes.create(f"{fresh.prefix}-gcam-data")
     writer = fresh.client.containers.run(
         image, ["sleep", "600"], name=f"{fresh.prefix}-writer", volumes=[f"{adopted.name}:/data"], detach=True

@@ -145,18 +145,18 @@ def declare_all(program: Program) -> None:
     )
 
 
-def test_in_production_each_way_to_break_a_rule_is_named_for_its_resource_and_no_other(program: Program) -> None:
+def test_in_production_each_violation_of_a_rule_is_reported_for_its_resource_only(program: Program) -> None:
     declare_all(program)
     assert program.all_complaints(production=True) == {name: {rule} for name, (rule, _) in (BROKEN | OTHERS).items()}
 
 
-def test_elsewhere_the_rules_of_production_are_not_asked(program: Program) -> None:
+def test_outside_production_the_rules_of_production_do_not_apply(program: Program) -> None:
     declare_all(program)
     expected = {name: {rule} for name, (rule, _) in BROKEN.items() if rule not in IN_PRODUCTION}
     assert program.all_complaints(production=False) == expected
 
 
-def test_an_update_that_breaks_a_rule_makes_nothing_of_it(client: docker.DockerClient, program: Program) -> None:
+def test_an_update_that_breaks_a_rule_creates_nothing(client: docker.DockerClient, program: Program) -> None:
     name = f"{program.name}-privileged"
     program.declare(container(name, {"privileged": True}))
     refused = program.complaints("up", "--yes", "--skip-preview", production=False)
@@ -165,7 +165,9 @@ def test_an_update_that_breaks_a_rule_makes_nothing_of_it(client: docker.DockerC
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
-def test_the_environments_hold_to_all_of_it(client: docker.DockerClient, tmp_path: Path, environment: str) -> None:
+def test_the_stack_files_of_the_project_break_no_rule(
+    client: docker.DockerClient, tmp_path: Path, environment: str
+) -> None:
     file = yaml.safe_load((PROGRAM / f"Pulumi.{environment}.yaml").read_text())["config"]
     # Free names, as nothing that others run may be in the way; and the digests, which a release gives.
     file |= {"gix:prefix": f"t{secrets.token_hex(4)}", "gix:network": {"subnet": "10.127.254.0/24"}}

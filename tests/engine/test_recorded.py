@@ -43,7 +43,7 @@ ENCLAVE: dict[str, Any] = {
 }
 
 
-def test_with_every_key_at_an_unusual_value_a_second_up_is_empty_also_after_a_refresh(fresh: StackUnderTest) -> None:
+def test_given_every_key_at_an_unusual_value_a_second_up_is_empty_also_after_a_refresh(fresh: StackUnderTest) -> None:
     fresh.change(
         network={"labels": {"z": "", "a": 1}},
         router=ROUTER | {"metricsPort": free_ports(1)[0]},

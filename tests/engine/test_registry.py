@@ -43,13 +43,13 @@ PRODUCTION: dict[str, Any] = {
 }
 
 
-def test_what_is_pushed_is_named_by_its_digest_in_the_registry(release: StackUnderTest, registry: Registry) -> None:
+def test_pushed_images_are_named_by_their_digest_in_the_registry(release: StackUnderTest, registry: Registry) -> None:
     for service, digest in digests(release).items():
         assert digest.startswith(f"{registry.address}/gix-network/{service}@sha256:")
     settle(release, jobs=1)
 
 
-def test_a_second_up_asks_the_registry_nothing(release: StackUnderTest, registry: Registry) -> None:
+def test_a_second_up_sends_no_request_to_the_registry(release: StackUnderTest, registry: Registry) -> None:
     before = registry.requests()
     assert release.up().is_empty
     assert registry.requests() == before
@@ -81,14 +81,14 @@ def test_given_digests_a_production_stack_runs_them_without_building(
     assert fresh.leavings()["volumes"] == [f"{fresh.prefix}-gcam-data"]
 
 
-def test_a_log_in_is_nowhere_in_the_clear(release: StackUnderTest) -> None:
+def test_the_registry_password_is_nowhere_in_plain_text(release: StackUnderTest) -> None:
     message = release.up().output + str(release.outputs())
     for text in (message, release.recorded()):
         assert PASSWORD not in text
     assert "secure:" in (release.directory / f"Pulumi.{release.name}.yaml").read_text()
 
 
-def test_given_a_wrong_password_the_push_fails_and_says_so(fresh: StackUnderTest, registry: Registry) -> None:
+def test_given_a_wrong_password_the_push_fails_with_the_reason(fresh: StackUnderTest, registry: Registry) -> None:
     log_in(fresh, registry, "wrong-password")
     fresh.change(images={"push": True, "tag": "v1"})
     message = failure(fresh)

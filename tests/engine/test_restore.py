@@ -167,7 +167,7 @@ def test_a_restore_killed_before_any_of_its_requests_leaves_the_old_ledger_or_th
     assert {*outcomes} == {False, True}
 
 
-def test_a_swap_that_is_killed_in_the_middle_is_carried_on(
+def test_a_swap_that_is_killed_in_the_middle_is_completed(
     stack: StackUnderTest, archives: dict[str, Path], image: str
 ) -> None:
     before = holds(stack, archives)
@@ -260,7 +260,7 @@ def test_an_auction_that_is_started_before_any_request_of_a_restore_loses_no_lin
 
 
 @pytest.mark.parametrize("state", ["paused", "restarting"])
-def test_an_auction_in_any_state_is_stopped_and_serves_what_was_restored(
+def test_an_auction_in_any_state_is_stopped_and_then_serves_the_restored_ledger(
     stack: StackUnderTest, archives: dict[str, Path], state: str
 ) -> None:
     before = holds(stack, archives)
@@ -294,7 +294,7 @@ def test_another_container_that_writes_to_the_ledger_is_named_before_anything_is
     assert auction(stack).attrs["State"]["StartedAt"] == started
 
 
-def test_a_container_that_only_reads_the_ledger_is_in_no_restore_s_way(
+def test_a_container_that_only_reads_the_ledger_does_not_block_a_restore(
     stack: StackUnderTest, archives: dict[str, Path], image: str
 ) -> None:
     before = holds(stack, archives)
@@ -305,7 +305,7 @@ def test_a_container_that_only_reads_the_ledger_is_in_no_restore_s_way(
     assert holds(stack, archives) == other(before)
 
 
-def test_what_root_wrote_in_the_last_moment_before_the_swap_keeps_the_old_ledger_in_place(
+def test_given_a_write_just_before_the_swap_the_old_ledger_stays(
     stack: StackUnderTest, archives: dict[str, Path], image: str
 ) -> None:
     before = holds(stack, archives)
@@ -322,7 +322,7 @@ def test_what_root_wrote_in_the_last_moment_before_the_swap_keeps_the_old_ledger
     assert holds(stack, archives) == before
 
 
-def test_what_root_writes_into_an_old_file_during_the_swap_is_kept_and_told(
+def test_given_a_write_to_an_old_file_during_the_swap_the_file_is_kept_and_named(
     stack: StackUnderTest, archives: dict[str, Path], image: str
 ) -> None:
     before = holds(stack, archives)
@@ -359,7 +359,7 @@ def test_what_root_writes_into_an_old_file_during_the_swap_is_kept_and_told(
         ("restore", "start auction"),
     ],
 )
-def test_where_the_engine_is_out_of_reach_when_a_verb_ends_the_auction_goes_on_as_soon_as_it_answers(
+def test_given_an_engine_that_is_unreachable_when_a_verb_ends_the_auction_continues_once_it_answers(
     stack: StackUnderTest, archives: dict[str, Path], tmp_path: Path, verb: str, at: str
 ) -> None:
     before = holds(stack, archives)
@@ -384,7 +384,7 @@ def others(stack: StackUnderTest) -> list[tuple[str, str]]:
     )
 
 
-def test_archives_that_are_damaged_or_lead_out_are_refused_before_the_auction_is_touched(
+def test_damaged_or_hostile_archives_are_refused_before_the_auction_is_touched(
     stack: StackUnderTest, saved: Path, tmp_path: Path
 ) -> None:
     whole = saved.read_bytes()
@@ -413,7 +413,7 @@ def test_archives_that_are_damaged_or_lead_out_are_refused_before_the_auction_is
     assert not Path("/etc/outside").exists()
 
 
-def test_an_archive_of_the_description_s_tar_is_restored(stack: StackUnderTest, tmp_path: Path) -> None:
+def test_an_archive_made_with_plain_tar_is_restored(stack: StackUnderTest, tmp_path: Path) -> None:
     """The description's own backup: tar czf FILE -C /data . in a container that mounts the volume."""
     out = tmp_path / "by-hand"
     image = stack.container("auction")["Image"]

@@ -24,7 +24,7 @@ def number() -> int:
             return number
 
 
-def test_a_review_stack_comes_up_beside_the_others_and_leaves_nothing(
+def test_a_review_stack_comes_up_beside_other_stacks_and_leaves_nothing(
     client: docker.DockerClient, tmp_path: Path, number: int
 ) -> None:
     program = program_copy(tmp_path / "gix")

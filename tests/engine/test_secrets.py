@@ -98,7 +98,7 @@ def secrets_in(text: str) -> list[str]:
     return [key(path) for path, secret in SECRETS.items() if secret in text]
 
 
-def test_an_update_shows_none(run: Run) -> None:
+def test_an_update_shows_no_secret(run: Run) -> None:
     assert "RUST_LOG=warn" in run.said or "[secret]" in run.said
     assert secrets_in(run.said) == []
 
@@ -118,7 +118,7 @@ def test_an_update_shows_none(run: Run) -> None:
     ],
     ids=" ".join,
 )
-def test_pulumi_shows_none(stack: StackUnderTest, words: tuple[str, ...]) -> None:
+def test_pulumi_shows_no_secret(stack: StackUnderTest, words: tuple[str, ...]) -> None:
     assert secrets_in(pulumi(stack, *words)) == []
 
 
@@ -143,7 +143,7 @@ def test_pulumi_shows_none(stack: StackUnderTest, words: tuple[str, ...]) -> Non
     ],
     ids=" ".join,
 )
-def test_gixctl_shows_none(stack: StackUnderTest, words: tuple[str, ...]) -> None:
+def test_gixctl_shows_no_secret(stack: StackUnderTest, words: tuple[str, ...]) -> None:
     done = gixctl(stack, *words)
     message = done.stdout + done.stderr
     assert message
@@ -151,7 +151,7 @@ def test_gixctl_shows_none(stack: StackUnderTest, words: tuple[str, ...]) -> Non
     assert secrets_in(message) == []
 
 
-def test_the_comment_of_a_pull_request_shows_none(stack: StackUnderTest) -> None:
+def test_the_comment_of_a_pull_request_shows_no_secret(stack: StackUnderTest) -> None:
     done = gixctl(stack, "pull-request", "comment", "--base", "HEAD^1", select=False)
     assert done.returncode == 0, done.stderr
     assert f"### {stack.name}" in done.stdout
@@ -159,7 +159,7 @@ def test_the_comment_of_a_pull_request_shows_none(stack: StackUnderTest) -> None
     assert secrets_in(done.stdout + done.stderr) == []
 
 
-def test_what_is_told_of_drift_shows_none(stack: StackUnderTest) -> None:
+def test_the_drift_report_shows_no_secret(stack: StackUnderTest) -> None:
     done = gixctl(stack, "drift", stack.name, select=False)
     # HEAD has another RUST_LOG than what was deployed.
     assert done.returncode == 1, done.stderr
@@ -167,12 +167,12 @@ def test_what_is_told_of_drift_shows_none(stack: StackUnderTest) -> None:
     assert secrets_in(done.stdout + done.stderr) == []
 
 
-def test_the_audit_finds_none_in_an_image(stack: StackUnderTest) -> None:
+def test_the_audit_finds_no_secret_in_an_image(stack: StackUnderTest) -> None:
     results = json.loads(gixctl(stack, "audit", "--json").stdout)["results"]
     assert {each["result"] for each in results if each["item"] == "4.10"} == {"pass"}
 
 
-def test_state_history_and_every_file_of_the_program_hold_none(stack: StackUnderTest) -> None:
+def test_state_history_and_program_files_contain_no_secret(stack: StackUnderTest) -> None:
     recorded = stack.recorded()
     assert "gix-router-container" in recorded
     assert '"kind":"update"' in recorded.replace(" ", "")
@@ -183,7 +183,7 @@ def test_state_history_and_every_file_of_the_program_hold_none(stack: StackUnder
             assert secrets_in(file.read_text(errors="replace")) == [], file
 
 
-def test_images_hold_none(stack: StackUnderTest) -> None:
+def test_images_contain_no_secret(stack: StackUnderTest) -> None:
     for each in stack.outputs()["services"].values():
         image = stack.client.images.get(each["digest"])
         history = json.dumps(image.history())
@@ -191,7 +191,7 @@ def test_images_hold_none(stack: StackUnderTest) -> None:
         assert secrets_in(json.dumps(image.attrs) + history) == []
 
 
-def test_of_the_engine_s_objects_only_a_container_s_own_environment_holds_them(stack: StackUnderTest) -> None:
+def test_on_the_engine_only_a_container_s_own_environment_contains_secrets(stack: StackUnderTest) -> None:
     for service in SERVICES:
         inspected: dict[str, Any] = stack.container(service)
         variables = inspected["Config"].pop("Env")
@@ -222,7 +222,9 @@ SECRET = "hunter2-in-the-wrong-place"  # noqa: S105 - what must show nowhere
         "gix:prefix",
     ],
 )
-def test_given_a_secret_in_another_place_it_is_refused_and_kept_nowhere(fresh: StackUnderTest, path: str) -> None:
+def test_given_a_secret_in_a_key_that_takes_none_it_is_refused_and_stored_nowhere(
+    fresh: StackUnderTest, path: str
+) -> None:
     fresh.secrets[path] = SECRET
     message = failure(fresh)
     assert f"{path}: is a secret, but this key takes no secrets" in message
@@ -233,7 +235,7 @@ def test_given_a_secret_in_another_place_it_is_refused_and_kept_nowhere(fresh: S
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}
 
 
-def test_given_a_section_that_is_a_secret_as_a_whole_not_even_its_keys_are_shown(fresh: StackUnderTest) -> None:
+def test_given_a_whole_section_as_a_secret_not_even_its_keys_are_shown(fresh: StackUnderTest) -> None:
     fresh.secrets["gix:router"] = json.dumps({SECRET: SECRET})
     with pytest.raises(CommandError) as caught:
         fresh.up()
@@ -249,7 +251,9 @@ def test_given_a_section_that_is_a_secret_as_a_whole_not_even_its_keys_are_shown
         ("gix:registry.password", "gix:registry.username"),
     ],
 )
-def test_given_a_plain_value_beside_a_sealed_one_it_is_refused(fresh: StackUnderTest, plain: str, beside: str) -> None:
+def test_given_a_plain_value_beside_an_encrypted_one_it_is_refused(
+    fresh: StackUnderTest, plain: str, beside: str
+) -> None:
     fresh.secrets[beside] = "sealed"
     fresh.write()
     fresh.stack.set_config(plain, auto.ConfigValue(SECRET), path=True)

@@ -22,7 +22,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServe
         yield server
 
 
-def test_a_stack_lives_on_an_engine_at_ssh(fresh: StackUnderTest, server: SshServer, tmp_path: Path) -> None:
+def test_given_an_engine_at_ssh_a_stack_runs_on_it(fresh: StackUnderTest, server: SshServer, tmp_path: Path) -> None:
     fresh.change(engine={"host": server.engine})
     assert "not this machine's" in fresh.up().output
     assert server.logins
@@ -44,7 +44,7 @@ def test_a_stack_lives_on_an_engine_at_ssh(fresh: StackUnderTest, server: SshSer
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": [f"{fresh.prefix}-gcam-data"]}
 
 
-def test_this_machine_s_ports_and_routes_are_not_looked_at_for_an_engine_at_ssh(
+def test_given_an_engine_at_ssh_this_machine_s_ports_and_routes_are_not_checked(
     fresh: StackUnderTest, server: SshServer
 ) -> None:
     fresh.change(engine={"host": server.engine}, router={"bindAddress": "192.0.2.7"})
@@ -53,7 +53,7 @@ def test_this_machine_s_ports_and_routes_are_not_looked_at_for_an_engine_at_ssh(
     assert "not this machine's: its processes, addresses, routes and free disk are not checked" in output
 
 
-def test_a_server_that_is_not_known_is_told_without_a_traceback(
+def test_given_an_unknown_host_key_the_engine_is_a_fault(
     fresh: StackUnderTest, server: SshServer, tmp_path: Path
 ) -> None:
     (tmp_path / "ssh/known_hosts").write_text("")

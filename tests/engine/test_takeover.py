@@ -45,7 +45,9 @@ def old(platform: StackUnderTest, fresh: StackUnderTest) -> Iterator[StackUnderT
         volume.remove(force=True)
 
 
-def test_without_the_keys_it_is_refused_and_with_them_taken_over_with_every_line(old: StackUnderTest) -> None:
+def test_given_the_keys_a_running_project_is_taken_over_with_every_line_and_refused_without_them(
+    old: StackUnderTest,
+) -> None:
     router = ("127.0.0.1", old.config["gix:router"]["hostPort"])
     until_it_settles(router)
     settle_at(router, jobs=4)
@@ -75,7 +77,7 @@ def test_without_the_keys_it_is_refused_and_with_them_taken_over_with_every_line
     assert old.up().is_empty
 
 
-def test_the_volume_alone_is_not_taken_with_the_containers(old: StackUnderTest) -> None:
+def test_given_takeover_without_adoption_of_the_volume_up_is_refused(old: StackUnderTest) -> None:
     old.change(takeOver=True)
     before = old.ids()
     message = failure(old)

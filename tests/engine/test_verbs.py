@@ -96,14 +96,14 @@ def beside(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
         yield stack
 
 
-def test_every_verb_is_tried_here() -> None:
+def test_every_verb_is_tested_here_or_elsewhere() -> None:
     command = typer.main.get_command(cli.app)
     verbs = set(getattr(command, "commands", {}))
     assert verbs == {*VERBS, *TRIED_ELSEWHERE, *NOT_ABOUT_A_STACK}
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_of_two_stacks_each_verb_is_about_the_one_that_it_was_given(
+def test_given_two_stacks_each_verb_acts_on_the_selected_one(
     platform: StackUnderTest, beside: StackUnderTest, run: Run, verb: str
 ) -> None:
     ids = {each.name: each.ids() for each in (platform, beside)}
@@ -118,7 +118,7 @@ def test_of_two_stacks_each_verb_is_about_the_one_that_it_was_given(
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_without_an_engine_each_verb_says_so_in_a_line(platform: StackUnderTest, run: Run, verb: str) -> None:
+def test_given_no_engine_each_verb_fails_with_one_line(platform: StackUnderTest, run: Run, verb: str) -> None:
     said = run(platform, verb, DOCKER_HOST="unix:///absent.sock")
     if verb in WORKS_WITHOUT_AN_ENGINE:
         assert said.code == 0, said
@@ -135,9 +135,7 @@ def test_without_an_engine_each_verb_says_so_in_a_line(platform: StackUnderTest,
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_of_a_stack_that_is_not_there_each_verb_says_so_in_a_line(
-    platform: StackUnderTest, run: Run, verb: str
-) -> None:
+def test_given_no_such_stack_each_verb_fails_with_one_line(platform: StackUnderTest, run: Run, verb: str) -> None:
     said = run(platform, verb, name="absent")
     assert said.code == 1, said
     assert "absent" in said.out + said.err
@@ -146,7 +144,7 @@ def test_of_a_stack_that_is_not_there_each_verb_says_so_in_a_line(
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "plan"])
-def test_where_the_auction_s_container_is_missing_each_verb_says_so_or_does_without(
+def test_given_a_missing_auction_each_verb_reports_it_or_does_without_it(
     without_auction: StackUnderTest, run: Run, verb: str
 ) -> None:
     said = run(without_auction, verb)

@@ -95,7 +95,7 @@ def test_given_nothing_changed_by_hand_there_is_no_difference(stack: StackUnderT
     assert done.stdout.strip() == f"gix/{stack.name}: as declared, {report['compared']} fields compared"
 
 
-def test_given_running_containers_changed_by_hand_each_change_is_told_and_can_be_undone(
+def test_given_containers_changed_by_hand_each_change_is_shown_and_its_fix_undoes_it(
     stack: StackUnderTest, image: str
 ) -> None:
     network = stack.client.networks.get(name(stack, "gix-network"))
@@ -131,7 +131,7 @@ def test_given_running_containers_changed_by_hand_each_change_is_told_and_can_be
         stranger.remove(force=True)
 
 
-def test_given_a_stopped_and_an_unhealthy_container_both_are_told(stack: StackUnderTest) -> None:
+def test_given_a_stopped_and_an_unhealthy_container_both_are_shown(stack: StackUnderTest) -> None:
     router = stack.client.containers.get(name(stack, "gix-router"))
     router.exec_run(["chmod", "0", "/usr/bin/timeout"], user="root")
     stack.client.containers.get(name(stack, "gix-enclave")).stop()
@@ -151,7 +151,7 @@ def test_given_a_stopped_and_an_unhealthy_container_both_are_told(stack: StackUn
     assert verified(stack)["differences"] == []
 
 
-def test_given_another_container_in_a_service_s_place_every_field_of_it_is_told(
+def test_given_another_container_with_a_service_s_name_every_different_field_is_shown(
     stack: StackUnderTest, image: str
 ) -> None:
     mine = stack.container("auction")
@@ -185,7 +185,7 @@ def test_given_another_container_in_a_service_s_place_every_field_of_it_is_told(
     assert verified(stack)["differences"] == []
 
 
-def test_given_network_volume_and_containers_taken_apart_all_of_it_is_told(stack: StackUnderTest) -> None:
+def test_given_network_volume_and_containers_removed_all_of_them_are_shown(stack: StackUnderTest) -> None:
     for service in ("auction", "router", "enclave"):
         stack.client.containers.get(name(stack, f"gix-{service}")).remove(force=True)
     stack.client.volumes.get(name(stack, "gcam-data")).remove()
@@ -208,7 +208,7 @@ def test_given_network_volume_and_containers_taken_apart_all_of_it_is_told(stack
     assert verified(stack)["differences"] == []
 
 
-def test_given_a_container_and_a_network_of_the_stack_s_label_that_it_does_not_know_both_are_told(
+def test_given_an_unknown_container_and_network_with_the_stack_s_label_both_are_shown(
     stack: StackUnderTest, image: str
 ) -> None:
     mine = {"io.gix.stack": f"gix/{stack.name}"}
@@ -229,7 +229,7 @@ def test_given_a_container_and_a_network_of_the_stack_s_label_that_it_does_not_k
             network.remove()
 
 
-def test_given_a_stack_that_is_not_up_that_is_told_with_exit_1(fresh: StackUnderTest) -> None:
+def test_given_a_stack_that_is_not_up_the_exit_code_is_1(fresh: StackUnderTest) -> None:
     done = gixctl(fresh, "verify")
     assert done.returncode == 1
     assert "is not up" in done.stderr

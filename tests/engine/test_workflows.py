@@ -110,7 +110,7 @@ def _delivered(clone: Clone, registry: Registry, opens: dict[str, dict[str, str]
     return Delivery(clone=clone, opens=opens, registry=registry, released=released, output=output)
 
 
-def test_what_was_tried_and_pushed_is_what_staging_ran_and_what_prod_runs(delivery: Delivery) -> None:
+def test_staging_and_prod_run_the_images_that_were_tested_and_pushed(delivery: Delivery) -> None:
     assert set(delivery.released) == set(SERVICES)
     assert delivery.outputs("staging") == delivery.outputs("prod") == delivery.released
     for environment in ("staging", "prod"):
@@ -120,18 +120,18 @@ def test_what_was_tried_and_pushed_is_what_staging_ran_and_what_prod_runs(delive
             assert any(name.endswith(delivery.released[service]) for name in image.attrs["RepoDigests"])
 
 
-def test_the_trial_leaves_nothing_but_the_list_of_what_is_in_the_images(delivery: Delivery) -> None:
+def test_the_trial_stack_leaves_nothing_but_the_sboms(delivery: Delivery) -> None:
     assert not [name for name in delivery.clone.leavings() if "-trial-gix" in name or "-trial-gcam" in name]
     assert list((delivery.clone.directory / "sbom").iterdir())
 
 
-def test_no_step_tells_a_password_or_a_key(delivery: Delivery) -> None:
+def test_no_step_shows_a_password_or_a_key(delivery: Delivery) -> None:
     assert PASSWORD not in delivery.output
     assert "PRIVATE KEY" not in delivery.output
     assert PASSWORD not in (delivery.clone.directory / "release.json").read_text()
 
 
-def test_after_a_deployment_there_is_no_drift_and_a_stopped_service_is_one(delivery: Delivery) -> None:
+def test_after_a_deployment_there_is_no_drift_and_a_stopped_service_is_drift(delivery: Delivery) -> None:
     for environment in ("staging", "prod"):
         done = delivery.make(environment, "drift", f"STACKS={environment}")
         assert done.returncode == 0, done.stdout
@@ -146,7 +146,7 @@ def test_after_a_deployment_there_is_no_drift_and_a_stopped_service_is_one(deliv
     assert "preview --refresh --expect-no-changes` says:" in done.stdout
 
 
-def test_a_plan_compares_a_pull_request_with_what_is_deployed(delivery: Delivery) -> None:
+def test_a_plan_compares_a_pull_request_with_the_deployment(delivery: Delivery) -> None:
     clone = delivery.clone
     clone.git("switch", "--quiet", "--create", "limits")
     # The steps before have written digests into the files, as they do on a runner and in no revision.
@@ -165,7 +165,7 @@ def test_a_plan_compares_a_pull_request_with_what_is_deployed(delivery: Delivery
     assert "laceholder" not in text
 
 
-def test_a_review_stack_comes_and_goes(client: docker.DockerClient, delivery: Delivery) -> None:
+def test_a_review_stack_is_created_and_removed(client: docker.DockerClient, delivery: Delivery) -> None:
     number = _free_number()
     try:
         done = delivery.clone.make("review-up", NUMBER=str(number))

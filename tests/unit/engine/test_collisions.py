@@ -91,7 +91,7 @@ def publishing(port: object, kind: object = "tcp", ip: object = "0.0.0.0") -> li
     return container(Ports=[{"IP": ip, "PublicPort": port, "Type": kind}])
 
 
-def test_a_sound_engine_is_in_nobody_s_way() -> None:
+def test_a_normal_engine_gives_no_problem() -> None:
     assert problems() == []
 
 
@@ -129,7 +129,7 @@ STATES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("state", STATES, ids=range(len(STATES)))
-def test_an_odd_engine_that_is_in_nobody_s_way_is_taken(state: dict[str, Any]) -> None:
+def test_an_odd_engine_without_a_conflict_gives_no_problem(state: dict[str, Any]) -> None:
     tried("engines", 2)
     assert problems(**state) == []
     assert problems(UNPUBLISHED, local=True, **state) == []
@@ -220,7 +220,7 @@ CONFIGURATIONS = st.sampled_from(
     networks=st.one_of(NETWORKS, ODD),
     volume=records({"Labels": LABELS}),
 )
-def test_any_records_of_an_engine_give_problems_or_none(
+def test_any_records_of_an_engine_give_problems_or_none_and_no_traceback(
     config: dict[str, str], *, local: bool, info: Any, containers: Any, networks: Any, volume: Any
 ) -> None:
     tried("engines")
@@ -231,19 +231,19 @@ def test_any_records_of_an_engine_give_problems_or_none(
         assert problem.fix
 
 
-def test_a_tcp_port_that_a_container_publishes_is_told_and_a_udp_port_is_not() -> None:
+def test_a_tcp_port_that_a_container_publishes_is_a_problem_and_a_udp_port_is_not() -> None:
     holder = "gix:router.hostPort = 50051: is held by the container other"
     assert problems(containers=publishing(50051)) == [holder]
     assert problems(containers=publishing(50051, ip="::")) == [holder]
     assert problems(containers=publishing(50051, "udp")) == []
 
 
-def test_a_holder_of_a_port_that_has_no_name_is_told_all_the_same() -> None:
+def test_a_container_without_a_name_that_holds_a_port_is_a_problem() -> None:
     state = [publishing(50051)[0] | {"Names": None}]
     assert problems(containers=state) == ["gix:router.hostPort = 50051: is held by the container without a name"]
 
 
-def test_a_network_whose_subnet_has_host_bits_is_told_by_its_range() -> None:
+def test_a_network_whose_subnet_has_host_bits_is_named_by_its_range() -> None:
     state = network(IPAM={"Config": [{"Subnet": "fd00::/64"}, {"Subnet": "172.28.3.7/24"}]})
     assert problems(networks=state) == [
         "gix:network.subnet = 172.28.0.0/16: overlaps 172.28.3.0/24 of other, made by something else"
@@ -268,14 +268,14 @@ def test_a_network_whose_subnet_has_host_bits_is_told_by_its_range() -> None:
         ),
     ],
 )
-def test_what_the_engine_can_t_give_is_told(section: dict[str, Any], problem: str) -> None:
+def test_limits_over_the_engine_s_resources_are_problems(section: dict[str, Any], problem: str) -> None:
     assert problems({"gix:router": json.dumps(section)}) == [problem]
 
 
 @pytest.mark.parametrize(
     "section", [{"cpus": 2}, {"memory": "16G"}, {"dropCapabilities": ["ALL", "CAP_NET_RAW"]}], ids=str
 )
-def test_what_the_engine_can_give_is_taken(section: dict[str, Any]) -> None:
+def test_limits_within_the_engine_s_resources_are_no_problem(section: dict[str, Any]) -> None:
     assert problems({"gix:router": json.dumps(section)}) == []
 
 
@@ -286,13 +286,13 @@ def held_port() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
-def test_a_port_of_this_machine_is_in_the_way_of_this_machine_s_engine_alone(held_port: int) -> None:
+def test_a_port_in_use_on_this_machine_is_a_problem_for_this_machine_s_engine_only(held_port: int) -> None:
     config = {"gix:services": ROUTER, "gix:router": json.dumps({"hostPort": held_port, "bindAddress": "127.0.0.1"})}
     assert problems(config, local=True) == [f"gix:router.hostPort = {held_port}: is held by a process of this machine"]
     assert problems(config, local=False) == []
 
 
-def test_a_udp_port_of_this_machine_is_in_nobody_s_way() -> None:
+def test_a_udp_port_in_use_on_this_machine_is_no_problem() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
         holder.bind(("127.0.0.1", 0))
         section = {"hostPort": holder.getsockname()[1], "bindAddress": "127.0.0.1"}
@@ -300,7 +300,7 @@ def test_a_udp_port_of_this_machine_is_in_nobody_s_way() -> None:
         assert problems(config, local=True) == []
 
 
-def test_an_address_that_this_machine_does_not_have_is_refused_for_this_machine_s_engine_alone() -> None:
+def test_an_address_that_this_machine_does_not_have_is_a_problem_for_this_machine_s_engine_only() -> None:
     config = {"gix:services": ROUTER, "gix:router": '{"bindAddress": "192.0.2.7"}'}
     assert problems(config, local=True) == ["gix:router.bindAddress = 192.0.2.7: this machine has no such address"]
     assert problems(config, local=False) == []
@@ -322,7 +322,7 @@ def test_an_address_that_this_machine_does_not_have_is_refused_for_this_machine_
         ("tcp://127.0.0.1:2375", None, False),
     ],
 )
-def test_an_engine_is_this_machine_s_where_its_address_is_a_socket_or_a_pipe(
+def test_an_engine_is_local_if_its_address_is_a_socket_or_a_pipe(
     host: str | None,
     docker_host: str | None,
     local: bool,  # noqa: FBT001 - a column of the table
@@ -356,7 +356,7 @@ WANTED = "172.28.0.0/16"
         ("10.0.0.0/8", True, False),
     ],
 )
-def test_a_route_collides_with_a_range_that_it_shares_and_not_because_it_covers_everything(
+def test_a_route_collides_with_a_range_that_it_overlaps_unless_it_is_a_default_route(
     route: str,
     on_link: bool,  # noqa: FBT001 - a column of the table
     collides: bool,  # noqa: FBT001 - a column of the table
@@ -369,7 +369,7 @@ VPN = [("0.0.0.0/1", "tun0", 0x3), ("128.0.0.0/1", "tun0", 0x3)]
 ATTACHED = ("172.28.0.0/16", "eth0", 0x1)
 
 
-def test_the_routes_of_this_machine_are_those_that_are_up(table: Callable[..., None]) -> None:
+def test_only_routes_that_are_up_count(table: Callable[..., None]) -> None:
     table(*VPN, ATTACHED, ("172.28.0.0/16", "eth1", 0x0))
     assert [(str(each.network), each.device, each.on_link) for each in machine.routes()] == [
         ("0.0.0.0/1", "tun0", False),
@@ -378,12 +378,12 @@ def test_the_routes_of_this_machine_are_those_that_are_up(table: Callable[..., N
     ]
 
 
-def test_a_vpn_s_routes_are_in_nobody_s_way(table: Callable[..., None]) -> None:
+def test_routes_of_a_vpn_are_no_problem(table: Callable[..., None]) -> None:
     table(*VPN)
     assert problems(UNPUBLISHED, local=True) == []
 
 
-def test_a_network_of_this_machine_is_in_the_way_of_this_machine_s_engine_alone(table: Callable[..., None]) -> None:
+def test_a_network_of_this_machine_is_a_problem_for_this_machine_s_engine_only(table: Callable[..., None]) -> None:
     table(ATTACHED)
     assert problems(UNPUBLISHED, local=True) == [
         "gix:network.subnet = 172.28.0.0/16: overlaps this machine's route to 172.28.0.0/16 by eth0"

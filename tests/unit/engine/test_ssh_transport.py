@@ -35,7 +35,7 @@ def received(connection: sshconn.SSHSocket) -> bytes:
     return connection.proc.stdout.read(1)
 
 
-def test_ssh_is_started_for_the_engine_and_outlives_ctrl_c(words: Path, connection: sshconn.SSHSocket) -> None:
+def test_ssh_is_started_for_the_engine_and_survives_ctrl_c(words: Path, connection: sshconn.SSHSocket) -> None:
     connection.connect()
     connection.sendall(b"x")
     assert received(connection) == b"x"

@@ -64,7 +64,7 @@ def test_attributes_that_no_directory_can_have_are_refused_before_the_engine_is_
 
 
 @pytest.mark.parametrize("attributes", [{}, {"mode": 0o40755}, {"uid": 2**32 - 2}, {"pax_headers": {"mtime": "1.5"}}])
-def test_attributes_that_a_directory_can_have_are_taken(
+def test_attributes_that_a_directory_can_have_are_accepted(
     ledger: LedgerLocation, tmp_path: Path, attributes: dict[str, Any]
 ) -> None:
     with pytest.raises(LedgerError, match="the Docker engine does not answer"):
@@ -87,12 +87,12 @@ def watch(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch, failures: int
     return waited
 
 
-def test_a_watcher_tries_until_it_is_done(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watcher_retries_until_it_succeeds(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     assert watch(ledger, monkeypatch, failures=0) == [0]
     assert len(watch(ledger, monkeypatch, failures=1000)) == 1001
 
 
-def test_a_watcher_tries_for_a_day_and_not_for_ever(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watcher_gives_up_after_a_day(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     waited = watch(ledger, monkeypatch, failures=10**9)
     assert waited[0] == 0
     assert max(waited) == 30
@@ -120,7 +120,7 @@ class Freezing:
         (1, "no such container", 1, False),
     ],
 )
-def test_a_pause_that_the_runtime_cannot_make_now_is_tried_again(
+def test_a_pause_that_fails_in_the_runtime_is_retried(
     ledger: LedgerLocation,
     monkeypatch: pytest.MonkeyPatch,
     failures: int,

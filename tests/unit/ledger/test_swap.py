@@ -153,7 +153,7 @@ def settled(volume: Path, old: Files, new: Files) -> bool:
     return is_new
 
 
-def test_a_restore_leaves_the_new_files_alone_with_the_attributes_of_their_directory(volume: Path) -> None:
+def test_a_restore_leaves_only_the_new_files_with_the_attributes_of_their_directory(volume: Path) -> None:
     assert restored(volume)
     assert files(volume) == NEW
     assert sorted(path.name for path in volume.iterdir()) == ["..odd", "index", "kind", "ledger.jsonl", "only new"]
@@ -161,7 +161,7 @@ def test_a_restore_leaves_the_new_files_alone_with_the_attributes_of_their_direc
     assert volume.stat().st_mtime_ns == 10**18 + 5
 
 
-def test_from_ready_to_settle_the_directory_is_open_to_its_owner_alone(volume: Path) -> None:
+def test_between_ready_and_settle_only_the_owner_can_open_the_directory(volume: Path) -> None:
     for step in ("ready", "swap"):
         well(run(volume, step))
         assert mode(volume) == 0o700
@@ -169,7 +169,7 @@ def test_from_ready_to_settle_the_directory_is_open_to_its_owner_alone(volume: P
     assert mode(volume) == NEW_MODE
 
 
-def test_a_restore_that_is_taken_back_gives_the_directory_its_attributes_back(volume: Path) -> None:
+def test_an_undone_restore_restores_the_attributes_of_the_directory(volume: Path) -> None:
     os.utime(volume, ns=(0, 10**18 + 7))
     volume.chmod(0o2751)
     well(run(volume, "ready"))
@@ -178,7 +178,7 @@ def test_a_restore_that_is_taken_back_gives_the_directory_its_attributes_back(vo
 
 
 @pytest.mark.parametrize("names", [(b"ledger.jsonl",), HOSTILE[:13]], ids=["plain", "hostile"])
-def test_cut_off_before_any_of_its_commands_it_loses_nothing_and_can_be_ended(
+def test_a_swap_that_is_cut_off_before_any_command_loses_nothing_and_can_be_completed(
     tmp_path: Path, deadly: Path, names: tuple[bytes, ...]
 ) -> None:
     # Some names are in both, some in one of them, and some change from a file to a directory or back.
@@ -207,7 +207,9 @@ def swaps(volume: Path, path: str) -> bool:
 
 
 @pytest.mark.parametrize("steps_of_swap", [6, 8, 1000], ids=["begun", "half way", "whole"])
-def test_settling_is_itself_cut_off_without_a_loss(tmp_path: Path, deadly: Path, steps_of_swap: int) -> None:
+def test_settling_that_is_cut_off_before_any_command_loses_nothing(
+    tmp_path: Path, deadly: Path, steps_of_swap: int
+) -> None:
     for steps in itertools.count():
         volume = prepared(tmp_path / f"volume-{steps}", OLD, NEW)
         well(run(volume, "ready"))
@@ -252,7 +254,9 @@ def flat(tree: dict[bytes, bytes | Files]) -> Files:
 @example(old=dict.fromkeys(HOSTILE, b"old"), new={}, steps=1000)
 @example(old={}, new=dict.fromkeys(HOSTILE, b"new"), steps=1000)
 @example(old={b"--help": b"old"}, new={b"--help/x": b"new"}, steps=1000)
-def test_whatever_the_names_it_is_all_old_or_all_new(deadly: Path, old: Files, new: Files, steps: int) -> None:
+def test_given_any_file_names_the_volume_has_all_old_or_all_new_files(
+    deadly: Path, old: Files, new: Files, steps: int
+) -> None:
     tried("names", len({*old, *new}))
     with tempfile.TemporaryDirectory() as directory:
         volume = prepared(Path(directory) / "volume", old, new)
@@ -261,7 +265,7 @@ def test_whatever_the_names_it_is_all_old_or_all_new(deadly: Path, old: Files, n
         settled(volume, old, new)
 
 
-def test_files_that_did_not_arrive_as_they_are_in_the_archive_stop_it_before_the_old_ones_move(volume: Path) -> None:
+def test_files_that_differ_from_the_archive_stop_a_swap_before_the_old_ones_move(volume: Path) -> None:
     (volume / WORK_DIRECTORY / "new/ledger.jsonl").write_text("nee\n")
     done = run(volume, "ready")
     assert done.returncode
@@ -270,7 +274,7 @@ def test_files_that_did_not_arrive_as_they_are_in_the_archive_stop_it_before_the
     assert files(volume) == OLD
 
 
-def test_a_file_too_few_stops_it_too(volume: Path) -> None:
+def test_a_missing_file_stops_a_swap(volume: Path) -> None:
     (volume / WORK_DIRECTORY / "new/only new").unlink()
     done = run(volume, "ready")
     assert done.returncode
@@ -280,7 +284,9 @@ def test_a_file_too_few_stops_it_too(volume: Path) -> None:
 
 
 @pytest.mark.parametrize("attributes", [f"{OWNER} 750 @nan", "-1:-1 750 @1", f"{OWNER} 999 @1", "", "x"])
-def test_attributes_that_no_directory_can_have_stop_it_before_the_old_ones_move(volume: Path, attributes: str) -> None:
+def test_attributes_that_no_directory_can_have_stop_a_swap_before_the_old_files_move(
+    volume: Path, attributes: str
+) -> None:
     (volume / WORK_DIRECTORY / "attributes").write_text(f"{attributes}\n")
     assert run(volume, "ready").returncode
     well(run(volume, "settle"))
@@ -303,7 +309,7 @@ def tick(volume: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["a line", "a new file", "a file gone"])
-def test_a_swap_is_refused_where_something_was_written_since_the_restore_began(volume: Path, change: str) -> None:
+def test_a_swap_is_refused_if_a_file_has_changed_since_the_restore_began(volume: Path, change: str) -> None:
     well(run(volume, "ready"))
     tick(volume)
     if change == "a line":
@@ -322,7 +328,7 @@ def test_a_swap_is_refused_where_something_was_written_since_the_restore_began(v
     assert (files(volume), mode(volume)) == (there, OLD_MODE)
 
 
-def test_what_is_written_into_an_old_file_after_the_swap_is_kept_wherever_settling_is_cut_off(
+def test_given_a_write_to_an_old_file_after_the_swap_the_file_is_kept_wherever_settling_is_cut_off(
     tmp_path: Path, deadly: Path
 ) -> None:
     for steps in itertools.count():

@@ -73,7 +73,7 @@ def command(directory: Path, name: str, script: str) -> Path:
     return file
 
 
-def test_given_no_program_and_no_engine_both_are_told_and_the_rest_is_skipped(tmp_path: Path) -> None:
+def test_given_no_program_and_no_engine_both_are_faults_and_the_other_checks_are_skipped(tmp_path: Path) -> None:
     diagnosis = diagnosed(tmp_path)
     found = faults(diagnosis)
     assert "there is no Pulumi.yaml" in found["program"][0]
@@ -85,14 +85,14 @@ def test_given_no_program_and_no_engine_both_are_told_and_the_rest_is_skipped(tm
     assert reasons == {"for what is told at: program", "for what is told at: engine"}
 
 
-def test_given_no_pulumi_command_the_way_to_one_is_told(tmp_path: Path) -> None:
+def test_given_no_pulumi_command_it_is_a_fault(tmp_path: Path) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
     found = faults(diagnosed(tmp_path, PATH=str(tmp_path)))
     assert "there is no pulumi command" in found["pulumi"][0]
     assert set(found) == {"pulumi", "engine"}
 
 
-def test_given_no_such_stack_it_is_told_how_to_make_it(tmp_path: Path) -> None:
+def test_given_no_such_stack_the_fix_creates_it(tmp_path: Path) -> None:
     directory = program(tmp_path)
     installed(directory, pulumi="3.250.0", pulumi_docker="5.2.0")
     command(
@@ -105,7 +105,7 @@ def test_given_no_such_stack_it_is_told_how_to_make_it(tmp_path: Path) -> None:
     assert set(found) == {"stack", "engine"}
 
 
-def test_given_a_passphrase_that_is_wrong_it_is_told_how_to_give_it(tmp_path: Path) -> None:
+def test_given_a_wrong_passphrase_the_fix_names_the_variable(tmp_path: Path) -> None:
     directory = program(tmp_path)
     installed(directory, pulumi="3.250.0", pulumi_docker="5.2.0")
     script = """case $1 in
@@ -121,7 +121,7 @@ def test_given_a_passphrase_that_is_wrong_it_is_told_how_to_give_it(tmp_path: Pa
     assert set(found) == {"configuration", "engine"}
 
 
-def test_without_an_engine_fix_does_nothing_and_says_what_it_left(tmp_path: Path) -> None:
+def test_given_no_engine_fix_changes_nothing_and_lists_what_it_left(tmp_path: Path) -> None:
     done = gixctl(program(tmp_path), "doctor", "--fix")
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
@@ -146,7 +146,7 @@ def test_the_pulumi_command_must_fit_the_library(
     assert text in found.text
 
 
-def test_python_packages_that_are_not_as_locked_are_named(tmp_path: Path) -> None:
+def test_python_packages_that_differ_from_the_lock_are_named(tmp_path: Path) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.1.0")
     [found] = tool_checks.python(Facts(tmp_path, None))
     assert found.level is Level.WARNING
@@ -154,7 +154,7 @@ def test_python_packages_that_are_not_as_locked_are_named(tmp_path: Path) -> Non
     assert "pulumi 3" not in found.text
 
 
-def test_without_a_virtual_environment_the_way_to_one_is_told(tmp_path: Path) -> None:
+def test_given_no_virtual_environment_the_fix_is_make_setup(tmp_path: Path) -> None:
     [found] = tool_checks.python(Facts(program(tmp_path), None))
     assert (found.level, found.fix) == (Level.FAULT, "make setup")
 
@@ -168,7 +168,7 @@ def test_without_a_virtual_environment_the_way_to_one_is_told(tmp_path: Path) ->
         (None, "false", Level.WARNING, "fetches it"),
     ],
 )
-def test_the_docker_plugin_is_told_by_its_kind_and_version(
+def test_the_docker_plugin_is_named_with_its_kind_and_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, automatic: str, level: Level, text: str
 ) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
@@ -184,7 +184,7 @@ def test_the_docker_plugin_is_told_by_its_kind_and_version(
     assert text in found.text
 
 
-def test_a_plugin_on_path_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_on_path_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
     command(tmp_path, "pulumi-resource-docker", "exit 1")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -197,7 +197,7 @@ def test_a_plugin_on_path_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("version", "has_buildx", "speaks"),
     [("20.10.24", False, True), ("28.2.2", False, False), ("28.2.2", True, True)],
 )
-def test_a_docker_command_speaks_buildkit_by_itself_or_by_buildx(
+def test_a_docker_command_supports_buildkit_by_itself_or_with_buildx(
     tmp_path: Path,
     version: str,
     has_buildx: bool,  # noqa: FBT001 - a column of the table
@@ -210,7 +210,7 @@ def test_a_docker_command_speaks_buildkit_by_itself_or_by_buildx(
     assert tool_checks._buildkit_version(str(docker)) == (version if speaks else None)
 
 
-def test_given_an_engine_that_measures_its_disk_for_another_it_is_asked_again(tmp_path: Path) -> None:
+def test_given_an_engine_that_is_measuring_its_disk_the_request_is_repeated(tmp_path: Path) -> None:
     answers: list[object] = [APIError("500", explanation="a disk usage operation is already running"), {"Images": []}]
 
     def df() -> object:
@@ -228,7 +228,7 @@ def test_given_an_engine_that_measures_its_disk_for_another_it_is_asked_again(tm
         engine_checks._disk_usage(facts)
 
 
-def test_a_check_that_fails_itself_hides_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_given_a_check_that_raises_the_other_checks_still_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def broken(_facts: Facts) -> Iterator[Finding]:
         yield finding.ok("so far")
         raise KeyError("surprise")
@@ -256,14 +256,14 @@ def lock(directory: Path, **more: object) -> locks.Lock:
     return found
 
 
-def test_a_lock_is_stale_where_its_process_is_gone_for_sure(tmp_path: Path) -> None:
+def test_a_lock_is_stale_if_its_process_on_this_machine_has_ended(tmp_path: Path) -> None:
     assert lock(tmp_path).is_stale
     # The number is somebody else's now, who is no pulumi.
     assert lock(tmp_path, pid=os.getpid()).is_stale
     assert not lock(tmp_path, hostname="another.test").is_stale
 
 
-def test_a_lock_of_a_pulumi_that_runs_is_not_stale(tmp_path: Path) -> None:
+def test_a_lock_of_a_running_pulumi_is_not_stale(tmp_path: Path) -> None:
     # A script goes by its file's name, and this one waits until its input ends.
     waiting = [command(tmp_path, "pulumi", "echo ready; read nothing")]
     with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
@@ -274,7 +274,7 @@ def test_a_lock_of_a_pulumi_that_runs_is_not_stale(tmp_path: Path) -> None:
     assert held.is_stale
 
 
-def test_what_is_no_lock_or_not_written_yet_is_passed_over(tmp_path: Path) -> None:
+def test_files_that_are_no_complete_lock_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "1.json").write_text("")
     (tmp_path / "2.json").write_text("[]")
     (tmp_path / "3.json.attrs").write_text("{}")
@@ -292,6 +292,6 @@ def test_what_is_no_lock_or_not_written_yet_is_passed_over(tmp_path: Path) -> No
         ("s3://bucket", None),
     ],
 )
-def test_where_a_back_end_keeps_its_locks(back_end: str, root: str | None) -> None:
+def test_the_directory_of_locks_follows_from_the_back_end(back_end: str, root: str | None) -> None:
     found = locks.directory(back_end, "gix", "dev", Path("/program"))
     assert found == (Path(root) / ".pulumi/locks/organization/gix/dev" if root else None)
