@@ -1,4 +1,4 @@
-"""What the change matrix tries: each input with the key that reaches it, and what the engine shows of it."""
+"""The trials of the change matrix: each input, the key that changes it, and where the engine shows it."""
 
 import contextlib
 import dataclasses
@@ -28,7 +28,7 @@ EDITED_LINE = "edited and ready"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Site:
-    """What a run of the matrix has for itself. `prefixes`, `subnets`: at first, changed, and by default."""
+    """What one run of the matrix uses. `prefixes` and `subnets` hold the first, the changed and the default value."""
 
     prefixes: tuple[str, str, str]
     subnets: tuple[str, str, str]
@@ -40,15 +40,15 @@ class Site:
     certificates: str
 
     def log_in(self) -> dict[str, Any]:
-        """The key `registry` for this site's own."""
+        """The value of the key `registry` for this site's registry."""
         return {"address": self.registry, "username": USERNAME, "password": self.sealed["password"]}
 
 
 @contextmanager
 def site(client: docker.DockerClient, directory: Path) -> Iterator[tuple[StackUnderTest, Site]]:
-    """A stack for the matrix, which nothing has brought up yet; its images and all else are taken away afterwards.
+    """A new stack for the matrix. Everything that it has made is removed at the end of the block.
 
-    What a key falls back to is changed in its copy of the program where other stacks may have the real default.
+    Where other stacks may use the real default of a key, this copy of the program has another default.
     """
     stack = new_stack(client, directory / "gix")
     name = stack.name
@@ -85,7 +85,7 @@ def site(client: docker.DockerClient, directory: Path) -> Iterator[tuple[StackUn
             stack.remove()
             for image in client.images.list():
                 for tag in (*image.tags, *(image.attrs["RepoDigests"] or [])):
-                    # The last tag of an image takes its digests with it.
+                    # Removing the last tag of an image removes its digests.
                     with contextlib.suppress(ImageNotFound):
                         if tag.startswith((name, f"{registry}/")):
                             client.images.remove(tag)
@@ -104,12 +104,12 @@ def _seal(stack: StackUnderTest, plain: Mapping[str, str]) -> dict[str, Any]:
 
 
 def runtime_base() -> str:
-    """The image that the services start from on this machine."""
+    """The base image of the services on this machine."""
     return os.environ.get("GIX_RUNTIME_BASE", "debian:bookworm-slim")
 
 
 def edited_source(stack: StackUnderTest) -> None:
-    """A second workspace, `edited`, whose router says something else."""
+    """Make a second workspace, `edited`, whose router prints another line."""
     shutil.copytree(stack.directory / "sample", stack.directory / "edited")
     _replace(stack.directory / "edited/crates/ajr-router/src/main.rs", '"ready on port', f'"{EDITED_LINE} on port')
 
@@ -144,7 +144,7 @@ def published(service: str, inside: int) -> Shows:
 
 
 def stated(resource: str, *path: str) -> Shows:
-    """What Pulumi has recorded: for inputs that only Pulumi itself, or a build, goes by."""
+    """Read what Pulumi has recorded, for inputs that only Pulumi or a build uses."""
 
     def show(stack: StackUnderTest) -> Any:
         value: Any = recorded(stack)[resource]["inputs"]
@@ -156,7 +156,7 @@ def stated(resource: str, *path: str) -> Shows:
 
 
 def of_image(service: str, *path: str) -> Shows:
-    """What `docker image inspect` shows of the image that a service runs."""
+    """Read `docker image inspect` of the image that a service runs."""
 
     def show(stack: StackUnderTest) -> Any:
         value: Any = stack.client.images.get(inspected(stack, service)["Image"]).attrs
@@ -169,9 +169,9 @@ def of_image(service: str, *path: str) -> Shows:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Trial:
-    """An input of a service's container: it begins as `before`, is changed to `after`, and then its key is removed.
+    """An input of a service's container. It starts as `before`, changes to `after`, and then its key is removed.
 
-    `changed` and `removed` are what the engine shows after each.
+    `changed` and `removed` are the values that the engine shows after each step.
     """
 
     service: str
@@ -264,7 +264,7 @@ TMPFS = Trial(
 
 
 def health_check(service: str) -> list[Trial]:
-    """A service's health check, and how long Pulumi waits for it, which follows from it."""
+    """A service's health check, and Pulumi's wait time, which is computed from it."""
     probe = Trial(
         service=service,
         input="healthcheck",
@@ -354,7 +354,7 @@ ENCLAVE = [
 
 
 def router(site: Site) -> list[Trial]:
-    """The inputs of the router's container that are changed together."""
+    """The inputs of the router's container that change in one update."""
     first, second = site.metrics_ports
     return [
         Trial(
@@ -421,7 +421,7 @@ def router(site: Site) -> list[Trial]:
 
 
 def auction(site: Site) -> list[Trial]:
-    """The inputs of the auction's container that are changed together."""
+    """The inputs of the auction's container that change in one update."""
     return [
         Trial(
             service="auction",
@@ -487,7 +487,7 @@ def auction(site: Site) -> list[Trial]:
 
 
 def beginning(site: Site) -> dict[str, Any]:
-    """The keys of the stack's file before anything is changed."""
+    """The keys of the stack's file before the first change."""
     live = [MEMORY, MEMORY_SWAP, RESTART]
     together = [*router(site), *auction(site), *ENCLAVE]
     trials = [*live, *health_check("router"), *health_check("auction"), INIT, TMPFS, *together]
@@ -500,7 +500,7 @@ def beginning(site: Site) -> dict[str, Any]:
 
 
 def networks(act: Act, site: Site) -> list[Cell]:
-    """The network, whose name stays."""
+    """Changes of the network that keep its name."""
     value = {
         "network.labels": {"team": "two"} if act is Act.CHANGE else REMOVED,
         "network.subnet": site.subnets[1] if act is Act.CHANGE else REMOVED,
@@ -526,7 +526,7 @@ def networks(act: Act, site: Site) -> list[Cell]:
 
 
 def _network(stack: StackUnderTest) -> dict[str, Any]:
-    """The network that all the stack's containers are on."""
+    """The network of all the stack's containers."""
     [name] = {name for service in ("router", "auction", "enclave") for name in _networks(stack, service)}
     return dict(stack.client.networks.get(name).attrs)
 
@@ -544,7 +544,7 @@ def _subnets(stack: StackUnderTest) -> set[str]:
 
 
 def names(act: Act, site: Site) -> list[Cell]:
-    """Everything's names: by the prefix they are changed, and by it and their own keys they fall back."""
+    """The names of all objects. `prefix` changes them; removing it and their own keys brings back the defaults."""
     number = 1 if act is Act.CHANGE else 2
     prefix = site.prefixes[number]
     value = prefix if act is Act.CHANGE else REMOVED
@@ -614,7 +614,7 @@ def names(act: Act, site: Site) -> list[Cell]:
 
 
 def protected_volume(site: Site) -> Cell:
-    """The volume's name, changed while it is protected."""
+    """The volume's name, changed while the volume is protected."""
     return Cell(
         resource="Volume",
         input="name",
@@ -639,13 +639,13 @@ def exists(stack: StackUnderTest, volume: str) -> bool:
 
 
 def mark(stack: StackUnderTest) -> None:
-    """Leave something in the auction's volume that a lost volume would not have."""
+    """Write a mark to the auction's volume, so that a replaced volume can be recognized."""
     result = stack.client.containers.get(inspected(stack, "auction")["Id"]).exec_run(["touch", "/data/marked"])
     assert result.exit_code == 0, result.output
 
 
 def marked(stack: StackUnderTest, volume: str) -> bool:
-    """Whether a volume still holds what `mark` left in it."""
+    """Whether a volume still has the file that `mark` wrote."""
     found = stack.client.containers.run(
         inspected(stack, "auction")["Image"], ["ls", "/data"], volumes=[f"{volume}:/data:ro"], remove=True
     )
@@ -654,7 +654,7 @@ def marked(stack: StackUnderTest, volume: str) -> bool:
 
 
 def image_changes(site: Site) -> list[Cell]:
-    """All that decides how images are built and where they go, and what the provider is told."""
+    """Changes of how images are built and pushed, and of the provider's inputs."""
     return [
         _image("imageName", "images.tag", "v1", _tagged(f"{site.registry}/gix-network/router:v1"), True),
         _image("skipPush", "images.push", True, stated("gix-images-router-image", "skipPush"), False),
@@ -681,7 +681,7 @@ def image_changes(site: Site) -> list[Cell]:
 
 
 def image_removals(site: Site) -> list[Cell]:
-    """The same keys, taken out of the stack's file."""
+    """The same keys, removed from the stack's file."""
     expected: dict[str, tuple[Shows, Any]] = {
         "imageName": (_tagged(f"{site.prefixes[2]}-gix-router:latest"), True),
         "skipPush": (stated("gix-images-router-image", "skipPush"), True),

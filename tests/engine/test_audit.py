@@ -1,4 +1,4 @@
-"""`gixctl audit` on a real engine: a hardened stack and one as described, side by side, and what was made by hand."""
+"""`gixctl audit` on a real engine: a hardened stack, a stack with the defaults, and a container made by hand."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ PRODUCTION = yaml.safe_load((PROGRAM / "Pulumi.prod.yaml").read_text())["config"
 
 @pytest.fixture(scope="module")
 def hardened(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack that is up, with all that Pulumi.prod.yaml says of containers, on loopback but for its router."""
+    """A stack that is up with the container settings of Pulumi.prod.yaml. Only its router listens beyond loopback."""
     with temporary_stack(client, tmp_path_factory.mktemp("hardened") / "gix") as stack:
         stack.change(
             **{key.removeprefix("gix:"): PRODUCTION[key] for key in ("gix:defaults", "gix:router", "gix:ledger")}
@@ -34,7 +34,7 @@ def audited(stack: StackUnderTest, *words: str) -> tuple[int, dict[str, Any]]:
 
 
 def subjects(card: dict[str, Any], result: str) -> dict[str, set[str]]:
-    """Subjects by item."""
+    """The subjects with `result`, by item of the benchmark."""
     found: dict[str, set[str]] = {}
     for each in card["results"]:
         if each["result"] == result:

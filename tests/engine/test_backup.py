@@ -1,4 +1,4 @@
-"""Backups of a real ledger and the way back: while jobs arrive, and cut off at any moment."""
+"""Backups of a real ledger: while jobs arrive, interrupted at any moment, and restored."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def test_a_restore_brings_every_file_of_a_backup_back_byte_for_byte(
     assert "is not empty" in refused.stderr
     assert "--replace" in refused.stderr
 
-    # One that does not run stays so, and touches nothing before the fingerprint is taken.
+    # A stopped auction writes nothing before the fingerprint is taken.
     auction(stack).stop()
     done_well(gixctl(stack, "restore", str(tmp_path / "a.tar.gz"), "--replace"))
     assert auction(stack).status == "exited"
@@ -122,7 +122,7 @@ def test_two_stacks_are_backed_up_at_the_same_time_and_one_restores_the_ledger_o
         )
         assert [each["whole"] for each in listed] == [True, True]
 
-        # The other's ledger holds no byte yet, so that nothing needs to be told to give way.
+        # The ledger of `other` is empty, so that restore needs no --replace.
         before = fingerprint(stack)
         done_well(gixctl(other, "restore", str(tmp_path / f"{stack.name}.tar.gz")))
         until_in_order(other)
@@ -143,7 +143,7 @@ def test_a_killed_backup_leaves_no_file_that_looks_complete_and_the_auction_cont
     tried("engine")
     until_in_order(stack)
     assert jobs.ledger(stack)[: len(before)] == before
-    # From the moment that it has its name on, the archive is whole.
+    # An archive with its final name is complete.
     assert path.exists() == (moment == "the archive has its name")
     if path.exists():
         assert archive.check(path).manifest is not None
@@ -195,7 +195,7 @@ def test_a_connection_that_ends_early_leaves_no_archive(stack: StackUnderTest, t
     with cutting_proxy(of_the_backup) as proxy:
         done_well(backup_through(proxy, "whole.tar.gz"))
     whole = proxy.arrived
-    # The tar is padded to a multiple of 10240 bytes, so that its end mark ends within the last of them.
+    # The tar is padded to a multiple of 10240 bytes. Its end mark is in the last of these blocks.
     limits = [0, BLOCK, whole // 4 // BLOCK * BLOCK, whole // 2, whole - 20 * BLOCK, whole - 20 * BLOCK + 1]
     for number, limit in enumerate([*limits, None]):
         with cutting_proxy(of_the_backup, limit=limit, quiet=None if limit is not None else b"sent ") as proxy:
@@ -231,7 +231,7 @@ def test_a_second_backup_at_the_same_time_is_refused_and_so_is_an_existing_file(
 
 
 def on_small_disk(stack: StackUnderTest, size: int, directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run gixctl where `directory` is a file system of `size` bytes; it also prints what is left there at its end."""
+    """Run gixctl with a file system of `size` bytes at `directory`, and print the files that are left there."""
     directory.mkdir()
     run = command(stack, *words)
     unshare = ["unshare", "--mount", *(["--map-root-user"] if os.geteuid() else [])]
@@ -242,7 +242,7 @@ def on_small_disk(stack: StackUnderTest, size: int, directory: Path, *words: str
 
 
 def actions(stack: StackUnderTest, since: float) -> list[str]:
-    """What happened to the auction's container since a moment, in the engine's words."""
+    """The engine's events of the auction's container since a moment."""
     mine = {"type": "container", "container": auction(stack).id}
     events = stack.client.events(decode=True, since=int(since), until=int(time.time()) + 1, filters=mine)
     found = [event["Action"] for event in events if event["timeNano"] >= since * 1e9]
@@ -271,7 +271,7 @@ def test_given_a_disk_that_is_too_small_the_backup_fails_before_it_pauses_the_au
 
 
 def test_given_a_disk_that_becomes_full_no_archive_is_left(stack: StackUnderTest, tmp_path: Path) -> None:
-    # Holes take no room on the volume, and some in an archive. When the disk is full, much is still to come.
+    # A sparse file takes no space on the volume but some in the archive, so that the disk is full long before the end.
     in_auction(stack, "truncate --size 1G /data/holes")
     try:
         size = int(in_auction(stack, "du --summarize --block-size=1 /data").split()[0])

@@ -1,4 +1,4 @@
-"""What a build does again, what it takes from the cache, and what is told of one that fails."""
+"""Builds: what is cached, and the message of a build that fails."""
 
 import re
 import secrets
@@ -16,7 +16,7 @@ COMPILED = re.compile(r"compiled as ([0-9a-f-]{36})")
 
 @pytest.fixture
 def marked(fresh: StackUnderTest) -> StackUnderTest:
-    """A stack whose services print a random mark that their shared crate gets anew each time it is compiled."""
+    """A stack whose services print a mark. Each compilation of their shared crate makes a new random mark."""
     crate = fresh.directory / "sample/crates/gix-common"
     (crate / "build.rs").write_text(
         "fn main() {\n"
@@ -35,7 +35,7 @@ def marked(fresh: StackUnderTest) -> StackUnderTest:
 
 
 def marks(stack: StackUnderTest) -> dict[str, str]:
-    """The mark that each running service printed."""
+    """The mark of each running service."""
     found = {}
     for service in SERVICES:
         log = stack.client.containers.get(stack.container(service)["Id"]).logs().decode()
@@ -66,11 +66,11 @@ Failing = Callable[..., str]
 
 @pytest.fixture
 def failing(tmp_path: Path, image: str) -> Failing:
-    """Explain an image's build: of one RUN command on a base image, between stages that succeed."""
+    """Explain a failed build of one RUN command, between stages that succeed."""
     source = tmp_path / "source"
     source.mkdir()
     (source / "Cargo.toml").write_text("[workspace]\n")
-    # The engine must not take the archive for a Dockerfile.
+    # The engine must not read the archive as a Dockerfile.
     (source / f".{'n' * 200}").write_text("x")
     environment = parsing.parse({"gix:source": "source"}, project="gix", stack="test", directory=tmp_path)
 

@@ -1,4 +1,4 @@
-"""Preview tells the truth and `up` does what it says, for every input that the program sets."""
+"""For every input that the program sets, `up` does what `preview` says."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""The system that this program replaces, line by line: feature, configuration, and what `docker inspect` shows."""
+"""Every feature of the original Docker set-up: the feature, its configuration, and what `docker inspect` shows."""
 
 import base64
 import io
@@ -19,7 +19,7 @@ MIB = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """`shown` reads what the engine has; it must be `expected`. `config` is put over the stack's file."""
+    """`shown` reads a value from the engine, which must equal `expected`. `config` changes the stack's file."""
 
     feature: str
     shown: Callable[[StackUnderTest], Any]
@@ -227,7 +227,7 @@ ROWS = [
     Row(
         feature="ulimits",
         config={"router": {"ulimits": {"nofile": {"soft": 1024, "hard": 2048}}}},
-        # Of process 1: a process that joins by exec may have a soft limit of its own.
+        # Read the limit of process 1: a process started by exec can have another soft limit.
         shown=within("router", "awk", "/Max open files/ { print $4, $5 }", "/proc/1/limits"),
         expected="1024 2048",
     ),

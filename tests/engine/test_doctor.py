@@ -1,4 +1,4 @@
-"""`gixctl doctor` on a real engine: what is wrong is told, `--fix` mends what is safe, the fix mends the rest."""
+"""`gixctl doctor` on a real engine: it reports faults, and `--fix` applies the safe fixes."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from tests.support.stack_under_test import StackUnderTest, temporary_stack
 
 WITHIN_SECONDS = 60
 NO_PROCESS = 4_194_305
-"""Over the largest number that the kernel gives a process."""
+"""More than the largest process id of the kernel."""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def label(stack: StackUnderTest) -> dict[str, str]:
 
 @contextmanager
 def made(stack: StackUnderTest, image: str, name: str, **more: Any) -> Iterator[Container]:
-    """A container that bears the stack's label, gone in the end."""
+    """A container with the stack's label. Removed at the end of the block."""
     options: dict[str, Any] = {"labels": label(stack)} | more
     container = stack.client.containers.create(image, ["sleep", "120"], name=f"{stack.prefix}-{name}", **options)
     try:
@@ -69,7 +69,7 @@ def made(stack: StackUnderTest, image: str, name: str, **more: Any) -> Iterator[
 
 
 def run(stack: StackUnderTest, command: str) -> None:
-    """A fix as it stands, but for the questions that Pulumi would ask."""
+    """Run a fix as it is shown. Options answer the questions that Pulumi would ask."""
     for verb in ("up", "refresh"):
         options = f"--yes --skip-preview --non-interactive --stack {stack.name}"
         command = command.replace(f"pulumi {verb}", f"pulumi {verb} {options}")
@@ -187,7 +187,7 @@ def test_given_locks_fix_releases_only_those_whose_process_has_ended(stack: Stac
 
 
 def cut_off(stack: StackUnderTest) -> None:
-    """Begin `pulumi up`, and kill it and all that it runs when it waits for the router's health."""
+    """Start `pulumi up`, and kill it and its children while it waits for the router to be healthy."""
     stack.write()
     with subprocess.Popen(
         ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack.name],
@@ -227,7 +227,7 @@ def test_given_a_killed_update_fix_and_the_suggested_command_complete_it(stack: 
         "released the lock",
         "cleared what a cut-off update was at",
     ]
-    # The new router serves, and the stack does not know it: that is for a person to say.
+    # The new router is healthy but unknown to the stack, so that --fix leaves the decision to a person.
     fixes = {each["fix"] for each in faults(diagnosis)}
     assert fixes == {f"docker rm -f {stack.prefix}-gix-router, then pulumi up --refresh"}
     run(stack, fixes.pop().replace(", then", ";"))

@@ -1,4 +1,4 @@
-"""Every command in the console blocks of the documents, run as it stands."""
+"""Every command in the console blocks of the documents works as it is shown."""
 
 import dataclasses
 import shutil
@@ -54,7 +54,7 @@ GUIDE = PROGRAM / "docs/migrating-from-compose.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """A Compose project that serves, beside a clone with an empty stack; `lines` are those of its ledger."""
+    """A running Compose project and a clone with an empty stack. `lines` are the lines of the project's ledger."""
 
     clone: Clone
     containers: dict[str, str]
@@ -62,9 +62,9 @@ class Installation:
     lines: list[str]
 
     def type(self, image: str, *sections: str) -> str:
-        """Type the commands of the guide's sections."""
+        """Run the commands of the guide's sections."""
         script = [each.replace("busybox", image) for section in sections for each in commands(GUIDE, section)]
-        # Compose's own names, where its file states none.
+        # Without names in its file, Compose chooses them.
         named = {f"gix-{service}": self.containers[f"gix-{service}"] for service in SERVICES}
         clone = dataclasses.replace(self.clone, names={**self.clone.names, **named})
         return clone.run([". .offline/env", *script])
@@ -74,7 +74,7 @@ class Installation:
 def installation(
     request: pytest.FixtureRequest, client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    """What a compose.yaml describes is up, from images that a workspace of the user's own was built to."""
+    """A Compose project that is up, with images that were built from the user's own workspace."""
     clone = Clone.make(client, tmp_path_factory.mktemp("installation"))
     stack = clone.stack
     shutil.copytree(PROGRAM / "sample", stack.directory.parent / "workspace", ignore=shutil.ignore_patterns("target"))
@@ -84,7 +84,7 @@ def installation(
     del stack.config["gix:source"]
     stack.write()
     try:
-        # Images of these names are what the project's owner had built.
+        # The Compose project uses the images that this builds.
         clone.run(["make up", f"make down LEDGER={stack.prefix}-gcam-data"])
         with compose_project(client, FILES / f"{request.param}.yaml", project, variables) as containers:
             router = ("127.0.0.1", int(ports["ROUTER_PORT"]))
@@ -100,7 +100,7 @@ def installation(
                 router=router,
                 lines=ledger.decode().splitlines(),
             )
-            # Its auction has the project's volume.
+            # The stack's auction uses the project's volume, so that it must go first.
             stack.remove()
     finally:
         stack.remove()

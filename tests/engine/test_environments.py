@@ -1,4 +1,4 @@
-"""The three environments as their files have them, but for names, ports and subnet: up, and then clean."""
+"""The three environments with their own files, but other names, ports and subnet: a second up is empty."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from tests.support.stack_under_test import PROGRAM, SERVICES, StackUnderTest, te
 
 
 def like(stack: StackUnderTest, environment: str) -> StackUnderTest:
-    """Give `stack` the file of an environment, under its own names, ports and subnet."""
+    """Give `stack` the configuration of an environment. It keeps its own names, ports and subnet."""
     own = {key: value for key, value in stack.config.items() if key not in {"gix:defaults", "gix:ledger"}}
     file = yaml.safe_load((PROGRAM / f"Pulumi.{environment}.yaml").read_text())
     stack.config = merged(file["config"], own)
@@ -21,7 +21,7 @@ def like(stack: StackUnderTest, environment: str) -> StackUnderTest:
 
 
 def clean(stack: StackUnderTest) -> bool:
-    """Whether a second up, and one after a refresh, find nothing to do."""
+    """Whether a second up, and one after a refresh, change nothing."""
     if not stack.up().is_empty:
         return False
     stack.stack.refresh(color="never")
@@ -32,7 +32,7 @@ def clean(stack: StackUnderTest) -> bool:
 def staging(
     client: docker.DockerClient, registry: Registry, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StackUnderTest]:
-    """Staging, which builds and here pushes what production runs."""
+    """Staging, which builds and pushes the images that production runs."""
     try:
         with temporary_stack(client, tmp_path_factory.mktemp("staging") / "gix") as stack:
             like(stack, "staging")
@@ -63,7 +63,7 @@ def test_prod_runs_hardened_what_staging_pushed_and_a_second_up_is_empty(
     assert fresh.config["gix:production"] is True
     log_in(fresh, registry)
     fresh.change(images={"digests": {service: each.partition("@")[2] for service, each in digests(staging).items()}})
-    # The file's two processors for each service are more than some machines have.
+    # Some machines have fewer than the two processors that the file states.
     fresh.change(defaults={"cpus": min(2, fresh.client.info()["NCPU"])})
     fresh.up()
 

@@ -1,4 +1,4 @@
-"""The example as its README runs it, by plain commands: outside the clone, with the package installed from a wheel."""
+"""The example, run with the commands of its README outside the clone. The package is installed from a wheel."""
 
 import json
 import os
@@ -29,7 +29,7 @@ GENERATED = shutil.ignore_patterns("__pycache__", "target", "Pulumi.*.yaml", ".g
 
 
 def run(directory: Path, *words: str | Path, variables: dict[str, str] | None = None) -> str:
-    """Run a command that must succeed, and give back what it printed."""
+    """Run a command that must succeed, and return its output."""
     done = subprocess.run(words, cwd=directory, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -37,7 +37,7 @@ def run(directory: Path, *words: str | Path, variables: dict[str, str] | None = 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package's wheel, built from a copy of what it is made of."""
+    """The package's wheel, built from a copy of its sources."""
     tree = tmp_path_factory.mktemp("tree")
     for folder in (*PACKAGES, "infra"):
         shutil.copytree(PROGRAM / folder, tree / folder, ignore=GENERATED)
@@ -54,7 +54,7 @@ def pip(directory: Path, *words: str | Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Shop:
-    """A copy of the example in `root`, beside the workspace that it builds and its own environment."""
+    """A copy of the example in `root`, with its workspace and its own virtual environment."""
 
     root: Path
     state: Path
@@ -86,7 +86,7 @@ class Shop:
 
 
 def install(wheel: Path, environment: Path) -> None:
-    """A new environment with the wheel, and with what this one has of packages that the wheel needs."""
+    """A new virtual environment with the wheel. Its dependencies come from this environment."""
     run(environment.parent, sys.executable, "-m", "venv", "--without-pip", environment)
     pip(environment, "--python", environment / "bin" / "python", "install", "--no-deps", "--no-index", wheel)
     [packages] = environment.glob("lib/python*/site-packages")
@@ -95,7 +95,7 @@ def install(wheel: Path, environment: Path) -> None:
 
 @pytest.fixture(scope="module")
 def shop(client: docker.DockerClient, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The example, brought up."""
+    """The example, up."""
     shop = Shop(
         root=tmp_path_factory.mktemp("checkout"),
         state=tmp_path_factory.mktemp("state"),
@@ -115,7 +115,7 @@ def shop(client: docker.DockerClient, wheel: Path, tmp_path_factory: pytest.Temp
 
 
 def remove(client: docker.DockerClient, shop: Shop) -> None:
-    """Take away everything that the example may have made, whatever state it is in."""
+    """Remove everything that the example may have made."""
     for base in ("watch", *(f"gix-{service}" for service in SERVICES)):
         with suppress(NotFound):
             client.containers.get(shop.name(base)).remove(force=True)

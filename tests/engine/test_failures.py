@@ -1,4 +1,4 @@
-"""Updates that cannot succeed: what a person is told, and that the next update finishes the work."""
+"""Updates that fail: the message is clear, and the next update completes the work."""
 
 from pathlib import Path
 

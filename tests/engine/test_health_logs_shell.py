@@ -1,4 +1,4 @@
-"""The verbs that look, on a real engine: `status`, `health`, `logs`, `shell` and `graph`."""
+"""The verbs `status`, `health`, `logs`, `shell` and `graph` on a real engine."""
 
 import contextlib
 import io
@@ -34,7 +34,7 @@ VERBS = ("status", "health", "logs", "shell", "graph")
 
 
 def command(stack: str, words: tuple[str, ...]) -> list[str]:
-    """The words of `gixctl WORDS`, with --stack before a `--` that parts others from the verb's own."""
+    """The command line of `gixctl WORDS`. --stack stands before a `--`."""
     at = words.index("--") if "--" in words else len(words)
     return [sys.executable, "-P", "-m", "gix_ops.cli", *words[:at], "--stack", stack, *words[at:]]
 
@@ -51,7 +51,7 @@ class Done:
 
 
 def gixctl(stack: StackUnderTest, *words: str, name: str | None = None) -> Done:
-    """`gixctl WORDS` on the stack, or on the one of another name; in this process, as its start takes longest."""
+    """Run `gixctl WORDS` on the stack, or on the stack `name`. In this process, which saves start-up time."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with ExitStack() as here:
@@ -68,7 +68,7 @@ def gixctl(stack: StackUnderTest, *words: str, name: str | None = None) -> Done:
 
 
 class Running:
-    """A `gixctl` command that goes on, and the lines that it writes to standard output."""
+    """A running `gixctl` command and the lines of its standard output."""
 
     def __init__(self, stack: StackUnderTest, *words: str) -> None:
         self._process = subprocess.Popen(
@@ -94,7 +94,7 @@ class Running:
         return self._lines.empty()
 
     def line(self, pattern: str) -> str:
-        """The next line that holds `pattern`."""
+        """The next line that matches `pattern`."""
         deadline = time.monotonic() + WITHIN_SECONDS
         seen = []
         while (left := deadline - time.monotonic()) > 0:
@@ -105,22 +105,22 @@ class Running:
         pytest.fail(f"no line with {pattern!r} in {WITHIN_SECONDS} s, but {seen}")
 
     def error_line(self) -> str:
-        """The next line that it writes to standard error."""
+        """The next line of standard error."""
         assert self._process.stderr
         return self._process.stderr.readline()
 
     def rest(self) -> list[str]:
-        """What it wrote that nobody asked for, when it has ended."""
+        """The lines that are left after the command has ended."""
         self._reader.join(WITHIN_SECONDS)
         return [self._lines.get() for _ in range(self._lines.qsize())]
 
     def interrupt(self) -> tuple[int, str]:
-        """Press Ctrl-C; the exit code, and what went to standard error."""
+        """Send SIGINT. Returns the exit code and standard error."""
         self._process.send_signal(signal.SIGINT)
         return self.end()
 
     def end(self) -> tuple[int, str]:
-        """Wait for its end; the exit code, and what went to standard error."""
+        """Wait for the end. Returns the exit code and standard error."""
         code = self._process.wait(WITHIN_SECONDS)
         assert self._process.stderr
         return code, self._process.stderr.read()
@@ -144,7 +144,7 @@ def name(stack: StackUnderTest, service: str) -> str:
 
 
 def healths(stack: StackUnderTest, *words: str) -> tuple[int, dict[str, dict[str, Any]], str]:
-    """Exit code, what `gixctl health --json` says by service, and what it says on standard error."""
+    """Run `gixctl health --json`. Returns the exit code, the result by service, and standard error."""
     done = gixctl(stack, "health", "--json", *words)
     return done.returncode, {each["service"]: each for each in json.loads(done.stdout)}, done.stderr
 
@@ -159,7 +159,7 @@ def lines(stack: StackUnderTest, *words: str) -> list[dict[str, str]]:
 def in_the_place_of(
     stack: StackUnderTest, service: str, image: str, script: str, **options: Any
 ) -> Iterator[Container]:
-    """A container made by hand that bears the name of a service's; what was there is gone afterwards."""
+    """A container made by hand with the name of a service's container, which it replaces."""
     stack.client.containers.get(name(stack, service)).remove(force=True)
     other = stack.client.containers.run(
         image, ["bash", "-c", script], detach=True, name=name(stack, service), **options
@@ -333,7 +333,7 @@ def test_logs_follow_continues_through_a_restart_and_a_replacement_and_ends_with
 
 
 def settle_until_seen(stack: StackUnderTest, following: Running) -> None:
-    """Have a job settled, again until the log that is followed shows it: only then is it followed."""
+    """Settle jobs until the followed log shows one, which proves that following has begun."""
     deadline = time.monotonic() + WITHIN_SECONDS
     while following.is_silent:
         settle(stack, jobs=1)
@@ -427,7 +427,7 @@ def test_shell_on_a_terminal_has_a_terminal_in_the_container(platform: StackUnde
 
 @contextlib.contextmanager
 def on_a_terminal(stack: StackUnderTest, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Run `gixctl WORDS` on a terminal of its own; the process, and the terminal's other end."""
+    """Run `gixctl WORDS` on a pseudo-terminal. Yields the process and the other end of the terminal."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         command(stack.name, words),
@@ -447,7 +447,7 @@ def on_a_terminal(stack: StackUnderTest, *words: str) -> Iterator[tuple[subproce
 
 
 def until(terminal: int, pattern: bytes) -> bytes:
-    """What a terminal shows, up to where it matches."""
+    """Read from a terminal until the output matches `pattern`. Returns the output."""
     deadline = time.monotonic() + WITHIN_SECONDS
     shown = b""
     while not re.search(pattern, shown, re.DOTALL):

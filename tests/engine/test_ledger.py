@@ -1,4 +1,4 @@
-"""A stack's ledger that gives way to another: on another volume, on another engine, with the auction gone, deleted."""
+"""A stack's ledger when it is replaced by another volume or engine, left without an auction, or deleted."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ LEDGER = "gix:docker:LedgerVolume"
 
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack that is up. Each test goes on with the volume that the one before it left."""
+    """A stack that is up. Each test continues with the volume of the test before."""
     with temporary_stack(client, tmp_path_factory.mktemp("ledger") / "gix") as stack:
         stack.take_own_source()
         stack.up()
@@ -37,7 +37,7 @@ def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(autouse=True)
 def as_before(stack: StackUnderTest) -> Iterator[None]:
-    """Give the stack the configuration back that it had before a test, but for its ledger's volume."""
+    """Restore the stack's configuration after a test, except for the ledger's volume."""
     before = stack.config
     yield
     now = stack.outputs().get("volume", f"{stack.prefix}-gcam-data").removeprefix(f"{stack.prefix}-")
@@ -47,7 +47,7 @@ def as_before(stack: StackUnderTest) -> Iterator[None]:
 
 @pytest.fixture
 def foreign(stack: StackUnderTest) -> Iterator[str]:
-    """A volume that no stack made."""
+    """A volume that was not made by a stack."""
     volume = stack.client.volumes.create(f"{stack.prefix}-{another()}")
     try:
         yield volume.name
@@ -56,7 +56,7 @@ def foreign(stack: StackUnderTest) -> Iterator[str]:
 
 
 def another() -> str:
-    """A name for a volume that nothing has yet."""
+    """An unused name for a volume."""
     return f"data-{secrets.token_hex(4)}"
 
 
@@ -74,7 +74,7 @@ def lines(stack: StackUnderTest) -> list[dict[str, Any]]:
 
 @contextmanager
 def saved(stack: StackUnderTest) -> Iterator[None]:
-    """What happens in the block saves the whole ledger of the volume that the stack has before, and leaves it there."""
+    """Check that the block backs up the whole ledger of the current volume and does not change that volume."""
     jobs.settle(stack, 2)
     name, settled, before = volume(stack), lines(stack), archives(stack)
     yield
@@ -89,7 +89,7 @@ def saved(stack: StackUnderTest) -> Iterator[None]:
 
 @contextmanager
 def nothing_touched(stack: StackUnderTest) -> Iterator[None]:
-    """What happens in the block leaves containers, network, volume and backups as they are."""
+    """Check that the block does not change containers, network, volume and backups."""
     network = f"{stack.prefix}-gix-network"
 
     def found() -> tuple[object, ...]:
@@ -193,7 +193,7 @@ def test_given_several_containers_on_the_volume_the_auction_is_paused_and_the_ot
 
 
 def forget_inputs(stack: StackUnderTest) -> None:
-    """Give the stack a state as an earlier version wrote it: its ledger's component has no inputs."""
+    """Give the stack the state of an earlier version, whose ledger component has no inputs."""
     state = stack.stack.export_stack()
     assert state.deployment is not None
     [component] = [each for each in state.deployment["resources"] if each["type"] == LEDGER]
@@ -222,7 +222,7 @@ def test_given_another_address_of_the_same_engine_the_ledger_is_not_replaced(
         with proxy(client) as port:
             stack.change(engine={"host": f"tcp://127.0.0.1:{port}"})
             stack.up()
-        # That address leads nowhere now.
+        # Nothing answers at the proxy's address any more.
         stack.change(engine={"host": None})
         stack.up()
         assert stack.up().is_empty
@@ -306,7 +306,7 @@ def test_only_the_stack_s_own_ledger_is_deleted_and_only_when_the_stack_does_not
 
 
 def deleted(stack: StackUnderTest, name: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Delete a ledger where DOCKER_HOST leads nowhere, so that only the stack tells the engine."""
+    """Delete a ledger with an unusable DOCKER_HOST, so that only the stack names the engine."""
     how = command(stack, "delete-ledger", name, *words)
     how["env"] |= {"DOCKER_HOST": "unix:///absent.sock"}
     return subprocess.run(**how, capture_output=True, text=True, check=False)
@@ -319,7 +319,7 @@ def test_given_two_engines_a_ledger_is_deleted_on_the_engine_of_its_stack(
         fresh.change(engine={"host": f"tcp://127.0.0.1:{port}"})
         fresh.up()
         mine, address = volume(fresh), f"tcp://127.0.0.1:{port}"
-        # Of the same name, on this machine's other engine: what the verb must not mistake for it.
+        # A volume with the same name on the other engine, which the verb must not delete.
         namesake = other.volumes.create(mine)
         refused = deleted(fresh, volume(stack), "--destroy")
         assert f"is the ledger of the stack gix/{stack.name}, not of gix/{fresh.name}" in refused.stderr

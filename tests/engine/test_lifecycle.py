@@ -1,4 +1,4 @@
-"""A stack from its first `pulumi up` to its `pulumi destroy`, by the real CLI on the real engine."""
+"""A stack from its first `pulumi up` to its `pulumi destroy`, with the real CLI and engine."""
 
 import json
 import secrets

@@ -1,4 +1,4 @@
-"""`gixctl plan` before an update, beside what the update then does: by the real CLI on the real engine."""
+"""`gixctl plan` compared with what the update then does, with the real CLI and engine."""
 
 import json
 import secrets
@@ -30,14 +30,14 @@ def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
         for service in SERVICES:
             repository = f"{stack.prefix}-gix-{service}"
             tags = [tag for image in client.images.list(repository) for tag in image.tags]
-            # By the tag and never by the id, which other stacks' images share.
+            # Remove by tag: images of other stacks can have the same id.
             for tag in (tag for tag in tags if tag.startswith(f"{repository}:")):
                 client.images.remove(tag)
 
 
 @contextmanager
 def for_now(stack: StackUnderTest, **sections: Any) -> Iterator[None]:
-    """Change the configuration, and put it back."""
+    """Change the configuration for the time of the block."""
     before = stack.config
     stack.change(**sections)
     try:
@@ -186,7 +186,7 @@ def test_given_a_stack_that_is_not_up_everything_is_created(fresh: StackUnderTes
 
 
 def test_given_no_such_stack_the_exit_code_is_1(fresh: StackUnderTest) -> None:
-    # The variables of a stack's commands come with the stack itself.
+    # Reading `variables` creates the stack.
     assert fresh.variables
     fresh.name = f"no-{fresh.name}"
     done = gixctl(fresh, "plan")

@@ -1,4 +1,4 @@
-"""What the engine holds already: each thing in the way is told with its holder and the key to change."""
+"""The preflight refuses an update that collides with existing objects, and names them and the key to change."""
 
 import ipaddress
 import secrets
@@ -16,7 +16,7 @@ from tests.support.stack_under_test import StackUnderTest
 
 @pytest.fixture
 def untouched(fresh: StackUnderTest) -> Iterator[StackUnderTest]:
-    """A stack of which nothing may have been made when its test ends."""
+    """A new stack. Its test must not create anything."""
     yield fresh
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}
 
@@ -141,7 +141,7 @@ def test_given_more_processors_than_the_engine_has_up_is_refused(untouched: Stac
 
 @pytest.fixture
 def route(untouched: StackUnderTest) -> Iterator[str]:
-    """A network device of this machine with a route to the range that the stack wants."""
+    """A network device of this machine with a route to the stack's subnet."""
     device = f"gix{secrets.token_hex(4)}"
     subnet = ipaddress.ip_network(untouched.config["gix:network"]["subnet"])
     words = [

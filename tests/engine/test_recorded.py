@@ -1,4 +1,4 @@
-"""What a stack states is recorded as it is stated, however unusual the value: a second update does nothing."""
+"""Unusual values are recorded as they are stated, so that a second update is empty."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Images by way of a real registry that asks for a log-in: built and pushed by one stack, run by digest by another."""
+"""Images in a registry that requires a log-in: one stack builds and pushes them, another runs them by digest."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_s
 def release(
     client: docker.DockerClient, registry: Registry, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StackUnderTest]:
-    """A stack that builds, pushes and runs what it pushed."""
+    """A stack that builds and pushes its images, and runs them."""
     try:
         with temporary_stack(client, tmp_path_factory.mktemp("release") / "gix") as stack:
             log_in(stack, registry)

@@ -1,4 +1,4 @@
-"""A throw-away stack for a pull request: one command up, one command down, nothing left."""
+"""A review stack for a pull request: one command creates it, one removes it, and nothing is left."""
 
 import os
 import secrets
@@ -15,7 +15,7 @@ from tests.support.stack_under_test import SERVICES, is_free, program_copy
 
 @pytest.fixture
 def number() -> int:
-    """A number whose ports are free."""
+    """A pull request number whose ports are free."""
     while True:
         number = 1_000_000 + secrets.randbelow(review.PLACES)
         services = review.settings(number, {})

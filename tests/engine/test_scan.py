@@ -1,4 +1,4 @@
-"""`gixctl scan` on real images: without a scanner, and with commands in the scanners' places that say the same."""
+"""`gixctl scan` on real images: without a scanner, and with commands that imitate the scanners."""
 
 import json
 import os
@@ -31,7 +31,7 @@ cat {directory}/report
 
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack that is up, and takes nothing of high severity."""
+    """A stack that is up, with `images.failOn: high`."""
     with temporary_stack(client, tmp_path_factory.mktemp("scan") / "gix") as stack:
         stack.change(images={"failOn": "high"})
         stack.up()
@@ -40,7 +40,7 @@ def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(autouse=True)
 def scanners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory that comes first on PATH, which has no scanner otherwise."""
+    """The first directory on a PATH without scanners."""
     directory = tmp_path / "bin"
     directory.mkdir()
     others = [each for each in os.get_exec_path() if not any((Path(each) / name).exists() for name in SCANNERS)]

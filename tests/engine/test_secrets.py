@@ -1,6 +1,6 @@
-"""A stack that has a secret at every place where a key can hold one: nothing shows any of them, and nothing keeps them.
+"""A stack with a secret in every key that takes one: nothing shows or stores any of them.
 
-What Docker itself keeps is the environment of a container: whoever may inspect it reads the variables, secret ones too.
+Docker itself stores the environment of a container: whoever may inspect it can read its secret variables.
 """
 
 import json
@@ -23,7 +23,7 @@ from tests.support.secret_places import SECRET_PLACES, VARIABLE
 from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
 
 SECRETS = {path: f"hunter2-of-{path[0]}" for path in SECRET_PLACES} | {("registry", "password"): PASSWORD}
-"""The secret at each place."""
+"""The secret of each key."""
 
 
 def key(path: tuple[str, ...]) -> str:
@@ -32,7 +32,7 @@ def key(path: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """The stack, and what its updates said."""
+    """The stack and the output of its updates."""
 
     stack: StackUnderTest
     said: str
@@ -40,12 +40,12 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """The stack, up twice, with images of its own that it pushes, in a git repository whose HEAD changes the router."""
+    """The stack after two updates, with pushed images, in a git repository whose HEAD changes the router."""
     with running_registry(tmp_path_factory.mktemp("registry")) as registry:
         stack = new_stack(client, tmp_path_factory.mktemp("secrets") / "gix")
         log_in(stack, registry)
         stack.change(images={"push": True, "tag": "v1"})
-        # The service's own variable has another name than the one of all services, so that each is in a container.
+        # A service's own variable has another name than that of `defaults`, so that both reach the container.
         stack.secrets |= {key(path).replace(VARIABLE, name(path)): secret for path, secret in SECRETS.items()}
         try:
             said = stack.up().output
@@ -80,7 +80,7 @@ def git(stack: StackUnderTest, *words: str) -> None:
 
 
 def pulumi(stack: StackUnderTest, *words: str) -> str:
-    """What `pulumi WORDS` says of the stack."""
+    """The output of `pulumi WORDS` for the stack."""
     done = subprocess.run(
         ["pulumi", *words, "--stack", stack.name, "--non-interactive"],
         cwd=stack.directory,
@@ -94,7 +94,7 @@ def pulumi(stack: StackUnderTest, *words: str) -> str:
 
 
 def secrets_in(text: str) -> list[str]:
-    """The keys whose secrets are in a text."""
+    """The keys whose secrets a text contains."""
     return [key(path) for path, secret in SECRETS.items() if secret in text]
 
 
@@ -161,7 +161,7 @@ def test_the_comment_of_a_pull_request_shows_no_secret(stack: StackUnderTest) ->
 
 def test_the_drift_report_shows_no_secret(stack: StackUnderTest) -> None:
     done = gixctl(stack, "drift", stack.name, select=False)
-    # HEAD has another RUST_LOG than what was deployed.
+    # HEAD has another RUST_LOG than the deployment.
     assert done.returncode == 1, done.stderr
     assert "gix-router-container" in done.stdout
     assert secrets_in(done.stdout + done.stderr) == []
@@ -196,7 +196,7 @@ def test_on_the_engine_only_a_container_s_own_environment_contains_secrets(stack
         inspected: dict[str, Any] = stack.container(service)
         variables = inspected["Config"].pop("Env")
         assert secrets_in(json.dumps(inspected)) == []
-        # By design of Docker, and of that container's services alone.
+        # Docker stores a container's environment in plain text.
         assert secrets_in(json.dumps(variables)) == [
             key(path) for path in SECRET_PLACES if path[0] in ("defaults", service)
         ]

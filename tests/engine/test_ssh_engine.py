@@ -1,4 +1,4 @@
-"""An engine that is reached through SSH: all of a stack's life, and what preflight does not look at there."""
+"""An engine at ssh://: the whole life of a stack, and the checks that the preflight leaves out."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.support.stack_under_test import StackUnderTest
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
-    """An SSH server to this machine's engine, which `ssh` and no other settings of this user know."""
+    """An SSH server for this machine's engine. The `ssh` on PATH knows it; the user's settings are not used."""
     with ssh_server(tmp_path / "ssh") as server:
         monkeypatch.setenv("PATH", f"{server.path}{os.pathsep}{os.environ['PATH']}")
         yield server

@@ -1,4 +1,4 @@
-"""An installation that `docker run` and Compose made, taken over with no line of its ledger lost."""
+"""A set-up made with `docker run` and Compose is taken over without losing a line of its ledger."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ PORTS = {"router": 50051, "auction": 50052, "enclave": 50053}
 
 @pytest.fixture
 def old(platform: StackUnderTest, fresh: StackUnderTest) -> Iterator[StackUnderTest]:
-    """A stack under whose names something else runs already: containers, network and volume, with a ledger."""
+    """A stack whose names are in use by other containers, a network and a volume with a ledger."""
     client, prefix = fresh.client, fresh.prefix
     pool = IPAMPool(subnet=fresh.config["gix:network"]["subnet"])
     fresh.take_own_source()

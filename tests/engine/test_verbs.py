@@ -1,4 +1,4 @@
-"""Every verb of gixctl for a stack beside another one, and where something that it needs is not there."""
+"""Every verb of gixctl: with a second stack on the engine, and without something that it needs."""
 
 import io
 import json
@@ -33,9 +33,9 @@ VERBS: dict[str, list[str]] = {
     "restore": ["SAVED", "--replace"],
     "fix-permissions": [],
 }
-"""Words that each verb of a stack needs; capitals stand for a test's own files."""
+"""The arguments of each verb. Names in capitals stand for a test's files."""
 TRIED_ELSEWHERE = {"delete-ledger"}
-"""In test_ledger.py: it works on a stack that is down."""
+"""Tested in test_ledger.py, since it needs a stack that is down."""
 NOT_ABOUT_A_STACK = {"backups", "drift", "review", "pull-request", "release"}
 WORKS_WITHOUT_AN_ENGINE = {"address"}
 WORKS_WITHOUT_A_CONTAINER = {"address", "backup", "restore", "scan"}
@@ -53,7 +53,7 @@ Run = Callable[..., Said]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Run a verb within this process: a process of its own for each takes most of its time to start."""
+    """Run a verb in this process, which saves its start-up time."""
 
     def run(stack: StackUnderTest, verb: str, *, name: str | None = None, **variables: str) -> Said:
         files = {"ARCHIVE": tmp_path / f"{stack.name}.tar.gz", "SAVED": saved(tmp_path), "SBOM": tmp_path / "sbom"}
@@ -61,7 +61,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         selected = ["--stack", name or stack.name]
         at = words.index("--") if "--" in words else len(words)
         if variables == {} and verb == "shell" and name is None:
-            # It gives its process up for the docker command's.
+            # `shell` replaces its process by the docker command.
             done = gixctl(stack, *["shell", "--stack", stack.name, *words], select=False)
             return Said(code=done.returncode, out=done.stdout, err=done.stderr)
         with monkeypatch.context() as patch:
@@ -78,7 +78,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 
 
 def saved(directory: Path) -> Path:
-    """An archive that may be restored."""
+    """A valid archive."""
     path = directory / "saved.tar.gz"
     if not path.exists():
         with tarfile.open(path, "w:gz") as tar:
@@ -109,7 +109,7 @@ def test_given_two_stacks_each_verb_acts_on_the_selected_one(
     ids = {each.name: each.ids() for each in (platform, beside)}
     for stack, other in ((platform, beside), (beside, platform)):
         said = run(stack, verb)
-        # These stacks are not hardened, and the audit says so.
+        # These stacks are not hardened, so that the audit fails.
         assert said.code == (1 if verb == "audit" else 0), said
         assert other.name not in said.out
         if verb not in {"logs", "shell"}:
@@ -158,7 +158,7 @@ def test_given_a_missing_auction_each_verb_reports_it_or_does_without_it(
 
 @pytest.fixture(scope="module")
 def without_auction(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack whose auction somebody removed."""
+    """A stack whose auction container was removed by hand."""
     with temporary_stack(client, tmp_path_factory.mktemp("without") / "gix") as stack:
         stack.up()
         client.containers.get(str(stack.container(SERVICES[1])["Id"])).remove(force=True)

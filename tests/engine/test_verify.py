@@ -1,4 +1,4 @@
-"""`gixctl verify` on a real engine: what was changed by hand is told, and the fixes that it gives fix it."""
+"""`gixctl verify` on a real engine: it shows changes made by hand, and its fixes undo them."""
 
 import json
 import os
@@ -22,7 +22,7 @@ WITHIN_SECONDS = 30
 
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack that is up, with every kind of setting that a container may have."""
+    """A stack that is up, with every kind of container setting."""
     with temporary_stack(client, tmp_path_factory.mktemp("verify") / "gix") as stack:
         stack.change(
             router={
@@ -63,7 +63,7 @@ def differences(report: dict[str, Any]) -> dict[tuple[str, str], tuple[str | Non
 
 
 def apply_fixes(stack: StackUnderTest, report: dict[str, Any]) -> None:
-    """Run the commands that the report gives, as they stand, but for the questions that `pulumi up` would ask."""
+    """Run the fixes of the report as they are shown. Options answer the questions of `pulumi up`."""
     for fix in dict.fromkeys(each["fix"] for each in report["differences"]):
         command = fix.replace("pulumi up", f"pulumi up --yes --skip-preview --non-interactive --stack {stack.name}")
         subprocess.run(
@@ -104,7 +104,7 @@ def test_given_containers_changed_by_hand_each_change_is_shown_and_its_fix_undoe
     stack.client.containers.get(name(stack, "gix-auction")).update(mem_limit="200m", memswap_limit="200m")
     network.disconnect(name(stack, "gix-enclave"))
     network.connect(name(stack, "gix-enclave"), aliases=["other"])
-    # By force: the engine takes away the last name of an image in use on no other terms.
+    # The last tag of an image in use can be removed only by force.
     stack.client.images.remove(f"{name(stack, 'gix-router')}:latest", force=True)
     stranger = stack.client.containers.run(
         image, ["sleep", "120"], detach=True, name=name(stack, "stranger"), network=network.name, init=True
@@ -112,7 +112,7 @@ def test_given_containers_changed_by_hand_each_change_is_shown_and_its_fix_undoe
     try:
         report = verified(stack)
         found = differences(report)
-        # Some engines know a container by its host name as well.
+        # Some engines also list the host name as an alias.
         declared, aliases = found.pop(("enclave", f"network {network.name}"))
         assert declared == "known as enclave"
         assert "other" in str(aliases)

@@ -1,6 +1,6 @@
-"""The workflows' steps, one after the other in a clean clone: release, staging, prod, drift, plan, review stack.
+"""The steps of the workflows in a clean clone, in order: release, staging, prod, drift, plan, review stack.
 
-Each environment names an engine of its own: staging one behind TLS, prod one at ssh://. Behind both is this machine's.
+Staging has an engine behind TLS, prod one at ssh://. Both are this machine's engine.
 """
 
 import json
@@ -24,9 +24,9 @@ from tests.support.stack_under_test import SERVICES, is_free
 
 @dataclass
 class Delivery:
-    """A clone from which a release has gone to staging and to prod, by way of a registry that asks for a log-in.
+    """A clone whose release was deployed to staging and to prod through a registry that requires a log-in.
 
-    `opens` are the variables, by environment, that open its engine.
+    `opens` has the variables with the credentials of each environment's engine.
     """
 
     clone: Clone
@@ -36,11 +36,11 @@ class Delivery:
     output: str
 
     def make(self, environment: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run `make WORDS` with what opens the engine of an environment, as a workflow's step does."""
+        """Run `make WORDS` with the credentials of an environment's engine, as a workflow's step does."""
         return make(self.clone, self.opens, environment, *words)
 
     def outputs(self, environment: str) -> dict[str, str]:
-        """What each service of an environment runs, by its digest."""
+        """The digest of the image that each service of an environment runs."""
         outputs = json.loads(self.clone.run("pulumi", "stack", "output", "--json", "--stack", environment))
         return {service: each["digest"].rpartition("@")[2] for service, each in outputs["services"].items()}
 
@@ -53,7 +53,7 @@ def delivery(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFacto
         tls_engine(client, directory) as (host, tls),
     ):
         clone = new_clone(client, directory / "gix")
-        # A home without certificates, in which the set-up finds what it has cached.
+        # A home directory without certificates. The set-up still finds its cache.
         home = {"HOME": str(directory), "PULUMI_HOME": os.environ.get("PULUMI_HOME") or str(Path.home() / ".pulumi")}
         cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         opens = {"staging": tls | home | {"XDG_CACHE_HOME": cache}, "prod": {}}
@@ -70,7 +70,7 @@ def delivery(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFacto
 
 @contextmanager
 def tls_engine(client: docker.DockerClient, directory: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """This machine's engine behind TLS: its address, and what opens it."""
+    """This machine's engine behind TLS: its address and its credentials."""
     files = certificates(directory / "certificates")
     with proxy(client, server_context(files)) as port:
         opens = {f"ENGINE_{name.upper()}": (files / f"{name}.pem").read_text() for name in ("ca", "cert", "key")}
@@ -80,14 +80,14 @@ def tls_engine(client: docker.DockerClient, directory: Path) -> Iterator[tuple[s
 def make(
     clone: Clone, opens: dict[str, dict[str, str]], environment: str, *words: str
 ) -> subprocess.CompletedProcess[str]:
-    # There is no machine at the ssh:// address, so that this machine's engine answers for it in each step.
+    # No machine exists at the ssh:// address; this machine's engine stands in for it.
     stand_in = ("--stand-in",) if environment == "prod" else ()
     make = ("make", "--no-print-directory", *words)
     return clone.step(".github/engine.sh", *stand_in, environment, *make, **opens[environment])
 
 
 def _delivered(clone: Clone, registry: Registry, opens: dict[str, dict[str, str]]) -> Delivery:
-    """Each step of the workflow `deploy`; it has the environments' files as somebody has set them up."""
+    """Run each step of the workflow `deploy` with environments that are set up."""
     assert clone.make("setup").returncode == 0
     for environment in ("staging", "prod"):
         clone.change(environment, registry={"address": registry.address, "username": USERNAME})
@@ -149,7 +149,7 @@ def test_after_a_deployment_there_is_no_drift_and_a_stopped_service_is_drift(del
 def test_a_plan_compares_a_pull_request_with_the_deployment(delivery: Delivery) -> None:
     clone = delivery.clone
     clone.git("switch", "--quiet", "--create", "limits")
-    # The steps before have written digests into the files, as they do on a runner and in no revision.
+    # Earlier steps have written digests into the files, which no commit contains.
     clone.git("checkout", "--", ".")
     clone.change("prod", enclave={"memory": "1G", "memorySwap": "1G"})
     clone.commit("limits")
@@ -177,7 +177,7 @@ def test_a_review_stack_is_created_and_removed(client: docker.DockerClient, deli
 
 
 def _free_number() -> int:
-    """The number of a pull request whose ports are free."""
+    """A pull request number whose ports are free."""
     while True:
         number = 1_000_000 + secrets.randbelow(review.PLACES)
         services = review.settings(number, {})

@@ -1,4 +1,4 @@
-"""A way to the Docker engine that ends early: what a container writes arrives up to a point, and no further."""
+"""A proxy for the Docker engine that cuts off the output of a container."""
 
 import re
 import socket
@@ -18,33 +18,33 @@ _ATTACH = re.compile(rb"POST (?:/v[0-9.]+)?/containers/([0-9a-f]+)/attach\b")
 
 @dataclass
 class CuttingProxy:
-    """Hands everything on, except for what containers write whose id is `cut`.
+    """Forwards everything except the output of containers for whose id `cut` is true.
 
-    Of their standard output `limit` bytes arrive, then the connection ends; with None all of it does. With `quiet`
-    a piece of their standard error that holds those bytes does not arrive, and the connection ends with the output.
+    After `limit` bytes of their standard output the connection ends; None means no limit. With `quiet`, a piece of
+    their standard error that contains these bytes is dropped, and the connection ends with the output.
     """
 
     cut: Callable[[str], bool]
     limit: int | None = None
     quiet: bytes | None = None
     arrived: int = 0
-    """Bytes of standard output that were handed on."""
+    """Bytes of standard output that were forwarded."""
     _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
 
     @property
     def address(self) -> str:
-        """For DOCKER_HOST."""
+        """The address, as DOCKER_HOST."""
         return f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def serve(self) -> None:
-        """Hand on until the listener is closed."""
+        """Forward connections until `close`."""
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
                 threading.Thread(target=self._serve_one, args=(client,), daemon=True).start()
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -90,7 +90,7 @@ class CuttingProxy:
 
 
 class _Exactly:
-    """Reads as many bytes as are asked for, or none at the end."""
+    """Reads exactly as many bytes as requested, or none at the end."""
 
     def __init__(self, source: socket.socket, ahead: bytes) -> None:
         self._source = source
@@ -115,7 +115,7 @@ def _end(connection: socket.socket) -> None:
 def cutting_proxy(
     cut: Callable[[str], bool], *, limit: int | None = None, quiet: bytes | None = None
 ) -> Iterator[CuttingProxy]:
-    """A proxy for the time of the block."""
+    """A proxy that runs for the time of the block."""
     proxy = CuttingProxy(cut=cut, limit=limit, quiet=quiet)
     thread = threading.Thread(target=proxy.serve, daemon=True)
     thread.start()

@@ -62,7 +62,7 @@ def proxy(client: docker.DockerClient, context: ssl.SSLContext | None = None) ->
     try:
         yield listener.getsockname()[1]
     finally:
-        # Closed alone, it would take one connection more: a thread waits for it.
+        # The thread in `accept` would take one more connection if the socket were only closed.
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
 

@@ -1,4 +1,4 @@
-"""A way to the engine on which tests see every request, in time to do something before the engine gets it."""
+"""A proxy for the engine that lets tests act before each request."""
 
 import re
 import socket
@@ -13,10 +13,10 @@ _BLOCK_BYTES = 2**16
 
 
 class EngineProxy:
-    """Listens on a port of the loopback interface, and hands on what it hears to the engine of the tests.
+    """Listens on a loopback port and forwards requests to the engine of the tests.
 
-    `before` is called with each request, such as `POST /containers/ID/start`, before the engine gets it; where it
-    returns False the engine does not get it.
+    `before` is called with each request, such as `POST /containers/ID/start`. If it returns False, the request is
+    dropped.
     """
 
     def __init__(self, before: Callable[[str], bool]) -> None:
@@ -32,7 +32,7 @@ class EngineProxy:
         return f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def cut(self) -> None:
-        """End every connection, and take none until `mend`."""
+        """Close every connection, and accept none until `mend`."""
         with self._lock:
             self._cut = True
             for each in self._open:
@@ -40,18 +40,18 @@ class EngineProxy:
                     each.shutdown(socket.SHUT_RDWR)
 
     def mend(self) -> None:
-        """Take connections again."""
+        """Accept connections again."""
         with self._lock:
             self._cut = False
 
     def close(self) -> None:
-        """End everything."""
+        """Stop listening and close every connection."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.cut()
 
     def serve(self) -> None:
-        """Take connections until `close`."""
+        """Accept connections until `close`."""
         while True:
             try:
                 client, _ = self._listener.accept()
@@ -115,7 +115,7 @@ def _answers(engine: socket.socket, client: socket.socket) -> None:
 
 @contextmanager
 def engine_proxy(before: Callable[[str], bool]) -> Iterator[EngineProxy]:
-    """A proxy that listens for as long as the block lasts."""
+    """A proxy that runs for the time of the block."""
     proxy = EngineProxy(before)
     thread = threading.Thread(target=proxy.serve)
     thread.start()

@@ -1,4 +1,4 @@
-"""What the tests of backups and restores share: a stack with files of every kind on its ledger's volume."""
+"""A stack with files of every kind on its ledger's volume, for the tests of backups and restores."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ from tests.support.stack_under_test import StackUnderTest, temporary_stack
 
 WITHIN_SECONDS = 30
 
-# Everything that a restore must bring back, names last: kind, mode, owner, time, size, target, content.
+# Everything that a restore must bring back: type, mode, owner, time, size, target, name and content of each file.
 FINGERPRINT = r"""
 cd /data
 find . -printf '%y %m %U:%G %T@ %s %l %p\n' | LC_ALL=C sort -k 7
@@ -51,7 +51,7 @@ def auction(stack: StackUnderTest) -> Container:
 
 
 def in_auction(stack: StackUnderTest, script: str) -> str:
-    """Run a script as root in the auction's container; what it wrote."""
+    """Run a script as root in the auction's container, and return its output."""
     done = auction(stack).exec_run(["bash", "-euc", script], user="root")
     assert isinstance(done.output, bytes)
     assert done.exit_code == 0, done.output
@@ -59,7 +59,7 @@ def in_auction(stack: StackUnderTest, script: str) -> str:
 
 
 def on_volume(stack: StackUnderTest, script: str) -> str:
-    """Run a script on the stack's volume, whether its auction runs or not; what it wrote."""
+    """Run a script with the stack's volume, also without a running auction, and return its output."""
     image = stack.container("auction")["Image"]
     volume = [f"{stack.prefix}-gcam-data:/data"]
     words = ["bash", "-euc", script]
@@ -77,7 +77,7 @@ def helpers(stack: StackUnderTest) -> list[str]:
 
 
 def until(reached: Callable[[], bool]) -> None:
-    """Wait until something is so."""
+    """Wait until `reached` is true."""
     deadline = time.monotonic() + WITHIN_SECONDS
     while not reached():
         assert time.monotonic() < deadline
@@ -85,7 +85,7 @@ def until(reached: Callable[[], bool]) -> None:
 
 
 def until_in_order(stack: StackUnderTest) -> None:
-    """Wait until nothing works on the ledger any more and the auction serves."""
+    """Wait until no backup or restore is at work and the auction is ready."""
     until(lambda: not helpers(stack) and auction(stack).status == "running")
     jobs.until_it_settles(stack.endpoint("router"))
 
@@ -103,7 +103,7 @@ def ledger_in(path: Path) -> list[dict[str, Any]]:
 
 
 class Arriving:
-    """Jobs that arrive one after another, for as long as the block lasts; `receipts` are those that were settled."""
+    """Sends jobs one after another for the time of the block. `receipts` are the answers."""
 
     def __init__(self, router: tuple[str, int]) -> None:
         self.router = router

@@ -1,4 +1,4 @@
-"""A registry on loopback that asks for a log-in."""
+"""A registry on loopback that requires a log-in."""
 
 import base64
 import contextlib
@@ -28,19 +28,19 @@ _START_SECONDS: Final = 20.0
 
 @dataclass(frozen=True)
 class Registry:
-    """A registry under way."""
+    """A running registry."""
 
     address: str
     log: Path
 
     def requests(self) -> int:
-        """How many requests it has answered."""
+        """The number of requests that it has answered."""
         return self.log.read_text(errors="replace").count('"http.request.method"') + self.log.read_text(
             errors="replace"
         ).count("http.request.method=")
 
     def login(self, directory: Path) -> Path:
-        """What `docker login` would leave in its directory."""
+        """Write the file that `docker login` would write."""
         directory.mkdir(exist_ok=True)
         token = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
         file = directory / "config.json"
@@ -50,7 +50,7 @@ class Registry:
 
 @contextmanager
 def running_registry(directory: Path) -> Iterator[Registry]:
-    """Start Debian's docker-registry and end it afterwards."""
+    """Run Debian's docker-registry for the time of the block."""
     command = shutil.which("docker-registry")
     if command is None:
         raise AssertionError("these tests need a registry: install Debian's docker-registry")
@@ -101,7 +101,7 @@ def remove_pulled(client: docker.DockerClient, registry: Registry) -> None:
     for image in client.images.list():
         for name in (*image.tags, *image.attrs.get("RepoDigests", [])):
             if name.startswith(f"{registry.address}/"):
-                # With the last tag of a repository its digests go, too.
+                # Removing the last tag of a repository also removes its digests.
                 with contextlib.suppress(ImageNotFound):
                     client.images.remove(name)
 

@@ -1,4 +1,4 @@
-"""The components as a package: settings from code, what an installation brings along, and where it is found."""
+"""Settings from code, the copies of the Dockerfiles, and the content of the package."""
 
 import ast
 import tomllib
@@ -30,7 +30,7 @@ SECRET = "hunter2-of-package"  # noqa: S105 - what must show nowhere
 
 @pytest.fixture(autouse=True)
 def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The tests are the program of the stack gix/dev, on a machine without defaults of its own."""
+    """Run the tests as the program of the stack gix/dev, without defaults of the machine."""
     monkeypatch.chdir(PROGRAM)
     for variable in ("GIX_BUILDER_BASE", "GIX_RUNTIME_BASE"):
         monkeypatch.delenv(variable, raising=False)

@@ -1,4 +1,4 @@
-"""What the whole platform declares, with nothing configured and with the keys that change it."""
+"""What the platform declares, with the defaults and with other settings."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def platform(**config: Any) -> Declared:
 
 @pytest.fixture(scope="module")
 def described() -> Declared:
-    """The platform as the description has it: no key is set."""
+    """The platform with the defaults."""
     return platform()
 
 

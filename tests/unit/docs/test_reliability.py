@@ -1,4 +1,4 @@
-"""The table of hostile inputs in docs/reliability.md: it is whole, and a run that tries less fails."""
+"""The table of hostile inputs in docs/reliability.md is complete, and a run that tries fewer fails."""
 
 from collections import Counter
 

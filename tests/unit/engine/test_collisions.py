@@ -1,4 +1,4 @@
-"""What an engine may list, down to nonsense: each state of it gives problems or none, never a traceback."""
+"""Collisions with what an engine lists, also with invalid records: problems or none, and never a traceback."""
 
 import ipaddress
 import json
@@ -19,7 +19,7 @@ from tests.reliability import tried
 from tests.unit.declared import environment
 
 LEAST_TRIED = 200
-"""Hostile engine states that each run must have tried."""
+"""The least number of hostile engine states in each run."""
 
 SOUND: dict[str, Any] = {
     "info": {
@@ -48,14 +48,14 @@ SOUND: dict[str, Any] = {
     ],
     "volume": None,
 }
-"""An engine that is in no stack's way, in the records of its API."""
+"""An engine without a conflict, as records of its API."""
 UNPUBLISHED = {"gix:defaults": '{"publish": false}'}
 ROUTER = '["router"]'
 
 
 @pytest.fixture(autouse=True)
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let this machine have these routes: network, device, flags. At first it has none."""
+    """Set the routes of this machine: network, device, flags. It starts with none."""
     monkeypatch.setattr(machine, "_ROUTES", tmp_path / "route")
 
     def word(address: ipaddress.IPv4Address) -> str:
@@ -125,7 +125,7 @@ STATES: list[dict[str, Any]] = [
     {"networks": network(IPAM={"Config": [{"Subnet": "nonsense"}, {"Subnet": "300.0.0.0/8"}, {"Subnet": 7}]})},
     {"networks": network(IPAM=[]), "containers": [[]], "info": []},
 ]
-"""States of an engine that is in no stack's way, however odd its records are."""
+"""Odd states of an engine without a conflict."""
 
 
 @pytest.mark.parametrize("state", STATES, ids=range(len(STATES)))
@@ -143,7 +143,7 @@ ODD = st.recursive(
 
 
 def records(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
-    """Records with these fields, each of which may be missing, null, or something else altogether."""
+    """Records with these fields, each of which can be missing, null, or of another type."""
     odd = {key: st.one_of(value, st.none(), ODD) for key, value in fields.items()}
     return st.one_of(st.fixed_dictionaries({}, optional=odd), ODD)
 
@@ -281,7 +281,7 @@ def test_limits_within_the_engine_s_resources_are_no_problem(section: dict[str, 
 
 @pytest.fixture
 def held_port() -> Iterator[int]:
-    """A port of loopback on which this process listens."""
+    """A loopback port on which this process listens."""
     with socket.create_server(("127.0.0.1", 0)) as holder:
         yield holder.getsockname()[1]
 

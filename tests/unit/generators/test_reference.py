@@ -1,4 +1,4 @@
-"""What is derived from the settings is up to date, and says all that they hold."""
+"""The files that are generated from the settings are up to date and complete."""
 
 from pathlib import Path
 

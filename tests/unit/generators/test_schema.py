@@ -1,4 +1,4 @@
-"""The JSON schema of a stack file accepts what the program accepts, and refuses what an editor should mark."""
+"""The JSON schema of a stack file accepts what the program accepts, and refuses clear mistakes."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""`.github/engine.sh`: what opens an engine is in the user's own files while a command runs, and is gone after it."""
+"""`.github/engine.sh` writes an engine's credentials to files, runs a command, and removes the files."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ TLS = {f"ENGINE_{name}": text for name, text in PEM.items()}
 
 @dataclass
 class Runner:
-    """A machine on which the script runs, with a home and a folder for temporary files of its own."""
+    """A machine on which the script runs, with its own home and temporary directory."""
 
     root: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Runner:
         return self.root / "temporary"
 
     def engine(self, host: str, **settings: str) -> None:
-        """Name the engine of prod, as `pulumi config set` writes it."""
+        """Set the engine of prod, as `pulumi config set` writes it."""
         lines = [f"    {key}: {value}" for key, value in {"host": host, **settings}.items()]
         (self.root / "Pulumi.prod.yaml").write_text("\n".join(["config:", "  gix:engine:", *lines, ""]))
 
@@ -63,7 +63,7 @@ def runner(tmp_path: Path) -> Runner:
 
 
 def key(folder: Path, passphrase: str = "") -> str:
-    """A private key, as it is put into a secret."""
+    """A private key, as a secret of the workflow holds it."""
     file = folder / "made"
     words = ("ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", str(file))
     subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
@@ -76,7 +76,7 @@ def known_host(folder: Path, name: str) -> str:
 
 @pytest.fixture
 def ssh(runner: Runner) -> Runner:
-    """A runner with everything for an engine at ssh://."""
+    """A runner with all variables for an engine at ssh://."""
     runner.engine("ssh://deploy@prod.example.org")
     private = key(runner.root)
     hosts = known_host(runner.root, "prod.example.org")
@@ -86,7 +86,7 @@ def ssh(runner: Runner) -> Runner:
 
 @pytest.fixture
 def tls(runner: Runner) -> Runner:
-    """A runner with everything for an engine at tcp://."""
+    """A runner with all variables for an engine at tcp://."""
     runner.engine("tcp://prod.example.org:2376", certPath="~/.docker")
     runner.variables |= TLS
     return runner

@@ -1,4 +1,4 @@
-"""The workflows, as files: what they may do, where they take actions from, and that each step runs anywhere."""
+"""The workflow files: permissions, pinned actions, secrets, and steps that run anywhere."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Archives of a ledger: what is packed can be checked, and nothing that is cut off, changed or leads out is taken."""
+"""Archives of a ledger: they can be checked, and truncated, changed or hostile ones are refused."""
 
 import dataclasses
 import gzip
@@ -29,7 +29,7 @@ CUTS = hostile.stream_cuts(LEDGER_END + len(hostile.END))
 
 
 def measure(files: dict[str, bytes], links: dict[str, str]) -> Measure:
-    """What files amount to, and other names for some of them."""
+    """The measure of files and of further links to them."""
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     digests |= {name: digests[target] for name, target in links.items()}
     return archive.Contents(digests=digests, content_bytes=sum(map(len, files.values()))).measure
@@ -39,7 +39,7 @@ STATED = measure(FILES, {"again": "ledger.jsonl"})
 
 
 class Sent:
-    """A tar as it comes from a container: in pieces of any size, and with a word on what was sent."""
+    """A tar as a container sends it: in pieces of any size, followed by its measure."""
 
     def __init__(self, content: bytes, stated: Measure = STATED) -> None:
         self.content = io.BytesIO(content)
@@ -137,7 +137,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size
 
 
 CUT = st.floats(min_value=0, max_value=1, exclude_max=True)
-"""Where something is cut, as a share of its length."""
+"""The place of a cut, as a share of the length."""
 
 
 @settings(deadline=None, max_examples=50)

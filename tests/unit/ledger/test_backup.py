@@ -1,4 +1,4 @@
-"""What a backup is made of: the script that copies and measures, the room that it needs, the name that it gets."""
+"""The parts of a backup: the script that copies and measures, the free space, and the archive's name."""
 
 import errno
 import io
@@ -21,7 +21,7 @@ MIB = 2**20
 
 
 class Script:
-    """The tar and the words of the helper's script, run here."""
+    """The tar and the messages of the helper's script, run on this machine."""
 
     def __init__(self, ledger: Path, copy: Path) -> None:
         copy.mkdir()
@@ -98,7 +98,7 @@ def test_exactly_enough_space_is_accepted() -> None:
 
 @pytest.fixture(params=["hard links", "no hard links"])
 def partial(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file that waits for its name, on file systems of both kinds."""
+    """A partial archive, on file systems with and without hard links."""
 
     def refuse(*_paths: Path) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")

@@ -1,4 +1,4 @@
-"""What a restore refuses before it asks the engine, and how long its watcher tries where no engine answers."""
+"""What a restore refuses before it uses the engine, and how its watcher retries."""
 
 import contextlib
 import io
@@ -30,7 +30,7 @@ def ledger(tmp_path: Path) -> LedgerLocation:
 
 
 def archived(path: Path, **attributes: Any) -> Path:
-    """An archive of an empty ledger, whose directory has attributes."""
+    """An archive of an empty ledger whose directory has these attributes."""
     entry = tarfile.TarInfo(".")
     entry.type, entry.mode = tarfile.DIRTYPE, 0o755
     for name, value in attributes.items():
@@ -72,7 +72,7 @@ def test_attributes_that_a_directory_can_have_are_accepted(
 
 
 def watch(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch, failures: int) -> list[float]:
-    """Let a watcher take over where its first tries fail; what it waited before each of its tries."""
+    """Run a watcher whose first attempts fail. Returns the waiting time before each attempt."""
     waited: list[float] = []
 
     def recover(*_arguments: object) -> None:
@@ -100,7 +100,7 @@ def test_a_watcher_gives_up_after_a_day(ledger: LedgerLocation, monkeypatch: pyt
 
 
 class Freezing:
-    """An engine that cannot freeze a container for the first `failures` times."""
+    """An engine that fails to pause a container `failures` times."""
 
     def __init__(self, failures: int, explanation: str) -> None:
         self.failures, self.explanation, self.asked = failures, explanation, 0

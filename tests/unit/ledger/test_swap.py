@@ -1,6 +1,6 @@
-"""The script that puts a restored ledger in the old one's place: whatever files are called, and wherever it is cut off.
+"""The script that replaces the old ledger by a restored one: with any file names, and cut off anywhere.
 
-Each test records how many sets of names and how many interrupted runs it tried; `pytest --junitxml` lists them.
+Each test counts the sets of names and the interrupted runs that it tries.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ ATTRIBUTES = f"{OWNER} 750 @1000000000.000000005\n"
 OLD_MODE, NEW_MODE = 0o755, 0o750
 
 Files = dict[bytes, bytes]
-"""What is in a directory: content by path."""
+"""The content of a directory, by path."""
 
 OLD: Files = {
     b"ledger.jsonl": b"old\n",
@@ -68,7 +68,7 @@ def files(directory: Path) -> Files:
 
 
 def prepared(volume: Path, old: Files, new: Files) -> Path:
-    """A volume on which a restore has put everything that its script needs."""
+    """A volume with everything that the script of a restore needs."""
     volume.mkdir()
     volume.chmod(OLD_MODE)
     write(volume, old)
@@ -107,7 +107,7 @@ def well(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def restored(volume: Path, path: str | None = None) -> bool:
-    """Run a restore's steps; whether it came to its end."""
+    """Run the steps of a restore. Returns whether it completed."""
     return all(run(volume, step, path).returncode == 0 for step in ("ready", "swap", "settle"))
 
 
@@ -117,11 +117,11 @@ def mode(volume: Path) -> int:
 
 @pytest.fixture(scope="session")
 def deadly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A PATH on which each command takes one from a counter, and the one that takes the last kills the script."""
+    """A PATH whose commands count down, and kill the script at zero."""
     directory = tmp_path_factory.mktemp("deadly")
     for command in COMMANDS:
         wrapper = directory / command
-        # The power stays on, and waiting for a busy disk takes most of the time.
+        # These tests cut off processes, not power, so that waiting for the disk would only cost time.
         rest = "true" if command == "sync" else f'{shutil.which(command)} "$@"'
         wrapper.write_text(
             f'#!/bin/sh\nread -r left <"{directory}/left"\n[ "$left" -gt 0 ] || kill -9 0\n'
@@ -132,7 +132,7 @@ def deadly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def cut_off(volume: Path, deadly: Path, steps: int, script: Callable[[Path, str], bool] = restored) -> bool:
-    """Run a script so that the command after so many is its end; whether it was cut off by that."""
+    """Run a script and kill it after `steps` commands. Returns whether it was killed."""
     (deadly / "left").write_text(f"{steps}\n")
     return not script(volume, f"{deadly}:{os.environ['PATH']}")
 
@@ -142,7 +142,7 @@ def settles(volume: Path, path: str) -> bool:
 
 
 def settled(volume: Path, old: Files, new: Files) -> bool:
-    """Settle a volume; whether it holds the new ledger then. Fails where it holds neither, or anything besides."""
+    """Settle a volume. Returns whether it has the new ledger. Fails if it has neither ledger, or other files."""
     there = files(volume).values()
     assert all(content in there for content in old.values()) or all(content in there for content in new.values())
     assert well(run(volume, "settle")) == ""
@@ -181,14 +181,14 @@ def test_an_undone_restore_restores_the_attributes_of_the_directory(volume: Path
 def test_a_swap_that_is_cut_off_before_any_command_loses_nothing_and_can_be_completed(
     tmp_path: Path, deadly: Path, names: tuple[bytes, ...]
 ) -> None:
-    # Some names are in both, some in one of them, and some change from a file to a directory or back.
+    # Some names are in both ledgers, some in one, and some change between file and directory.
     old = OLD | {name: b"old of " + name for name in names[::2]} | {name + b"/x": b"old" for name in names[1::4]}
     new = NEW | {name: b"new of " + name for name in names[::3]} | {name + b"/y": b"new" for name in names[1::3]}
     outcomes = []
     for steps in itertools.count():
         volume = prepared(tmp_path / f"volume-{steps}", old, new)
         was_cut_off = cut_off(volume, deadly, steps)
-        # The ledger's own name is never without a whole file.
+        # The ledger's own name always has a complete file.
         assert (volume / "ledger.jsonl").read_bytes() in {old[b"ledger.jsonl"], new[b"ledger.jsonl"]}
         outcomes.append(settled(volume, old, new))
         shutil.rmtree(volume)
@@ -197,7 +197,7 @@ def test_a_swap_that_is_cut_off_before_any_command_loses_nothing_and_can_be_comp
     tried("names", len({*old, *new}))
     tried("interruptions", len(outcomes) - 1)
     assert len(outcomes) > 30
-    # What was taken back comes first, then what was carried on: never one after the other's beginning.
+    # Up to some command a swap is undone, and from then on it is completed.
     assert outcomes == sorted(outcomes)
     assert {*outcomes} == {False, True}
 
@@ -225,14 +225,14 @@ def test_settling_that_is_cut_off_before_any_command_loses_nothing(
 
 
 def names() -> st.SearchStrategy[bytes]:
-    """Names that a file may have: what a shell or a command may take for something else, and any bytes."""
+    """File names: some that a shell or a command could misread, and any bytes."""
     made_up = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"/", b"-").replace(b"\0", b"0"))
     reserved = {b".", b"..", os.fsencode(WORK_DIRECTORY), os.fsencode(MANIFEST_NAME)}
     return st.one_of(st.sampled_from(HOSTILE), made_up).filter(lambda name: name not in reserved)
 
 
 def trees() -> st.SearchStrategy[Files]:
-    """Files in a directory, some of them in a directory of their own."""
+    """Files in a directory, some of them in subdirectories."""
     contents = st.binary(max_size=8)
     return st.dictionaries(
         names(), st.one_of(contents, st.dictionaries(names(), contents, min_size=1, max_size=2)), max_size=6
@@ -300,7 +300,7 @@ def test_an_empty_archive_empties_the_volume(tmp_path: Path) -> None:
 
 
 def tick(volume: Path) -> None:
-    """Wait until the file system's clock has gone on since the restore began."""
+    """Wait until the file system's clock has advanced since the restore began."""
     probe = volume.with_name("probe")
     while True:
         probe.touch()

@@ -1,4 +1,4 @@
-"""The outputs of a stack are one model: the program exports it, and gixctl reads the same."""
+"""The program exports the outputs of a stack as one model, which gixctl reads."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Stack files with mistakes, and hostile ones: each is refused with its problems, and nothing else happens."""
+"""Invalid and hostile stack files are refused with their problems, and never with a traceback."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ NOTHING_VALID = st.one_of(
     st.floats(max_value=-1, allow_nan=False, allow_infinity=False),
     st.integers(max_value=-2),
 )
-"""Values that no key takes, whatever its type."""
+"""Values that are invalid for every key."""
 
 STRICT_KEYS = {
     "images": ("way", "tag", "builderBase", "platform", "push", "digests"),
@@ -66,7 +66,7 @@ def test_a_generated_file_with_mistakes_is_refused_with_a_problem_for_each(made_
 
 
 LEAST_TRIED = 200
-"""Hostile configurations that each run must have tried."""
+"""The least number of hostile configurations in each run."""
 LONGEST_LINE = 3 * 1000 + 20
 DEEP = 100_000
 
@@ -111,7 +111,7 @@ HOSTILE_VALUES = [
     '"../../../../../../../dev/zero"',
     '"~nobody-of-this-name/x"',
 ]
-"""JSON, and text that is none, which no key can take or few can."""
+"""JSON and other text that is valid for no key or for few."""
 JSON = st.recursive(
     st.one_of(
         st.none(),
@@ -130,7 +130,7 @@ JSON = st.recursive(
 
 
 def keys(model: type[BaseModel] = StackSettings, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every key that a file can have, and the sections that they are in; NAME stands for any name."""
+    """Every key and section of a file. NAME stands for any name."""
     for name, field in model.model_fields.items():
         step = (*path, field.alias or name)
         yield step
@@ -146,7 +146,7 @@ KEYS = sorted(keys())
 
 
 def at(path: tuple[str, ...], value: str) -> dict[str, str]:
-    """A file that has JSON, or text that is none, at a key."""
+    """A file with `value` at a key. The value may be JSON or any text."""
     section, *inner = path
     for step in reversed(inner):
         value = f"{{{json.dumps(step)}: {value}}}"
@@ -154,7 +154,7 @@ def at(path: tuple[str, ...], value: str) -> dict[str, str]:
 
 
 def accept_or_refuse(config: Mapping[str, str]) -> None:
-    """A file makes an environment that can be declared, or problems that a terminal can show. Else this raises."""
+    """Check that a file gives an environment that can be declared, or problems that a terminal can show."""
     tried("configurations")
     refused, read = None, None
     try:

@@ -1,4 +1,4 @@
-"""A stack's file with mistakes: what is said, and that it is all said at once."""
+"""The rules for a stack's file, and the problems of files that break them."""
 
 import json
 import os
@@ -16,7 +16,7 @@ NOBODY = 65534
 
 
 def problems(config: Mapping[str, Any], directory: Path = PROGRAM) -> dict[str, Problem]:
-    """The problems of a stack's file, each by the key that it is about. Objects of `config` are written as JSON."""
+    """The problems of a stack's file by key. Objects of `config` are written as JSON."""
     texts = {
         key if ":" in key else f"gix:{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in config.items()
@@ -242,7 +242,7 @@ def test_a_source_directory_without_a_workspace_is_refused(tmp_path: Path) -> No
 
 @contextmanager
 def as_somebody_without_rights() -> Iterator[None]:
-    """Root may read everything, so for a while this process is not root."""
+    """Run the block without root's right to read everything."""
     before = os.geteuid()
     if before == 0:
         os.seteuid(NOBODY)
@@ -289,7 +289,11 @@ def test_production_refuses(change: dict[str, dict[str, Any]], key: str, own_sou
     only(problems(production | {section: production.get(section, {}) | values}), key)
 
 
-@pytest.mark.parametrize("source", [None, "sample", "./sample", "sample/.", str(PROGRAM / "sample"), "LINK"])
+@pytest.mark.parametrize(
+    "source",
+    [None, "sample", "./sample", "sample/.", str(PROGRAM / "sample"), "LINK"],
+    ids=["default", "relative", "with a dot before", "with a dot after", "absolute", "link"],
+)
 def test_the_bundled_sample_never_replaces_a_real_service(source: str | None, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(PROGRAM / "sample")
     config = PRODUCTION | {"takeOver": True, "ledger": {"adopt": True}}

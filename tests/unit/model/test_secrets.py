@@ -1,6 +1,6 @@
-"""Secrets in a configuration: where one may stand, where one must, and that none shows in what is said of it.
+"""Secrets in a configuration: the keys that take them, and messages that never show one.
 
-The places are those of the settings' models: a new key is tried with the others.
+The keys are read from the settings' models, so that new keys are tested too.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ SECRET = "hunter2-of-secrets"  # noqa: S105 - what must show nowhere
 
 Step = str | int
 NAMES = (VARIABLE, "/a/path", "nofile")
-"""Names, of which every mapping of the settings takes one as a key."""
+"""Names, one of which is valid as a key of each mapping in the settings."""
 BESIDE: Mapping[str, dict[str, Any]] = {"registry": {"address": "registry.test", "username": "me"}}
-"""What else is set, for a configuration to be whole."""
+"""Further settings that make a configuration valid."""
 
 
 def places(annotation: Any = StackSettings, *path: Step) -> Iterator[tuple[Step, ...]]:
-    """Every place of the model at which a value can be: sections, keys, and one item of each list and mapping."""
+    """Every path of the model: sections, keys, and one item of each list and mapping."""
     if path:
         yield path
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -48,7 +48,7 @@ def places(annotation: Any = StackSettings, *path: Step) -> Iterator[tuple[Step,
 
 
 def _name(annotation: Any) -> str:
-    """A name that a mapping takes as a key."""
+    """A valid key of a mapping."""
     if get_origin(annotation) is Literal:
         return str(get_args(annotation)[0])
     return next(name for name in NAMES if _takes(annotation, name))
@@ -68,7 +68,7 @@ def at(path: tuple[Step, ...], value: Any) -> Any:
 
 
 def beside(path: tuple[Step, ...], value: Any) -> dict[str, Any]:
-    """A configuration with `value` at `path`, and what belongs to it."""
+    """A configuration with `value` at `path`, and the settings that it needs."""
     [(section, own)] = at(path, value).items()
     return {section: BESIDE.get(section, {}) | own if isinstance(own, dict) else own}
 
@@ -78,11 +78,11 @@ def key(path: tuple[Step, ...]) -> str:
 
 
 def problems(arguments: Configured) -> dict[str, str]:
-    """What is said of a configuration: limit and fix by subject. Nothing of it is a secret."""
+    """The problems of a configuration: limit and fix by subject. None shows a secret."""
     with pytest.raises(ConfigurationError) as caught:
         environment(**arguments)
     assert SECRET not in str(caught.value) + repr(caught.value) + repr(caught.value.problems)
-    # The first of a subject's problems: the others can follow from it.
+    # Keep the first problem of a subject, since later ones can follow from it.
     return {each.subject: f"{each.limit}; {each.fix}" for each in reversed(caught.value.problems)}
 
 

@@ -1,4 +1,4 @@
-"""gixctl where there is no engine and no program: what cannot be done is told in one line, and the words complete."""
+"""`gixctl` without an engine or program: failures take one line, and the shell completes words."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The flowchart of a stack: it names all that the stack has, and no name breaks it."""
+"""The flowchart of a stack shows every object, and no name breaks its syntax."""
 
 import dataclasses
 from typing import Any

@@ -49,7 +49,7 @@ def container(
     digest: str = DIGEST,
     restarts: int = 0,
 ) -> ServiceContainer:
-    """A container in `state`; one that is missing without."""
+    """A container in `state`. Without a state it is missing."""
     found = state and {
         "State": state,
         "Image": "sha256:here",

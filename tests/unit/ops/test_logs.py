@@ -1,4 +1,4 @@
-"""Logs as the engine sends them: frames, times, and what is read again after a container was restarted."""
+"""Logs as the engine sends them: frames, times, and reading on after a restart."""
 
 import io
 import itertools
@@ -46,7 +46,7 @@ class Answer:
 
 
 class Engine:
-    """Answers one request for a log after the other, and keeps what it was asked."""
+    """Answers requests for a log in order, and records their arguments."""
 
     base_url, api_version = "http://engine", "1.41"
 

@@ -1,4 +1,4 @@
-"""The docker command that `gixctl shell` becomes: on the stack's own engine, whatever this machine is set to."""
+"""The docker command of `gixctl shell`, which always uses the stack's engine."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from gix_ops.errors import StackError
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A PATH that has a docker command, and one of another name."""
+    """A PATH with a docker command and one of another name."""
     for name in ("docker", "docker-20"):
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)

@@ -1,4 +1,4 @@
-"""What a stack declares beside what the engine shows: inputs and inspections as they really are, cut short."""
+"""What a stack declares compared with what the engine shows. Inputs and inspections are real but shortened."""
 
 import copy
 import json
@@ -127,7 +127,7 @@ def compared(found: dict[str, Any] = FOUND, image: dict[str, Any] = IMAGE, **dec
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
-    """What was found, with another value at `path`."""
+    """The inspection with another value at `path`."""
     found = copy.deepcopy(FOUND)
     *way, last = path.split("/")
     place: Any = found

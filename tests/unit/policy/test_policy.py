@@ -1,4 +1,4 @@
-"""The policy pack's rules by themselves, where an input is none that every docker plugin takes."""
+"""Rules of the policy pack with inputs that not every docker plugin accepts."""
 
 import runpy
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from tests.unit.declared import PROGRAM
 
 @pytest.fixture
 def rules(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the pack defines, without the server that it becomes."""
+    """The rules of the pack, without its server."""
     monkeypatch.setattr(pulumi_policy, "PolicyPack", lambda *_, **__: None)
     return runpy.run_path(str(PROGRAM / "policy/__main__.py"))
 

@@ -1,4 +1,4 @@
-"""Two processes that choose at the same moment never choose the same, and what one has held is free when it is gone."""
+"""Processes never reserve the same number at the same time, and a reservation ends with its process."""
 
 import itertools
 import os
@@ -26,7 +26,7 @@ sys.stdin.read()
 
 @contextmanager
 def another_process(file: Path, count: int) -> Iterator[Callable[[], list[int]]]:
-    """Another process that takes numbers at once, and holds them until this ends. What is given reads which."""
+    """Start a process that reserves numbers for the time of the block. Yields a function that reads them."""
     command = [sys.executable, "-c", TAKE, str(file), str(count)]
     environment = os.environ | {"PYTHONPATH": str(PROGRAM)}
     with subprocess.Popen(

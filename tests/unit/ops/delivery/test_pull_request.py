@@ -1,4 +1,4 @@
-"""The comment of a pull request: what it touches, how long it is, what stands for secrets; and who may post what."""
+"""The comment on a pull request: its content and length, placeholders for secrets, and who may post it."""
 
 import json
 import subprocess
@@ -162,7 +162,7 @@ def test_a_failure_of_any_kind_fails_the_section(values: dict[str, Any], good: b
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with an environment, on a machine that has no engine."""
+    """A repository with one environment, on a machine without an engine."""
     directory = tmp_path / "repository"
     directory.mkdir()
     (directory / "Pulumi.yaml").write_text("name: gix\nruntime: python\n")
@@ -223,7 +223,7 @@ def test_given_no_such_revision_the_error_of_git_is_shown(repository: Path) -> N
 
 
 class GitHub:
-    """Stands in for `gh api`: what it was sent, and what it answers, by path."""
+    """A stand-in for `gh api`: the requests that it got, and its answers by path."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

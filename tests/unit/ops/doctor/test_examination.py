@@ -1,4 +1,4 @@
-"""gixctl doctor where something is missing: every check says something, and no other is lost by it."""
+"""`gixctl doctor` with something missing: each check reports its finding, and the others still run."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from gix_ops.errors import StackError
 from tests.unit.declared import PROGRAM
 
 NOBODY = {"pid": 4_194_305, "username": "gix", "hostname": socket.gethostname(), "timestamp": "2026-01-02T03:04:05Z"}
-"""A lock whose process is over the largest number that the kernel gives."""
+"""A lock of a process that cannot exist: its id is more than the largest of the kernel."""
 
 
 def gixctl(directory: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -58,7 +58,7 @@ def program(directory: Path) -> Path:
 
 
 def installed(directory: Path, **versions: str) -> None:
-    """A virtual environment with these packages, as their installers leave them."""
+    """Make a virtual environment with the metadata of these packages."""
     library = directory / ".venv/lib/python3.11/site-packages"
     for name, version in versions.items():
         about = library / f"{name}-{version}.dist-info"
@@ -258,13 +258,13 @@ def lock(directory: Path, **more: object) -> locks.Lock:
 
 def test_a_lock_is_stale_if_its_process_on_this_machine_has_ended(tmp_path: Path) -> None:
     assert lock(tmp_path).is_stale
-    # The number is somebody else's now, who is no pulumi.
+    # Another program than pulumi has the process id now.
     assert lock(tmp_path, pid=os.getpid()).is_stale
     assert not lock(tmp_path, hostname="another.test").is_stale
 
 
 def test_a_lock_of_a_running_pulumi_is_not_stale(tmp_path: Path) -> None:
-    # A script goes by its file's name, and this one waits until its input ends.
+    # The process of a script has its file's name. This one waits until its input ends.
     waiting = [command(tmp_path, "pulumi", "echo ready; read nothing")]
     with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None

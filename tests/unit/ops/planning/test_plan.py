@@ -1,4 +1,4 @@
-"""What a preview's steps amount to, told for people: from steps as `pulumi preview --json` writes them, cut short."""
+"""The plan that is made from the steps of `pulumi preview --json`, which are shortened here."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ def step(
     options: dict[str, Any] | None = None,
     depends: dict[str, list[str]] | None = None,
 ) -> Step:
-    """A step. `options` are those of both sides; `depends` the resources that an input depends on."""
+    """A step. `options` belong to the old and the new state; `depends` lists the resources that an input depends on."""
     kind = urn.split("::")[2].rpartition("$")[2]
     common: dict[str, Any] = {
         "urn": urn,
@@ -51,7 +51,7 @@ def step(
         "urn": urn,
         "provider": f"{CONNECTION}::an-id" if kind.startswith("docker:") else "",
         "detailedDiff": paths or None,
-        # The provider gives none for an image.
+        # The provider gives no detailed diff for an image.
         "diffReasons": None if kind == IMAGE else reasons,
     }
     if op == "replace":
@@ -85,7 +85,7 @@ def container(
     new: dict[str, Any] | None = None,
     outputs: dict[str, Any] | None = None,
 ) -> Step:
-    """A step of a service's container; `old` and `new` are put over its inputs."""
+    """A step of a service's container. `old` and `new` change its inputs."""
     depends = {"image": [image_urn(service)], "networksAdvanced": [NETWORK]}
     if service == "auction":
         depends["volumes"] = [VOLUME]
@@ -274,7 +274,7 @@ def test_given_another_volume_the_service_no_longer_sees_its_data() -> None:
         diff={"name": "update-replace"},
         options={"retainOnDelete": True},
     )
-    # Pulumi marks the old state of a resource that it replaces create first like this.
+    # Pulumi marks the old state of a resource this way when it creates the new one first.
     volume["oldState"]["delete"] = True
     found = planned(
         volume,

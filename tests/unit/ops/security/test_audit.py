@@ -1,4 +1,4 @@
-"""Inspections as they really are, cut short, held against the benchmark: each made worse in one place."""
+"""Real inspections, shortened and made less secure in one place each, against the items of the benchmark."""
 
 import copy
 import dataclasses
@@ -76,7 +76,7 @@ ALL_GUARDS = frozenset({"apparmor", "seccomp"})
 
 
 def container(path: str = "", value: object = None, **more: Any) -> Container:
-    """The hardened container, with another value at `path` of its inspection."""
+    """The hardened container with another value at `path` of its inspection."""
     record = copy.deepcopy(HARDENED)
     if path:
         *way, last = path.split("/")

@@ -1,4 +1,4 @@
-"""What the scanners say, as their documentation shows it, and the SBOM that is written where there is none."""
+"""Reports of the scanners, as their documentation shows them, and the SBOM that is written without a scanner."""
 
 import json
 from datetime import UTC, datetime
@@ -105,7 +105,7 @@ def test_a_report_of_grype_is_parsed() -> None:
 
 
 def scanner(directory: Path, name: str, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command `name`, the only one on PATH that is no part of the system."""
+    """A command `name`, the only scanner on PATH."""
     file = directory / name
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
@@ -201,7 +201,7 @@ def test_the_sbom_names_image_system_program_crates_packages_and_its_tool() -> N
     assert document["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
     components = {each["name"]: each for each in document["components"]}
     assert (components["debian"]["type"], components["debian"]["version"]) == ("operating-system", "12")
-    # As syft writes them for the same packages.
+    # The form in which syft writes them for the same packages.
     version = "2.38.1-5%2Bdeb12u3"
     assert {name: each["purl"] for name, each in components.items() if "purl" in each} == {
         "bsdutils": f"pkg:deb/debian/bsdutils@1:{version}?arch=amd64&distro=debian-12&upstream=util-linux%40{version}",
