@@ -16,6 +16,7 @@ from typing import Any
 import docker
 
 from tests.engine import change_matrix_trials as trials
+from tests.engine.change_matrix_site import edited_source, new_site
 from tests.engine.change_matrix_trials import ENCLAVE, INIT, MAX_RETRY_COUNT, MEMORY, MEMORY_SWAP, RESTART, TMPFS
 from tests.engine.changes import Act, Cell, Outcome, put, recorded, run, run_refused
 from tests.support.stack_under_test import PROGRAM, StackUnderTest
@@ -117,7 +118,7 @@ a container is replaced wherever its image may differ, and `up` leaves it alone 
 def whole(client: docker.DockerClient, directory: Path) -> Matrix:
     """Run the whole matrix in `directory` and print the duration of each step."""
     matrix = Matrix()
-    with trials.site(client, directory) as (stack, site):
+    with new_site(client, directory) as (stack, site):
         router, auction = trials.router(site), trials.auction(site)
         for key, value in trials.beginning(site).items():
             put(stack.config, key, value)
@@ -145,7 +146,7 @@ def whole(client: docker.DockerClient, directory: Path) -> Matrix:
         matrix.run(stack, "network", trials.networks(Act.CHANGE, site))
         matrix.run(stack, "names", trials.names(Act.CHANGE, site))
 
-        trials.edited_source(stack)
+        edited_source(stack)
         matrix.run(stack, "images and provider", trials.image_changes(site))
         digest = str(recorded(stack)["gix-images-router-image"]["outputs"]["repoDigest"]).partition("@")[2]
         removals = trials.networks(Act.REMOVE, site) + trials.names(Act.REMOVE, site) + trials.image_removals(site)

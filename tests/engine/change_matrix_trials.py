@@ -1,127 +1,18 @@
 """The trials of the change matrix: each input, the key that changes it, and where the engine shows it."""
 
-import contextlib
 import dataclasses
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
-import docker
-import yaml
-from docker.errors import ImageNotFound, NotFound
-from pulumi import automation as auto
+from docker.errors import NotFound
 
-from tests.engine.changes import REMOVED, Act, Cell, Effect, Shows, containers, images, inspected, put, recorded
-from tests.support.engine_at_port import certificates, proxy, server_context
-from tests.support.registry import PASSWORD, USERNAME, running_registry
-from tests.support.stack_under_test import StackUnderTest, free_ports, free_subnet, new_stack
+from tests.engine.change_matrix_site import EDITED_LINE, Site
+from tests.engine.changes import REMOVED, Act, Cell, Effect, Shows, containers, images, inspected, recorded
+from tests.support.stack_under_test import StackUnderTest
 
 MIB = 2**20
 NETWORK = frozenset({"gix-network"})
 VOLUME = frozenset({"gix-ledger-volume"})
 PROVIDER = frozenset({"gix-engine"})
-EDITED_LINE = "edited and ready"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Site:
-    """What one run of the matrix uses. `prefixes` and `subnets` hold the first, the changed and the default value."""
-
-    prefixes: tuple[str, str, str]
-    subnets: tuple[str, str, str]
-    metrics_ports: tuple[int, int]
-    sealed: Mapping[str, Any]
-    base: str
-    registry: str
-    engine: str
-    certificates: str
-
-    def log_in(self) -> dict[str, Any]:
-        """The value of the key `registry` for this site's registry."""
-        return {"address": self.registry, "username": USERNAME, "password": self.sealed["password"]}
-
-
-@contextmanager
-def site(client: docker.DockerClient, directory: Path) -> Iterator[tuple[StackUnderTest, Site]]:
-    """A new stack for the matrix. Everything that it has made is removed at the end of the block.
-
-    Where other stacks may use the real default of a key, this copy of the program has another default.
-    """
-    stack = new_stack(client, directory / "gix")
-    name = stack.name
-    subnets = {stack.config["gix:network"]["subnet"]}
-    while len(subnets) < 3:
-        subnets.add(free_subnet(client))
-    one, two, three = sorted(subnets)
-    _replace(stack.directory / "gix_model/settings.py", '"172.28.0.0/16", desc', f'"{three}", desc')
-    project = yaml.safe_load((stack.directory / "Pulumi.yaml").read_text())
-    project["config"]["prefix"]["default"] = f"{name}c"
-    (stack.directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-    keys = certificates(directory / "certificates")
-    (directory / "registry").mkdir()
-    with ExitStack() as stop:
-        registry = stop.enter_context(running_registry(directory / "registry")).address
-        port = stop.enter_context(proxy(client, server_context(keys, verify_clients=False)))
-        first, second = free_ports(2)
-        try:
-            yield (
-                stack,
-                Site(
-                    prefixes=(name, f"{name}b", f"{name}c"),
-                    subnets=(one, two, three),
-                    metrics_ports=(first, second),
-                    sealed=_seal(stack, {"first": "one", "second": "two", "password": PASSWORD}),
-                    base=_other_base(client, f"{name}-base:1.0"),
-                    registry=registry,
-                    engine=f"tcp://127.0.0.1:{port}",
-                    certificates=str(keys),
-                ),
-            )
-        finally:
-            put(stack.config, "prefix", name)
-            stack.remove()
-            for image in client.images.list():
-                for tag in (*image.tags, *(image.attrs["RepoDigests"] or [])):
-                    # Removing the last tag of an image removes its digests.
-                    with contextlib.suppress(ImageNotFound):
-                        if tag.startswith((name, f"{registry}/")):
-                            client.images.remove(tag)
-
-
-def _replace(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
-    assert text.count(old) == 1, f"{file} has {text.count(old)} times {old}"
-    file.write_text(text.replace(old, new))
-
-
-def _seal(stack: StackUnderTest, plain: Mapping[str, str]) -> dict[str, Any]:
-    stack.stack.set_all_config({f"gix:{name}": auto.ConfigValue(value, secret=True) for name, value in plain.items()})
-    config = yaml.safe_load((stack.directory / f"Pulumi.{stack.name}.yaml").read_text())["config"]
-    return {name: config[f"gix:{name}"] for name in plain}
-
-
-def runtime_base() -> str:
-    """The base image of the services on this machine."""
-    return os.environ.get("GIX_RUNTIME_BASE", "debian:bookworm-slim")
-
-
-def edited_source(stack: StackUnderTest) -> None:
-    """Make a second workspace, `edited`, whose router prints another line."""
-    shutil.copytree(stack.directory / "sample", stack.directory / "edited")
-    _replace(stack.directory / "edited/crates/ajr-router/src/main.rs", '"ready on port', f'"{EDITED_LINE} on port')
-
-
-def _other_base(client: docker.DockerClient, name: str) -> str:
-    """A runtime base that differs from the machine's by a label."""
-    base = client.containers.create(runtime_base())
-    try:
-        base.commit(*name.split(":"), changes="LABEL base=other")
-    finally:
-        base.remove()
-    return name
 
 
 def config(service: str, key: str) -> Shows:
@@ -198,7 +89,7 @@ class Trial:
             act=act,
             key=f"{self.service}.{self.key}",
             value=value,
-            of=containers([self.service]),
+            resources=containers([self.service]),
             shows=self.shows,
             expected=expected,
             effect=effect,
@@ -516,7 +407,7 @@ def networks(act: Act, site: Site) -> list[Cell]:
             act=act,
             key=key,
             value=value[key],
-            of=NETWORK,
+            resources=NETWORK,
             others=containers(),
             shows=show,
             expected=expected,
@@ -559,7 +450,7 @@ def names(act: Act, site: Site) -> list[Cell]:
             resource="Container",
             input="name",
             **by_prefix,
-            of=containers(),
+            resources=containers(),
             shows=lambda stack: inspected(stack, "router")["Name"],
             expected=f"/{prefix}-gix-router",
         ),
@@ -567,7 +458,7 @@ def names(act: Act, site: Site) -> list[Cell]:
             resource="Container",
             input="networksAdvanced",
             **network_key,
-            of=containers(),
+            resources=containers(),
             shows=lambda stack: _networks(stack, "router"),
             expected=[network],
         ),
@@ -575,7 +466,7 @@ def names(act: Act, site: Site) -> list[Cell]:
             resource="Container",
             input="volumes",
             **volume_key,
-            of=auction,
+            resources=auction,
             shows=lambda stack: [
                 each["Name"] for each in inspected(stack, "auction")["Mounts"] if each["Type"] == "volume"
             ],
@@ -585,7 +476,7 @@ def names(act: Act, site: Site) -> list[Cell]:
             resource="Network",
             input="name",
             **network_key,
-            of=NETWORK,
+            resources=NETWORK,
             others=containers(),
             shows=lambda stack: _network(stack)["Name"],
             expected=network,
@@ -594,7 +485,7 @@ def names(act: Act, site: Site) -> list[Cell]:
             resource="Volume",
             input="name",
             **volume_key,
-            of=VOLUME,
+            resources=VOLUME,
             others=auction,
             shows=lambda stack: (exists(stack, volume), marked(stack, f"{site.prefixes[0]}-trial-data")),
             expected=(True, True),
@@ -603,7 +494,7 @@ def names(act: Act, site: Site) -> list[Cell]:
             resource="Image",
             input="imageName",
             **by_prefix,
-            of=images(),
+            resources=images(),
             others=containers(),
             certain=False,
             effect=Effect.UPDATE,
@@ -621,7 +512,7 @@ def protected_volume(site: Site) -> Cell:
         act=Act.CHANGE,
         key="ledger.volume",
         value="other-data",
-        of=VOLUME,
+        resources=VOLUME,
         shows=lambda stack: (
             exists(stack, f"{site.prefixes[0]}-other-data"),
             marked(stack, f"{site.prefixes[0]}-trial-data"),
@@ -670,7 +561,7 @@ def image_changes(site: Site) -> list[Cell]:
             act=Act.CHANGE,
             key="source",
             value="edited",
-            of=containers(),
+            resources=containers(),
             shows=_says_edited,
             expected=True,
         ),
@@ -706,7 +597,7 @@ def _removal(cell: Cell, shows: Shows, expected: Any) -> Cell:
         act=Act.REMOVE,
         key=cell.key,
         value=REMOVED,
-        of=cell.of,
+        resources=cell.resources,
         others=cell.others,
         certain=cell.certain,
         effect=cell.effect,
@@ -722,7 +613,7 @@ def _image(name: str, key: str, value: Any, shows: Shows, expected: Any) -> Cell
         act=Act.CHANGE,
         key=key,
         value=value,
-        of=images(),
+        resources=images(),
         others=containers(),
         certain=False,
         effect=Effect.UPDATE,
@@ -738,7 +629,7 @@ def _provider(name: str, key: str, value: Any, shows: Shows, expected: Any) -> C
         act=Act.CHANGE,
         key=key,
         value=value,
-        of=PROVIDER,
+        resources=PROVIDER,
         effect=Effect.UPDATE,
         shows=shows,
         expected=expected,
@@ -775,7 +666,7 @@ def digest(act: Act, value: Any) -> Cell:
         act=act,
         key="images.digests",
         value=REMOVED if act is Act.REMOVE else {"router": value},
-        of=images(["router"]),
+        resources=images(["router"]),
         others=containers(["router"]),
         certain=False,
         shows=lambda stack: "@" in recorded(stack)["gix-images-router-image"]["inputs"]["name"],

@@ -38,7 +38,7 @@ Shows = Callable[[StackUnderTest], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One input, changed or removed by one key. `of` are the resources with the input, by their names in Pulumi.
+    """One input, changed or removed by one key. `resources` have the input, by their names in Pulumi.
 
     `effect` is the expected effect on them, and `others` are replaced with them. If `certain` is False, `others` may
     stay: they depend on the content of an image, which is unknown before the build.
@@ -50,7 +50,7 @@ class Cell:
     act: Act
     key: str
     value: Any
-    of: frozenset[str]
+    resources: frozenset[str]
     shows: Shows
     expected: Any
     effect: Effect = Effect.REPLACE
@@ -228,7 +228,7 @@ def run(stack: StackUnderTest, cells: Sequence[Cell], **also: Any) -> list[Outco
 
 
 def _all_of(cells: Iterable[Cell]) -> frozenset[str]:
-    return frozenset().union(*(cell.of for cell in cells))
+    return frozenset().union(*(cell.resources for cell in cells))
 
 
 def _others_of(cells: Iterable[Cell]) -> frozenset[str]:
@@ -264,13 +264,13 @@ def _judged(cell: Cell, observed: Observed, shown: Any) -> Outcome:
     if shown != cell.expected:
         faults.append(f"not applied: the engine shows {shown!r}, not {cell.expected!r}")
     for command, names in (("a second up", observed.second), ("up --refresh", observed.refreshed)):
-        if names & (cell.of | cell.others) or names - observed.expected:
+        if names & (cell.resources | cell.others) or names - observed.expected:
             faults.append(f"{command} is not empty: {', '.join(sorted(names))}")
     return Outcome(cell=cell, said=_said(cell, observed), happened=_happened(cell, observed), faults=faults)
 
 
 def _said_wrongly(cell: Cell, observed: Observed) -> Iterator[str]:
-    for name in sorted(cell.of):
+    for name in sorted(cell.resources):
         planned = observed.planned.get(name)
         said = planned.reasons.get(cell.input, Effect.NOTHING) if planned else Effect.NOTHING
         if said is not cell.effect:
@@ -284,10 +284,12 @@ def _said_wrongly(cell: Cell, observed: Observed) -> Iterator[str]:
 
 
 def _done_wrongly(cell: Cell, observed: Observed) -> Iterator[str]:
-    must = (cell.of if cell.effect is Effect.REPLACE else frozenset()) | (cell.others if cell.certain else frozenset())
+    must = (cell.resources if cell.effect is Effect.REPLACE else frozenset()) | (
+        cell.others if cell.certain else frozenset()
+    )
     yield from (f"{name} was not recreated" for name in sorted(must) if not observed.became_new(name))
     if cell.resource == "Container":
-        for name in sorted(cell.of - observed.replaced):
+        for name in sorted(cell.resources - observed.replaced):
             if observed.became_new(name):
                 yield f"{name} was recreated or restarted"
     for name in sorted((observed.before.keys() & observed.after.keys()) - observed.planned.keys()):
@@ -296,7 +298,7 @@ def _done_wrongly(cell: Cell, observed: Observed) -> Iterator[str]:
 
 
 def _said(cell: Cell, observed: Observed) -> str:
-    effects = {planned.effect for name in cell.of if (planned := observed.planned.get(name))}
+    effects = {planned.effect for name in cell.resources if (planned := observed.planned.get(name))}
     said = " or ".join(sorted(effects)) or "nothing"
     if not cell.others:
         return said
@@ -304,7 +306,7 @@ def _said(cell: Cell, observed: Observed) -> str:
 
 
 def _happened(cell: Cell, observed: Observed) -> str:
-    new = {name for name in cell.of if observed.became_new(name)}
+    new = {name for name in cell.resources if observed.became_new(name)}
     words = {
         "Container": ("recreated", "changed live"),
         "Network": ("recreated", "kept"),
@@ -313,7 +315,7 @@ def _happened(cell: Cell, observed: Observed) -> str:
         "RemoteImage": ("another reference", "kept"),
         "Provider": ("replaced", "changed"),
     }[cell.resource]
-    happened = words[0] if new == cell.of else words[1] if not new else f"{words[0]}: {_kinds(frozenset(new))}"
+    happened = words[0] if new == cell.resources else words[1] if not new else f"{words[0]}: {_kinds(frozenset(new))}"
     others = frozenset(name for name in cell.others if observed.became_new(name))
     if not cell.others:
         return happened
