@@ -1,4 +1,4 @@
-"""What tests on a real engine share: the engine, and a word on which docker plugin they ran with."""
+"""Fixtures of the tests on a real engine, and a line in the summary with the docker plugin in use."""
 
 import os
 import signal
@@ -11,11 +11,12 @@ from docker.errors import DockerException
 
 from offline.docker_plugin import NAME, VERSION
 from tests import reliability
+from tests.support.registry import Registry, running_registry
 
 PLUGIN = Path("plugins", f"resource-{NAME}-v{VERSION}", f"pulumi-resource-{NAME}")
-"""Where a Pulumi home has the docker plugin."""
+"""The path of the docker plugin below a Pulumi home."""
 TALLY = "hostile inputs"
-"""The name under which pytest knows the count of hostile inputs."""
+"""The name of the pytest plugin that counts hostile inputs."""
 
 
 def provided_home() -> Path | None:
@@ -25,7 +26,7 @@ def provided_home() -> Path | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell's background job ignores Ctrl-C and hands that on; what the tests start must not.
+    # A background job of a shell ignores Ctrl-C, and its children inherit that. Tests need Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(reliability.Tally(), TALLY)
@@ -64,3 +65,10 @@ def client() -> docker.DockerClient:
     except DockerException as error:
         pytest.fail(f"these tests need a Docker engine ({error}); start it with: make setup")
     return client
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry that requires a log-in."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry

@@ -1,9 +1,9 @@
 """Counts the hostile inputs that the tests try, and writes them into docs/reliability.md.
 
-A test calls `tried(KIND)` for each hostile input, before the input meets the code. The count travels in the test's
-report, so that it survives parallel workers. `python -m tests.reliability --write` runs the tests of every kind and
-writes the table; it writes nothing when one of them fails. Further arguments are those of pytest, in place of the files
-with these tests: `python -m tests.reliability --write --numprocesses 3 --dist loadfile tests` runs every test.
+A test calls `tried(KIND)` for each hostile input, before it passes the input to the code. The count is part of the
+test's report, which also works with parallel workers. `python -m tests.reliability --write` runs the tests of every
+kind and writes the table, unless one of them fails. Further arguments go to pytest and replace the list of files:
+`python -m tests.reliability --write --numprocesses 3 --dist loadfile tests` runs every test.
 """
 
 import sys
@@ -17,7 +17,7 @@ import pytest
 
 DOCUMENT = Path(__file__).parents[1] / "docs/reliability.md"
 PROPERTY = "hostile inputs: "
-"""Begins the name of the property of a test's report that holds a count."""
+"""The prefix of the properties of a test's report that hold a count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def tried(kind: str, count: int = 1) -> None:
 
 @contextmanager
 def counted(item: pytest.Item) -> Iterator[None]:
-    """Put what is tried in the block into the properties of a test's report."""
+    """Record what the block tries in the properties of a test's report."""
     _counts.clear()
     yield
     item.user_properties += [(f"{PROPERTY}{kind}", count) for kind, count in _counts.items()]
@@ -85,12 +85,12 @@ class Tally:
                 self.inputs[name.removeprefix(PROPERTY)] += int(str(count))
 
     def shortfall(self) -> list[str]:
-        """What a run of every kind tried less of than the document says; empty for a run of some kinds."""
+        """The kinds of which a run tried fewer inputs than the document says. Empty unless the run had every kind."""
         if not KINDS or self.inputs.keys() != KINDS.keys():
             return []
         return [
             f"{kind}: {self.inputs[kind]} hostile inputs tried, and docs/reliability.md says {count}; "
-            "write it anew: python -m tests.reliability --write"
+            "update it: python -m tests.reliability --write"
             for kind, count in documented().items()
             if self.inputs[kind] < count
         ]
@@ -117,7 +117,7 @@ def _table(inputs: Counter[str]) -> str:
 
 
 def _at_least(count: int) -> int:
-    """What every run tries: two thirds of this run, in two digits, since generated inputs differ from run to run."""
+    """A number that every run reaches: two thirds of this run, in two digits, since generated inputs vary."""
     shown = str(count * 2 // 3)
     return int(shown[:2] + "0" * (len(shown) - 2))
 

@@ -16,6 +16,7 @@ from typing import Any
 import docker
 
 from tests.engine import change_matrix_trials as trials
+from tests.engine.change_matrix_site import edited_source, new_site
 from tests.engine.change_matrix_trials import ENCLAVE, INIT, MAX_RETRY_COUNT, MEMORY, MEMORY_SWAP, RESTART, TMPFS
 from tests.engine.changes import Act, Cell, Outcome, put, recorded, run, run_refused
 from tests.support.stack_under_test import PROGRAM, StackUnderTest
@@ -25,7 +26,7 @@ DOCUMENT = PROGRAM / "docs/change-matrix.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Fixed:
-    """An input that no key of the configuration changes."""
+    """An input that no configuration key changes."""
 
     resource: str
     input: str
@@ -42,17 +43,17 @@ FIXED = [
     Fixed(resource="Volume", input="labels", why="the stack's own, and a difference is ignored"),
     Fixed(resource="RemoteImage", input="keepLocally", why="true"),
 ]
-"""What no key reaches, with the reason or the value."""
+"""Inputs that no key changes, each with the reason or the fixed value."""
 
 
 @dataclass
 class Matrix:
-    """What has been tried."""
+    """The outcomes of all cells that were tried."""
 
     outcomes: list[Outcome] = field(default_factory=list)
 
     def run(self, stack: StackUnderTest, title: str, cells: Sequence[Cell], **also: Any) -> None:
-        """Try `cells` in one update."""
+        """Apply `cells` in one update."""
         with _timed(f"{title}: {len(cells)} cells"):
             self.outcomes += run(stack, cells, **also)
 
@@ -61,7 +62,7 @@ class Matrix:
         return [outcome for outcome in self.outcomes if outcome.faults]
 
     def complaints(self) -> str:
-        """The wrong cells, one a line, each with all that is wrong with it."""
+        """The wrong cells, one per line, with every fault."""
         return "\n".join(
             f"{each.cell.resource}.{each.cell.input}, {each.cell.act} by gix:{each.cell.key}: {'; '.join(each.faults)}"
             for each in self.wrong
@@ -115,9 +116,9 @@ a container is replaced wherever its image may differ, and `up` leaves it alone 
 
 
 def whole(client: docker.DockerClient, directory: Path) -> Matrix:
-    """Run the matrix in `directory`; print how long each step takes."""
+    """Run the whole matrix in `directory` and print the duration of each step."""
     matrix = Matrix()
-    with trials.site(client, directory) as (stack, site):
+    with new_site(client, directory) as (stack, site):
         router, auction = trials.router(site), trials.auction(site)
         for key, value in trials.beginning(site).items():
             put(stack.config, key, value)
@@ -140,12 +141,12 @@ def whole(client: docker.DockerClient, directory: Path) -> Matrix:
             [each.remove() for each in router + auction + ENCLAVE],
         ]
         for number, cells in enumerate(steps, start=1):
-            # A protected volume would refuse the change of its name that comes below.
+            # A later step changes the name of the volume, which protection would refuse.
             matrix.run(stack, f"containers, {number} of {len(steps)}", cells, ledger={"protect": False})
         matrix.run(stack, "network", trials.networks(Act.CHANGE, site))
         matrix.run(stack, "names", trials.names(Act.CHANGE, site))
 
-        trials.edited_source(stack)
+        edited_source(stack)
         matrix.run(stack, "images and provider", trials.image_changes(site))
         digest = str(recorded(stack)["gix-images-router-image"]["outputs"]["repoDigest"]).partition("@")[2]
         removals = trials.networks(Act.REMOVE, site) + trials.names(Act.REMOVE, site) + trials.image_removals(site)
@@ -168,7 +169,7 @@ def _timed(what: str) -> Iterator[None]:
 
 
 def main() -> None:
-    """Run the matrix; write it down if asked to."""
+    """Run the matrix. With --write, write the document."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT.relative_to(PROGRAM)}")
     arguments = parser.parse_args()

@@ -1,130 +1,18 @@
-"""What the change matrix tries: each input with the key that reaches it, and what the engine shows of it."""
+"""The trials of the change matrix: each input, the key that changes it, and where the engine shows it."""
 
-import contextlib
 import dataclasses
-import os
-import shutil
-import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
-import docker
-import yaml
-from docker.errors import ImageNotFound, NotFound
-from pulumi import automation as auto
+from docker.errors import NotFound
 
-from tests.engine.changes import REMOVED, Act, Cell, Effect, Shows, containers, images, inspected, put, recorded
-from tests.engine.test_engine_address import certificates, proxy
-from tests.support.registry import PASSWORD, USERNAME, running_registry
-from tests.support.stack_under_test import StackUnderTest, free_ports, free_subnet, new_stack
+from tests.engine.change_matrix_site import EDITED_LINE, Site
+from tests.engine.changes import REMOVED, Act, Cell, Effect, Shows, containers, images, inspected, recorded
+from tests.support.stack_under_test import StackUnderTest
 
 MIB = 2**20
 NETWORK = frozenset({"gix-network"})
 VOLUME = frozenset({"gix-ledger-volume"})
 PROVIDER = frozenset({"gix-engine"})
-EDITED_LINE = "edited and ready"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Site:
-    """What a run of the matrix has for itself. `prefixes`, `subnets`: at first, changed, and by default."""
-
-    prefixes: tuple[str, str, str]
-    subnets: tuple[str, str, str]
-    metrics_ports: tuple[int, int]
-    sealed: Mapping[str, Any]
-    base: str
-    registry: str
-    engine: str
-    certificates: str
-
-    def log_in(self) -> dict[str, Any]:
-        """The key `registry` for this site's own."""
-        return {"address": self.registry, "username": USERNAME, "password": self.sealed["password"]}
-
-
-@contextmanager
-def site(client: docker.DockerClient, directory: Path) -> Iterator[tuple[StackUnderTest, Site]]:
-    """A stack for the matrix, which nothing has brought up yet; its images and all else are taken away afterwards.
-
-    What a key falls back to is changed in its copy of the program where other stacks may have the real default.
-    """
-    stack = new_stack(client, directory / "gix")
-    name = stack.name
-    subnets = {stack.config["gix:network"]["subnet"]}
-    while len(subnets) < 3:
-        subnets.add(free_subnet(client))
-    one, two, three = sorted(subnets)
-    _replace(stack.directory / "gix_model/settings.py", '"172.28.0.0/16", desc', f'"{three}", desc')
-    project = yaml.safe_load((stack.directory / "Pulumi.yaml").read_text())
-    project["config"]["prefix"]["default"] = f"{name}c"
-    (stack.directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-    keys = certificates(directory / "certificates")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(keys / "cert.pem", keys / "key.pem")
-    (directory / "registry").mkdir()
-    with ExitStack() as stop:
-        registry = stop.enter_context(running_registry(directory / "registry")).address
-        port = stop.enter_context(proxy(client, context))
-        first, second = free_ports(2)
-        try:
-            yield (
-                stack,
-                Site(
-                    prefixes=(name, f"{name}b", f"{name}c"),
-                    subnets=(one, two, three),
-                    metrics_ports=(first, second),
-                    sealed=_seal(stack, {"first": "one", "second": "two", "password": PASSWORD}),
-                    base=_other_base(client, f"{name}-base:1.0"),
-                    registry=registry,
-                    engine=f"tcp://127.0.0.1:{port}",
-                    certificates=str(keys),
-                ),
-            )
-        finally:
-            put(stack.config, "prefix", name)
-            stack.remove()
-            for image in client.images.list():
-                for tag in (*image.tags, *(image.attrs["RepoDigests"] or [])):
-                    # The last tag of an image takes its digests with it.
-                    with contextlib.suppress(ImageNotFound):
-                        if tag.startswith((name, f"{registry}/")):
-                            client.images.remove(tag)
-
-
-def _replace(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
-    assert text.count(old) == 1, f"{file} has {text.count(old)} times {old}"
-    file.write_text(text.replace(old, new))
-
-
-def _seal(stack: StackUnderTest, plain: Mapping[str, str]) -> dict[str, Any]:
-    stack.stack.set_all_config({f"gix:{name}": auto.ConfigValue(value, secret=True) for name, value in plain.items()})
-    config = yaml.safe_load((stack.directory / f"Pulumi.{stack.name}.yaml").read_text())["config"]
-    return {name: config[f"gix:{name}"] for name in plain}
-
-
-def runtime_base() -> str:
-    """The image that the services start from on this machine."""
-    return os.environ.get("GIX_RUNTIME_BASE", "debian:bookworm-slim")
-
-
-def edited_source(stack: StackUnderTest) -> None:
-    """A second workspace, `edited`, whose router says something else."""
-    shutil.copytree(stack.directory / "sample", stack.directory / "edited")
-    _replace(stack.directory / "edited/crates/ajr-router/src/main.rs", '"ready on port', f'"{EDITED_LINE} on port')
-
-
-def _other_base(client: docker.DockerClient, name: str) -> str:
-    """A runtime base that differs from the machine's by a label."""
-    base = client.containers.create(runtime_base())
-    try:
-        base.commit(*name.split(":"), changes="LABEL base=other")
-    finally:
-        base.remove()
-    return name
 
 
 def config(service: str, key: str) -> Shows:
@@ -147,7 +35,7 @@ def published(service: str, inside: int) -> Shows:
 
 
 def stated(resource: str, *path: str) -> Shows:
-    """What Pulumi has recorded: for inputs that only Pulumi itself, or a build, goes by."""
+    """Read what Pulumi has recorded, for inputs that only Pulumi or a build uses."""
 
     def show(stack: StackUnderTest) -> Any:
         value: Any = recorded(stack)[resource]["inputs"]
@@ -159,7 +47,7 @@ def stated(resource: str, *path: str) -> Shows:
 
 
 def of_image(service: str, *path: str) -> Shows:
-    """What `docker image inspect` shows of the image that a service runs."""
+    """Read `docker image inspect` of the image that a service runs."""
 
     def show(stack: StackUnderTest) -> Any:
         value: Any = stack.client.images.get(inspected(stack, service)["Image"]).attrs
@@ -172,9 +60,9 @@ def of_image(service: str, *path: str) -> Shows:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Trial:
-    """An input of a service's container: it begins as `before`, is changed to `after`, and then its key is removed.
+    """An input of a service's container. It starts as `before`, changes to `after`, and then its key is removed.
 
-    `changed` and `removed` are what the engine shows after each.
+    `changed` and `removed` are the values that the engine shows after each step.
     """
 
     service: str
@@ -201,7 +89,7 @@ class Trial:
             act=act,
             key=f"{self.service}.{self.key}",
             value=value,
-            of=containers([self.service]),
+            resources=containers([self.service]),
             shows=self.shows,
             expected=expected,
             effect=effect,
@@ -267,7 +155,7 @@ TMPFS = Trial(
 
 
 def health_check(service: str) -> list[Trial]:
-    """A service's health check, and how long Pulumi waits for it, which follows from it."""
+    """A service's health check, and Pulumi's wait time, which is computed from it."""
     probe = Trial(
         service=service,
         input="healthcheck",
@@ -357,7 +245,7 @@ ENCLAVE = [
 
 
 def router(site: Site) -> list[Trial]:
-    """The inputs of the router's container that are changed together."""
+    """The inputs of the router's container that change in one update."""
     first, second = site.metrics_ports
     return [
         Trial(
@@ -424,7 +312,7 @@ def router(site: Site) -> list[Trial]:
 
 
 def auction(site: Site) -> list[Trial]:
-    """The inputs of the auction's container that are changed together."""
+    """The inputs of the auction's container that change in one update."""
     return [
         Trial(
             service="auction",
@@ -490,7 +378,7 @@ def auction(site: Site) -> list[Trial]:
 
 
 def beginning(site: Site) -> dict[str, Any]:
-    """The keys of the stack's file before anything is changed."""
+    """The keys of the stack's file before the first change."""
     live = [MEMORY, MEMORY_SWAP, RESTART]
     together = [*router(site), *auction(site), *ENCLAVE]
     trials = [*live, *health_check("router"), *health_check("auction"), INIT, TMPFS, *together]
@@ -503,7 +391,7 @@ def beginning(site: Site) -> dict[str, Any]:
 
 
 def networks(act: Act, site: Site) -> list[Cell]:
-    """The network, whose name stays."""
+    """Changes of the network that keep its name."""
     value = {
         "network.labels": {"team": "two"} if act is Act.CHANGE else REMOVED,
         "network.subnet": site.subnets[1] if act is Act.CHANGE else REMOVED,
@@ -519,7 +407,7 @@ def networks(act: Act, site: Site) -> list[Cell]:
             act=act,
             key=key,
             value=value[key],
-            of=NETWORK,
+            resources=NETWORK,
             others=containers(),
             shows=show,
             expected=expected,
@@ -529,7 +417,7 @@ def networks(act: Act, site: Site) -> list[Cell]:
 
 
 def _network(stack: StackUnderTest) -> dict[str, Any]:
-    """The network that all the stack's containers are on."""
+    """The network of all the stack's containers."""
     [name] = {name for service in ("router", "auction", "enclave") for name in _networks(stack, service)}
     return dict(stack.client.networks.get(name).attrs)
 
@@ -547,7 +435,7 @@ def _subnets(stack: StackUnderTest) -> set[str]:
 
 
 def names(act: Act, site: Site) -> list[Cell]:
-    """Everything's names: by the prefix they are changed, and by it and their own keys they fall back."""
+    """The names of all objects. `prefix` changes them; removing it and their own keys brings back the defaults."""
     number = 1 if act is Act.CHANGE else 2
     prefix = site.prefixes[number]
     value = prefix if act is Act.CHANGE else REMOVED
@@ -562,7 +450,7 @@ def names(act: Act, site: Site) -> list[Cell]:
             resource="Container",
             input="name",
             **by_prefix,
-            of=containers(),
+            resources=containers(),
             shows=lambda stack: inspected(stack, "router")["Name"],
             expected=f"/{prefix}-gix-router",
         ),
@@ -570,7 +458,7 @@ def names(act: Act, site: Site) -> list[Cell]:
             resource="Container",
             input="networksAdvanced",
             **network_key,
-            of=containers(),
+            resources=containers(),
             shows=lambda stack: _networks(stack, "router"),
             expected=[network],
         ),
@@ -578,7 +466,7 @@ def names(act: Act, site: Site) -> list[Cell]:
             resource="Container",
             input="volumes",
             **volume_key,
-            of=auction,
+            resources=auction,
             shows=lambda stack: [
                 each["Name"] for each in inspected(stack, "auction")["Mounts"] if each["Type"] == "volume"
             ],
@@ -588,7 +476,7 @@ def names(act: Act, site: Site) -> list[Cell]:
             resource="Network",
             input="name",
             **network_key,
-            of=NETWORK,
+            resources=NETWORK,
             others=containers(),
             shows=lambda stack: _network(stack)["Name"],
             expected=network,
@@ -597,7 +485,7 @@ def names(act: Act, site: Site) -> list[Cell]:
             resource="Volume",
             input="name",
             **volume_key,
-            of=VOLUME,
+            resources=VOLUME,
             others=auction,
             shows=lambda stack: (exists(stack, volume), marked(stack, f"{site.prefixes[0]}-trial-data")),
             expected=(True, True),
@@ -606,7 +494,7 @@ def names(act: Act, site: Site) -> list[Cell]:
             resource="Image",
             input="imageName",
             **by_prefix,
-            of=images(),
+            resources=images(),
             others=containers(),
             certain=False,
             effect=Effect.UPDATE,
@@ -617,14 +505,14 @@ def names(act: Act, site: Site) -> list[Cell]:
 
 
 def protected_volume(site: Site) -> Cell:
-    """The volume's name, changed while it is protected."""
+    """The volume's name, changed while the volume is protected."""
     return Cell(
         resource="Volume",
         input="name",
         act=Act.CHANGE,
         key="ledger.volume",
         value="other-data",
-        of=VOLUME,
+        resources=VOLUME,
         shows=lambda stack: (
             exists(stack, f"{site.prefixes[0]}-other-data"),
             marked(stack, f"{site.prefixes[0]}-trial-data"),
@@ -642,13 +530,13 @@ def exists(stack: StackUnderTest, volume: str) -> bool:
 
 
 def mark(stack: StackUnderTest) -> None:
-    """Leave something in the auction's volume that a lost volume would not have."""
+    """Write a mark to the auction's volume, so that a replaced volume can be recognized."""
     result = stack.client.containers.get(inspected(stack, "auction")["Id"]).exec_run(["touch", "/data/marked"])
     assert result.exit_code == 0, result.output
 
 
 def marked(stack: StackUnderTest, volume: str) -> bool:
-    """Whether a volume still holds what `mark` left in it."""
+    """Whether a volume still has the file that `mark` wrote."""
     found = stack.client.containers.run(
         inspected(stack, "auction")["Image"], ["ls", "/data"], volumes=[f"{volume}:/data:ro"], remove=True
     )
@@ -657,7 +545,7 @@ def marked(stack: StackUnderTest, volume: str) -> bool:
 
 
 def image_changes(site: Site) -> list[Cell]:
-    """All that decides how images are built and where they go, and what the provider is told."""
+    """Changes of how images are built and pushed, and of the provider's inputs."""
     return [
         _image("imageName", "images.tag", "v1", _tagged(f"{site.registry}/gix-network/router:v1"), True),
         _image("skipPush", "images.push", True, stated("gix-images-router-image", "skipPush"), False),
@@ -673,7 +561,7 @@ def image_changes(site: Site) -> list[Cell]:
             act=Act.CHANGE,
             key="source",
             value="edited",
-            of=containers(),
+            resources=containers(),
             shows=_says_edited,
             expected=True,
         ),
@@ -684,7 +572,7 @@ def image_changes(site: Site) -> list[Cell]:
 
 
 def image_removals(site: Site) -> list[Cell]:
-    """The same keys, taken out of the stack's file."""
+    """The same keys, removed from the stack's file."""
     expected: dict[str, tuple[Shows, Any]] = {
         "imageName": (_tagged(f"{site.prefixes[2]}-gix-router:latest"), True),
         "skipPush": (stated("gix-images-router-image", "skipPush"), True),
@@ -709,7 +597,7 @@ def _removal(cell: Cell, shows: Shows, expected: Any) -> Cell:
         act=Act.REMOVE,
         key=cell.key,
         value=REMOVED,
-        of=cell.of,
+        resources=cell.resources,
         others=cell.others,
         certain=cell.certain,
         effect=cell.effect,
@@ -725,7 +613,7 @@ def _image(name: str, key: str, value: Any, shows: Shows, expected: Any) -> Cell
         act=Act.CHANGE,
         key=key,
         value=value,
-        of=images(),
+        resources=images(),
         others=containers(),
         certain=False,
         effect=Effect.UPDATE,
@@ -741,7 +629,7 @@ def _provider(name: str, key: str, value: Any, shows: Shows, expected: Any) -> C
         act=Act.CHANGE,
         key=key,
         value=value,
-        of=PROVIDER,
+        resources=PROVIDER,
         effect=Effect.UPDATE,
         shows=shows,
         expected=expected,
@@ -778,7 +666,7 @@ def digest(act: Act, value: Any) -> Cell:
         act=act,
         key="images.digests",
         value=REMOVED if act is Act.REMOVE else {"router": value},
-        of=images(["router"]),
+        resources=images(["router"]),
         others=containers(["router"]),
         certain=False,
         shows=lambda stack: "@" in recorded(stack)["gix-images-router-image"]["inputs"]["name"],

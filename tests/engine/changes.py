@@ -1,4 +1,4 @@
-"""Changes inputs of a running stack, and judges each: what preview said, what the engine has, what is left to do."""
+"""Changes inputs of a running stack and compares preview, engine and a second update for each."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from gix_model.environment import SERVICE_LABEL, STACK_LABEL
 from tests.support.stack_under_test import SERVICES, StackUnderTest
 
 REMOVED = object()
-"""In the place of a value: the key is taken out of the stack's file."""
+"""A value that stands for removing the key from the stack's file."""
 
 _UNCHANGED = {"same", "refresh", "read"}
 _BUILT_IMAGE = "docker:index/image:Image"
@@ -38,11 +38,11 @@ Shows = Callable[[StackUnderTest], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One input, changed or removed by one key. `of` are the resources that have it, by their names in Pulumi.
+    """One input, changed or removed by one key. `resources` have the input, by their names in Pulumi.
 
-    `effect` is what must be done to them, and `others` are replaced with them. Where `certain` is False, `others` may
-    stay as they are: they follow an image's content, which is not known before it is built.
-    `shows` reads what the engine has of it; that must be `expected`.
+    `effect` is the expected effect on them, and `others` are replaced with them. If `certain` is False, `others` may
+    stay: they depend on the content of an image, which is unknown before the build.
+    `shows` reads the value from the engine, which must equal `expected`.
     """
 
     resource: str
@@ -50,7 +50,7 @@ class Cell:
     act: Act
     key: str
     value: Any
-    of: frozenset[str]
+    resources: frozenset[str]
     shows: Shows
     expected: Any
     effect: Effect = Effect.REPLACE
@@ -60,7 +60,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What a preview says of a resource: `reasons` are the inputs, with what each of them leads to."""
+    """A preview's effect on a resource. `reasons` maps each changed input to its effect."""
 
     effect: Effect
     reasons: Mapping[str, Effect]
@@ -68,7 +68,7 @@ class Planned:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A cell and what came of it, in words; `faults` says what of it is wrong."""
+    """A cell and its result in words. `faults` lists what is wrong."""
 
     cell: Cell
     said: str
@@ -79,9 +79,9 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """One step: the preview, what each resource was before and after the `up`, and what two more found to do.
+    """One update: its preview, the identity of each resource before and after it, and the changes of two more updates.
 
-    `replaced` are the resources that one of the step's cells replaces, `expected` all that any of them touches.
+    `replaced` are the resources that the cells replace, `expected` all resources that they change.
     """
 
     planned: Mapping[str, Planned]
@@ -107,21 +107,21 @@ def images(services: Iterable[str] = SERVICES) -> frozenset[str]:
 
 
 def inspected(stack: StackUnderTest, service: str) -> dict[str, Any]:
-    """What `docker inspect` shows of a service's container, whatever its name is."""
+    """`docker inspect` of a service's container, found by its labels."""
     wanted = [f"{STACK_LABEL}=gix/{stack.name}", f"{SERVICE_LABEL}={service}"]
     [container] = stack.client.containers.list(all=True, filters={"label": wanted})
     return dict(container.attrs)
 
 
 def recorded(stack: StackUnderTest) -> dict[str, dict[str, Any]]:
-    """The resources in Pulumi's state, by name; of those that have an id."""
+    """The resources in Pulumi's state that have an id, by name."""
     file = stack.directory / f"state/.pulumi/stacks/gix/{stack.name}.json"
     resources = json.loads(file.read_text())["checkpoint"]["latest"]["resources"]
     return {each["urn"].rpartition("::")[2]: each for each in resources if "id" in each}
 
 
 def put(config: dict[str, Any], key: str, value: Any) -> None:
-    """Set `router.rustLog` and the like in a stack's configuration, or take it out."""
+    """Set a key such as `router.rustLog` in a stack's configuration, or remove it."""
     first, *rest = key.split(".")
     steps = [f"gix:{first}", *rest]
     for step in steps[:-1]:
@@ -133,13 +133,13 @@ def put(config: dict[str, Any], key: str, value: Any) -> None:
 
 
 class RefusedError(Exception):
-    """Pulumi ended with an error; the text is all that it said."""
+    """Pulumi exited with an error. The text is its whole output."""
 
 
 def pulumi(stack: StackUnderTest, *arguments: str) -> str:
-    """What a pulumi command prints. Raises RefusedError where it fails.
+    """Run a pulumi command and return its output. Raises RefusedError if it fails.
 
-    The automation API would ask for outputs and history besides, after each `up`, and take longer.
+    The automation API also reads outputs and history after each `up`, which takes longer.
     """
     result = subprocess.run(
         ["pulumi", *arguments, "--stack", stack.name, "--non-interactive"],
@@ -155,13 +155,13 @@ def pulumi(stack: StackUnderTest, *arguments: str) -> str:
 
 
 def preview(stack: StackUnderTest) -> dict[str, Planned]:
-    """What `pulumi preview --json` says of every resource that it does not leave as it is."""
+    """The changes that `pulumi preview --json` lists, by resource."""
     steps = [step for step in json.loads(pulumi(stack, "preview", "--json"))["steps"] if _acts(step)]
     return {step["urn"].rpartition("::")[2]: _planned(step) for step in steps}
 
 
 def _acts(step: Mapping[str, Any]) -> bool:
-    """Whether a step does something on the engine: a component is a record of Pulumi's alone."""
+    """Whether a step changes the engine. A component exists only in Pulumi's state."""
     is_component = step["urn"].split("::")[2].rpartition("$")[2].startswith("gix:")
     return step["op"] not in _UNCHANGED and not is_component
 
@@ -174,7 +174,7 @@ def _planned(step: dict[str, Any]) -> Planned:
     if step.get("diffReasons"):
         reasons = {name: Effect.REPLACE if name in replacing else Effect.UPDATE for name in step["diffReasons"]}
     else:
-        # A provider, or what is replaced because something else is: for these Pulumi gives no reasons.
+        # Pulumi gives no reasons for a provider, and none for a resource that is replaced with another one.
         reasons = dict.fromkeys(differing, effect)
     reasons |= {f"build.{name}": Effect.UPDATE for name in _differing(old.get("build") or {}, new.get("build") or {})}
     return Planned(effect=effect, reasons=reasons)
@@ -185,14 +185,14 @@ def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
 
 
 def up(stack: StackUnderTest, *arguments: str) -> frozenset[str]:
-    """Run `pulumi up`; the names of the resources that it did something to."""
+    """Run `pulumi up`. Returns the names of the resources that it changed."""
     events = map(json.loads, pulumi(stack, "up", "--yes", "--skip-preview", "--json", *arguments).splitlines())
     steps = [event["resourcePreEvent"]["metadata"] for event in events if "resourcePreEvent" in event]
     return frozenset(step["urn"].rpartition("::")[2] for step in steps if _acts(step))
 
 
 def identities(stack: StackUnderTest) -> dict[str, str]:
-    """What tells a resource from one that has taken its place: of containers also whether they were restarted."""
+    """The identity of each resource. It changes on replacement, and for containers also on restart."""
     found = {
         name: str(each["outputs"]["repoDigest"] if each["type"] == _BUILT_IMAGE else each["id"])
         for name, each in recorded(stack).items()
@@ -205,7 +205,7 @@ def identities(stack: StackUnderTest) -> dict[str, str]:
 
 
 def run(stack: StackUnderTest, cells: Sequence[Cell], **also: Any) -> list[Outcome]:
-    """Apply `cells` in one update and judge each. `also` sets further keys, with no effect on the engine."""
+    """Apply `cells` in one update and return their outcomes. `also` sets further keys without effect on the engine."""
     for key, value in {cell.key: cell.value for cell in cells}.items():
         put(stack.config, key, value)
     stack.change(**also)
@@ -228,7 +228,7 @@ def run(stack: StackUnderTest, cells: Sequence[Cell], **also: Any) -> list[Outco
 
 
 def _all_of(cells: Iterable[Cell]) -> frozenset[str]:
-    return frozenset().union(*(cell.of for cell in cells))
+    return frozenset().union(*(cell.resources for cell in cells))
 
 
 def _others_of(cells: Iterable[Cell]) -> frozenset[str]:
@@ -236,7 +236,7 @@ def _others_of(cells: Iterable[Cell]) -> frozenset[str]:
 
 
 def run_refused(stack: StackUnderTest, cell: Cell) -> Outcome:
-    """Try `cell`, which preview and up must refuse, touching nothing; put the configuration back."""
+    """Apply `cell`, which preview and up must refuse without a change, and restore the configuration."""
     configuration = json.dumps(stack.config)
     put(stack.config, cell.key, cell.value)
     before = identities(stack)
@@ -264,13 +264,13 @@ def _judged(cell: Cell, observed: Observed, shown: Any) -> Outcome:
     if shown != cell.expected:
         faults.append(f"not applied: the engine shows {shown!r}, not {cell.expected!r}")
     for command, names in (("a second up", observed.second), ("up --refresh", observed.refreshed)):
-        if names & (cell.of | cell.others) or names - observed.expected:
+        if names & (cell.resources | cell.others) or names - observed.expected:
             faults.append(f"{command} is not empty: {', '.join(sorted(names))}")
     return Outcome(cell=cell, said=_said(cell, observed), happened=_happened(cell, observed), faults=faults)
 
 
 def _said_wrongly(cell: Cell, observed: Observed) -> Iterator[str]:
-    for name in sorted(cell.of):
+    for name in sorted(cell.resources):
         planned = observed.planned.get(name)
         said = planned.reasons.get(cell.input, Effect.NOTHING) if planned else Effect.NOTHING
         if said is not cell.effect:
@@ -284,10 +284,12 @@ def _said_wrongly(cell: Cell, observed: Observed) -> Iterator[str]:
 
 
 def _done_wrongly(cell: Cell, observed: Observed) -> Iterator[str]:
-    must = (cell.of if cell.effect is Effect.REPLACE else frozenset()) | (cell.others if cell.certain else frozenset())
+    must = (cell.resources if cell.effect is Effect.REPLACE else frozenset()) | (
+        cell.others if cell.certain else frozenset()
+    )
     yield from (f"{name} was not recreated" for name in sorted(must) if not observed.became_new(name))
     if cell.resource == "Container":
-        for name in sorted(cell.of - observed.replaced):
+        for name in sorted(cell.resources - observed.replaced):
             if observed.became_new(name):
                 yield f"{name} was recreated or restarted"
     for name in sorted((observed.before.keys() & observed.after.keys()) - observed.planned.keys()):
@@ -296,7 +298,7 @@ def _done_wrongly(cell: Cell, observed: Observed) -> Iterator[str]:
 
 
 def _said(cell: Cell, observed: Observed) -> str:
-    effects = {planned.effect for name in cell.of if (planned := observed.planned.get(name))}
+    effects = {planned.effect for name in cell.resources if (planned := observed.planned.get(name))}
     said = " or ".join(sorted(effects)) or "nothing"
     if not cell.others:
         return said
@@ -304,7 +306,7 @@ def _said(cell: Cell, observed: Observed) -> str:
 
 
 def _happened(cell: Cell, observed: Observed) -> str:
-    new = {name for name in cell.of if observed.became_new(name)}
+    new = {name for name in cell.resources if observed.became_new(name)}
     words = {
         "Container": ("recreated", "changed live"),
         "Network": ("recreated", "kept"),
@@ -313,7 +315,7 @@ def _happened(cell: Cell, observed: Observed) -> str:
         "RemoteImage": ("another reference", "kept"),
         "Provider": ("replaced", "changed"),
     }[cell.resource]
-    happened = words[0] if new == cell.of else words[1] if not new else f"{words[0]}: {_kinds(frozenset(new))}"
+    happened = words[0] if new == cell.resources else words[1] if not new else f"{words[0]}: {_kinds(frozenset(new))}"
     others = frozenset(name for name in cell.others if observed.became_new(name))
     if not cell.others:
         return happened

@@ -1,4 +1,4 @@
-"""Stacks on the real engine, each taken away when its tests are done."""
+"""Stacks on the real engine. Each is removed after its tests."""
 
 import os
 from collections.abc import Iterator
@@ -6,33 +6,27 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from tests.support.stack_under_test import StackUnderTest, new_stack
+from tests.support.stack_under_test import StackUnderTest, temporary_stack
 
 
 @pytest.fixture(scope="module")
 def platform(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack that is up, for tests that leave it up."""
-    stack = new_stack(client, tmp_path_factory.mktemp("platform") / "gix")
-    try:
+    """A stack that is up. Tests must leave it up."""
+    with temporary_stack(client, tmp_path_factory.mktemp("platform") / "gix") as stack:
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.fixture
 def fresh(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack that nothing has brought up yet."""
-    stack = new_stack(client, tmp_path_factory.mktemp("fresh") / "gix")
-    try:
+    """A stack that is not up yet."""
+    with temporary_stack(client, tmp_path_factory.mktemp("fresh") / "gix") as stack:
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.fixture(scope="session")
 def image(client: docker.DockerClient) -> str:
-    """An image that is on the engine anyway, with a shell."""
+    """An image with a shell that is already on the engine."""
     base = os.environ.get("GIX_RUNTIME_BASE", "debian:bookworm-slim")
     assert client.images.list(base), f"{base} is not on the engine; make setup provides it, or: docker pull {base}"
     return base

@@ -1,6 +1,6 @@
-"""The commands of the documents, run as they stand in a clone; and the picture of `make up` that the README shows.
+"""Runs the commands of the documents in a clone, and draws the picture of `make up` for the README.
 
-`python -m tests.engine.documents --write` draws the picture anew.
+`python -m tests.engine.documents --write` draws the picture again.
 """
 
 import argparse
@@ -30,7 +30,7 @@ _FENCE = re.compile(r"^ *```console\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"\s+# .*$")
 _COLUMNS = 110
 _MARK = "=== command "
-# Without the web fonts that rich's own format asks for.
+# Like rich's own format, but without its web fonts.
 _SVG = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
 .{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, monospace; font-size: {char_height}px;
@@ -56,9 +56,9 @@ _SVG = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"
 
 
 def commands(document: Path, section: str = "") -> list[str]:
-    """The commands of a document's console blocks, without their comments, in their order.
+    """The commands of a document's console blocks, in order and without comments.
 
-    With a `section` only those under the heading that begins with it, up to the next heading.
+    With `section`, only those under the heading that starts with it.
     """
     text = document.read_text()
     if section:
@@ -69,9 +69,9 @@ def commands(document: Path, section: str = "") -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Clone:
-    """A clone of the working tree with a `stack` like `dev`, which has names, ports and a subnet of its own.
+    """A clone of the working tree with a `stack` like `dev`, but with its own names, ports and subnet.
 
-    `names` are those that the documents use, with what they are called here.
+    `names` maps the names in the documents to the names in this clone.
     """
 
     stack: StackUnderTest
@@ -79,7 +79,7 @@ class Clone:
 
     @classmethod
     def make(cls, client: docker.DockerClient, directory: Path) -> "Clone":
-        """Copy everything that is or may be committed; nothing of the stack is on the engine yet."""
+        """Copy every file that is committed or could be. The stack is not up yet."""
         stack = new_stack(client, directory / "gix")
         listed = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard", "-z"],
@@ -91,7 +91,7 @@ class Clone:
         for name in filter(None, listed.stdout.split("\0")):
             if (PROGRAM / name).exists():
                 (stack.directory / name).parent.mkdir(parents=True, exist_ok=True)
-                # With its time: a newer requirements.txt would have the environment made anew.
+                # Keep the modification time: a newer requirements.txt would rebuild the virtual environment.
                 shutil.copy2(PROGRAM / name, stack.directory / name)
         subprocess.run(["git", "init", "--quiet"], cwd=stack.directory, check=True)
         stack.config = merged(yaml.safe_load((PROGRAM / "Pulumi.dev.yaml").read_text())["config"], stack.config)
@@ -101,14 +101,14 @@ class Clone:
         return cls(stack=stack, names={"dev": stack.name} | {name: f"{stack.prefix}-{name}" for name in objects})
 
     def here(self, command: str) -> str:
-        """A command with the names that things have here; in a stack's configuration names have no prefix."""
+        """Replace the documents' names by those of this clone. Names in a stack's configuration have no prefix."""
         if command.startswith("pulumi config set"):
             return command
         words = rf"(?<![\w/.-])({'|'.join(self.names)})(?![\w-])"
         return re.sub(words, lambda found: self.names[found[1]], command)
 
     def run(self, script: Sequence[str]) -> str:
-        """Type the commands into one shell, one after another; what it showed. Fails at the first that fails."""
+        """Run the commands in one shell, in order, and return the output. Fails at the first command that fails."""
         typed = "\n".join(f"echo '{_MARK}{number}'; {self.here(command)}" for number, command in enumerate(script))
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", typed],
@@ -134,9 +134,9 @@ class Clone:
 
 
 def as_everywhere(shown: str, clone: Clone) -> str:
-    """What was shown, with the names, ports and subnet that `dev` has, and no path of this machine."""
+    """The output with the names, ports and subnet of `dev`, and without paths of this machine."""
     for name, here in sorted(clone.names.items(), key=lambda names: -len(names[1])):
-        # Within a table as wide as what it stands for.
+        # Keep the width, so that table columns stay aligned.
         shown = re.sub(rf"{here}( *│)?", functools.partial(_shorter, name), shown)
     for service, spec in CATALOG.items():
         shown = shown.replace(f":{clone.stack.config[f'gix:{service}']['hostPort']}", f":{spec.port}")
@@ -149,19 +149,19 @@ def _shorter(name: str, found: re.Match[str]) -> str:
 
 
 def picture(output: str) -> str:
-    """What `make up` shows, as a picture of a terminal: what was found, what came up, how it is."""
-    told = re.compile(r"^\S+ +(found|did) |^(Updating|Resources:|Duration:)|^ +\+ \d+ created|^gix/|^[┏┃┡│└]")
+    """The output of `make up`, as a picture of a terminal."""
+    kept = re.compile(r"^\S+ +(found|did) |^(Updating|Resources:|Duration:)|^ +\+ \d+ created|^gix/|^[┏┃┡│└]")
     console = Console(record=True, width=_COLUMNS, file=io.StringIO())
     console.print(Text("$ make up", style="bold"))
     for line in output.splitlines():
-        if told.search(line):
+        if kept.search(line):
             style = "green" if " did " in line else "none"
             console.print(Text(line, style=style))
     return console.export_svg(title="make up", code_format=_SVG, unique_id="make-up")
 
 
 def main() -> None:
-    """Bring a clone up, and draw it."""
+    """Bring a clone up and draw its output."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--write", action="store_true", required=True)
     arguments.parse_args()

@@ -1,4 +1,4 @@
-"""Four pull requests and the comments that they get, made as the workflow `preview` makes them, on the real engine.
+"""Four pull requests and their comments, made on the real engine as the workflow `preview` makes them.
 
 `python -m tests.engine.pull_requests --write` makes them and writes docs/pull-requests.
 """
@@ -22,13 +22,13 @@ DOCUMENTS = PROGRAM / "docs/pull-requests"
 
 _PORTS = {"router": "50051", "auction": "50052", "enclave": "50053"}
 _SEALED = "v1:c2VhbGVkIGVsc2V3aGVyZQ==:bm9ib2R5IGhlcmUgY2FuIG9wZW4gaXQ="
-"""A secret whose key this run does not have."""
+"""An encrypted value whose key this run does not have."""
 _OTHER_SUBNET = "172.29.0.0/24"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PullRequest:
-    """One pull request: what it changes, and whether its comment tells of a failure."""
+    """One pull request: its change, and whether its comment reports a failure."""
 
     title: str
     change: Callable[[Clone], None]
@@ -67,7 +67,7 @@ PULL_REQUESTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Commented:
-    """The comment as it would be posted, and what it is in the documents."""
+    """The comment to post, and its form in the documents."""
 
     text: str
     document: str
@@ -76,20 +76,20 @@ class Commented:
 
 
 def base(client: docker.DockerClient, directory: Path) -> Clone:
-    """The repository that the pull requests are made to: it has a secret that no runner can open, and no staging."""
+    """The target repository of the pull requests. It has a secret that no runner can decrypt, and no staging."""
     clone = new_clone(client, directory)
     clone.git("rm", "--quiet", "Pulumi.staging.yaml")
     clone.change("dev", auction={"secretEnvironment": {"API_TOKEN": {"secure": _SEALED}}})
     clone.change("prod", defaults={"cpus": min(2, client.info()["NCPU"])})
     clone.commit("a secret")
-    # As where a repository has no back end: the secrets of the workflow are empty.
+    # As in a repository without a back end, the secrets of the workflow are empty.
     clone.variables |= {"PULUMI_BACKEND_URL": "", "PULUMI_CONFIG_PASSPHRASE": ""}
     (clone.directory / "comment").mkdir()
     return clone
 
 
 def comment(clone: Clone, name: str) -> Commented:
-    """Commit one pull request's change on a branch of its own, run the workflow's step, and go back."""
+    """Commit a pull request's change on its own branch, run the workflow's step, and return to the base branch."""
     pull_request = PULL_REQUESTS[name]
     clone.git("switch", "--quiet", "--create", name)
     pull_request.change(clone)
@@ -107,7 +107,7 @@ def comment(clone: Clone, name: str) -> Commented:
 
 
 def comparable(document: str) -> list[str]:
-    """A document less what differs from run to run: the order in which Pulumi comes to resources."""
+    """The document without what differs between runs, which is the order of Pulumi's resources."""
     return sorted(" ".join(sorted(line.split())) for line in document.splitlines())
 
 
@@ -143,7 +143,7 @@ _INTRODUCTION = """\
 
 
 def main() -> None:
-    """Make the comments; write them down if asked to."""
+    """Make the comments. With --write, write the documents."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write {DOCUMENTS.relative_to(PROGRAM)}")
     arguments = parser.parse_args()

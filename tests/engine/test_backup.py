@@ -1,4 +1,4 @@
-"""Backups of a real ledger and the way back: while jobs arrive, and cut off at any moment."""
+"""Backups of a real ledger: while jobs arrive, interrupted at any moment, and restored."""
 
 import json
 import os
@@ -49,11 +49,8 @@ exit "$code"
 
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    stack = stack_with_odd_files(client, tmp_path_factory.mktemp("backup") / "gix")
-    try:
+    with stack_with_odd_files(client, tmp_path_factory.mktemp("backup") / "gix") as stack:
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.fixture
@@ -64,7 +61,7 @@ def saved(stack: StackUnderTest, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("how", [[], ["--stop"]], ids=["paused", "stopped"])
-def test_a_backup_and_its_restore_bring_every_file_back_byte_for_byte(
+def test_a_restore_brings_every_file_of_a_backup_back_byte_for_byte(
     stack: StackUnderTest, tmp_path: Path, how: list[str]
 ) -> None:
     before = fingerprint(stack)
@@ -82,7 +79,7 @@ def test_a_backup_and_its_restore_bring_every_file_back_byte_for_byte(
     assert "is not empty" in refused.stderr
     assert "--replace" in refused.stderr
 
-    # One that does not run stays so, and touches nothing before the fingerprint is taken.
+    # A stopped auction writes nothing before the fingerprint is taken.
     auction(stack).stop()
     done_well(gixctl(stack, "restore", str(tmp_path / "a.tar.gz"), "--replace"))
     assert auction(stack).status == "exited"
@@ -93,7 +90,7 @@ def test_a_backup_and_its_restore_bring_every_file_back_byte_for_byte(
     assert done_well(gixctl(stack, "verify")).stdout.startswith(f"gix/{stack.name}: as declared")
 
 
-def test_while_jobs_arrive_no_settled_job_is_lost_or_half_written(stack: StackUnderTest, tmp_path: Path) -> None:
+def test_a_backup_while_jobs_arrive_has_every_settled_job_complete(stack: StackUnderTest, tmp_path: Path) -> None:
     path = tmp_path / "busy.tar.gz"
     with Arriving(stack.endpoint("router")) as arriving:
         settled_before = len(jobs.ledger(stack))
@@ -107,7 +104,7 @@ def test_while_jobs_arrive_no_settled_job_is_lost_or_half_written(stack: StackUn
     assert len(arriving.receipts) > 3
 
 
-def test_two_stacks_are_backed_up_at_once_and_one_s_ledger_moves_into_the_other(
+def test_two_stacks_are_backed_up_at_the_same_time_and_one_restores_the_ledger_of_the_other(
     stack: StackUnderTest, client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
     other = new_stack(client, tmp_path_factory.mktemp("other") / "gix")
@@ -125,7 +122,7 @@ def test_two_stacks_are_backed_up_at_once_and_one_s_ledger_moves_into_the_other(
         )
         assert [each["whole"] for each in listed] == [True, True]
 
-        # The other's ledger holds no byte yet, so that nothing needs to be told to give way.
+        # The ledger of `other` is empty, so that restore needs no --replace.
         before = fingerprint(stack)
         done_well(gixctl(other, "restore", str(tmp_path / f"{stack.name}.tar.gz")))
         until_in_order(other)
@@ -137,7 +134,7 @@ def test_two_stacks_are_backed_up_at_once_and_one_s_ledger_moves_into_the_other(
 
 @pytest.mark.parametrize("how", [[], ["--stop"]], ids=["paused", "stopped"])
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_backup_that_is_killed_looks_never_whole_and_leaves_the_auction_serving(
+def test_a_killed_backup_leaves_no_file_that_looks_complete_and_the_auction_continues(
     stack: StackUnderTest, tmp_path: Path, moment: str, how: list[str]
 ) -> None:
     before = jobs.ledger(stack)
@@ -146,7 +143,7 @@ def test_a_backup_that_is_killed_looks_never_whole_and_leaves_the_auction_servin
     tried("engine")
     until_in_order(stack)
     assert jobs.ledger(stack)[: len(before)] == before
-    # From the moment that it has its name on, the archive is whole.
+    # An archive with its final name is complete.
     assert path.exists() == (moment == "the archive has its name")
     if path.exists():
         assert archive.check(path).manifest is not None
@@ -158,7 +155,7 @@ def test_a_backup_that_is_killed_looks_never_whole_and_leaves_the_auction_servin
     }
 
 
-def test_what_killed_backups_left_is_in_nobody_s_way(stack: StackUnderTest, tmp_path: Path) -> None:
+def test_leftovers_of_killed_backups_do_not_block_the_next_backup(stack: StackUnderTest, tmp_path: Path) -> None:
     path, victim = tmp_path / "a.tar.gz", tmp_path / "victim"
     victim.write_text("not to be written over")
     kill_backup(stack, path, MOMENTS["bytes arrive"])
@@ -175,7 +172,7 @@ def test_what_killed_backups_left_is_in_nobody_s_way(stack: StackUnderTest, tmp_
     assert {each: each.read_bytes() for each in left} == left
 
 
-def test_of_two_backups_to_one_file_one_is_whole_and_the_other_is_refused(
+def test_given_two_backups_to_one_file_one_is_complete_and_the_other_is_refused(
     stack: StackUnderTest, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.tar.gz"
@@ -198,7 +195,7 @@ def test_a_connection_that_ends_early_leaves_no_archive(stack: StackUnderTest, t
     with cutting_proxy(of_the_backup) as proxy:
         done_well(backup_through(proxy, "whole.tar.gz"))
     whole = proxy.arrived
-    # The tar is padded to a multiple of 10240 bytes, so that its end mark ends within the last of them.
+    # The tar is padded to a multiple of 10240 bytes. Its end mark is in the last of these blocks.
     limits = [0, BLOCK, whole // 4 // BLOCK * BLOCK, whole // 2, whole - 20 * BLOCK, whole - 20 * BLOCK + 1]
     for number, limit in enumerate([*limits, None]):
         with cutting_proxy(of_the_backup, limit=limit, quiet=None if limit is not None else b"sent ") as proxy:
@@ -213,7 +210,7 @@ def test_a_connection_that_ends_early_leaves_no_archive(stack: StackUnderTest, t
         assert auction(stack).status == "running"
 
 
-def test_a_second_backup_at_the_same_time_and_an_existing_file_are_refused(
+def test_a_second_backup_at_the_same_time_is_refused_and_so_is_an_existing_file(
     stack: StackUnderTest, saved: Path, tmp_path: Path
 ) -> None:
     done = gixctl(stack, "backup", str(saved))
@@ -234,7 +231,7 @@ def test_a_second_backup_at_the_same_time_and_an_existing_file_are_refused(
 
 
 def on_small_disk(stack: StackUnderTest, size: int, directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run gixctl where `directory` is a file system of `size` bytes; it also prints what is left there at its end."""
+    """Run gixctl with a file system of `size` bytes at `directory`, and print the files that are left there."""
     directory.mkdir()
     run = command(stack, *words)
     unshare = ["unshare", "--mount", *(["--map-root-user"] if os.geteuid() else [])]
@@ -245,20 +242,20 @@ def on_small_disk(stack: StackUnderTest, size: int, directory: Path, *words: str
 
 
 def actions(stack: StackUnderTest, since: float) -> list[str]:
-    """What happened to the auction's container since a moment, in the engine's words."""
+    """The engine's events of the auction's container since a moment."""
     mine = {"type": "container", "container": auction(stack).id}
     events = stack.client.events(decode=True, since=int(since), until=int(time.time()) + 1, filters=mine)
     found = [event["Action"] for event in events if event["timeNano"] >= since * 1e9]
     return [action for action in found if not action.startswith(("exec_", "health_status"))]
 
 
-def test_a_place_that_cannot_be_written_to_is_told(stack: StackUnderTest) -> None:
+def test_given_a_file_that_cannot_be_written_the_backup_fails_and_names_it(stack: StackUnderTest) -> None:
     done = gixctl(stack, "backup", "/proc/backup.tar.gz")
     assert done.returncode == 1
     assert "/proc/backup.tar.gz can't be written" in done.stderr
 
 
-def test_a_disk_without_room_for_the_ledger_is_told_before_the_auction_is_held(
+def test_given_a_disk_that_is_too_small_the_backup_fails_before_it_pauses_the_auction(
     stack: StackUnderTest, tmp_path: Path
 ) -> None:
     begun = time.time()
@@ -273,8 +270,8 @@ def test_a_disk_without_room_for_the_ledger_is_told_before_the_auction_is_held(
     assert helpers(stack) == []
 
 
-def test_a_disk_that_becomes_full_leaves_no_archive(stack: StackUnderTest, tmp_path: Path) -> None:
-    # Holes take no room on the volume, and some in an archive. When the disk is full, much is still to come.
+def test_given_a_disk_that_becomes_full_no_archive_is_left(stack: StackUnderTest, tmp_path: Path) -> None:
+    # A sparse file takes no space on the volume but some in the archive, so that the disk is full long before the end.
     in_auction(stack, "truncate --size 1G /data/holes")
     try:
         size = int(in_auction(stack, "du --summarize --block-size=1 /data").split()[0])
@@ -289,7 +286,7 @@ def test_a_disk_that_becomes_full_leaves_no_archive(stack: StackUnderTest, tmp_p
     assert auction(stack).status == "running"
 
 
-def test_a_copy_that_does_not_fit_on_the_engine_leaves_the_disk_as_it_was(stack: StackUnderTest) -> None:
+def test_given_a_copy_that_does_not_fit_on_the_engine_the_disk_is_unchanged_afterwards(stack: StackUnderTest) -> None:
     done = stack.client.containers.run(
         stack.container("auction")["Image"],
         ["sh", "-uc", 'sh -euc "$1" backup /data /copy; echo "exit code $?"; ls -A /copy', "sh", backup.SCRIPT],
@@ -305,7 +302,7 @@ def test_a_copy_that_does_not_fit_on_the_engine_leaves_the_disk_as_it_was(stack:
     assert words.endswith("exit code 1\n")
 
 
-def test_files_of_others_are_told_and_given_to_the_auction_s_user(stack: StackUnderTest) -> None:
+def test_files_of_other_users_are_listed_and_given_to_the_auction_s_user(stack: StackUnderTest) -> None:
     in_auction(
         stack, "chown -R 1000:1000 /data; echo x >/data/'of root'; chmod 0600 '/data/of root'; ln -s . /data/way"
     )
@@ -319,7 +316,7 @@ def test_files_of_others_are_told_and_given_to_the_auction_s_user(stack: StackUn
     in_auction(stack, "rm '/data/of root' /data/way")
 
 
-def test_without_a_container_the_ledger_is_still_saved_and_without_a_volume_that_is_told(
+def test_given_no_container_the_ledger_is_backed_up_and_given_no_volume_the_verbs_fail(
     fresh: StackUnderTest, tmp_path: Path
 ) -> None:
     fresh.up()
@@ -327,9 +324,9 @@ def test_without_a_container_the_ledger_is_still_saved_and_without_a_volume_that
     auction(fresh).remove(force=True)
     done_well(gixctl(fresh, "backup", str(tmp_path / "a.tar.gz")))
     assert len(ledger_in(tmp_path / "a.tar.gz")) == 2
-    told = gixctl(fresh, "fix-permissions")
-    assert told.returncode == 1
-    assert "give --owner" in told.stderr
+    done = gixctl(fresh, "fix-permissions")
+    assert done.returncode == 1
+    assert "give --owner" in done.stderr
     fresh.client.volumes.get(f"{fresh.prefix}-gcam-data").remove()
     for verb in (["backup", str(tmp_path / "b.tar.gz")], ["restore", str(tmp_path / "a.tar.gz")]):
         done = gixctl(fresh, *verb)

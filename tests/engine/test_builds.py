@@ -1,4 +1,4 @@
-"""What a build does again, what it takes from the cache, and what is told of one that fails."""
+"""Builds: what is cached, and the message of a build that fails."""
 
 import re
 import secrets
@@ -16,7 +16,7 @@ COMPILED = re.compile(r"compiled as ([0-9a-f-]{36})")
 
 @pytest.fixture
 def marked(fresh: StackUnderTest) -> StackUnderTest:
-    """A stack whose services print a random mark that their shared crate gets anew each time it is compiled."""
+    """A stack whose services print a mark. Each compilation of their shared crate makes a new random mark."""
     crate = fresh.directory / "sample/crates/gix-common"
     (crate / "build.rs").write_text(
         "fn main() {\n"
@@ -35,7 +35,7 @@ def marked(fresh: StackUnderTest) -> StackUnderTest:
 
 
 def marks(stack: StackUnderTest) -> dict[str, str]:
-    """The mark that each running service printed."""
+    """The mark of each running service."""
     found = {}
     for service in SERVICES:
         log = stack.client.containers.get(stack.container(service)["Id"]).logs().decode()
@@ -49,7 +49,7 @@ def test_given_three_images_of_one_dockerfile_the_workspace_is_compiled_once(mar
 
 
 @pytest.mark.parametrize("way", ["multi-stage", "individual"])
-def test_given_a_build_without_a_changed_source_nothing_is_compiled_again(marked: StackUnderTest, way: str) -> None:
+def test_given_an_unchanged_source_nothing_is_compiled_again(marked: StackUnderTest, way: str) -> None:
     marked.change(images={"way": way})
     marked.up()
     ids, compiled = marked.ids(), marks(marked)
@@ -66,11 +66,11 @@ Failing = Callable[..., str]
 
 @pytest.fixture
 def failing(tmp_path: Path, image: str) -> Failing:
-    """Explain an image's build: of one RUN command on a base image, between stages that succeed."""
+    """Explain a failed build of one RUN command, between stages that succeed."""
     source = tmp_path / "source"
     source.mkdir()
     (source / "Cargo.toml").write_text("[workspace]\n")
-    # The engine must not take the archive for a Dockerfile.
+    # The engine must not read the archive as a Dockerfile.
     (source / f".{'n' * 200}").write_text("x")
     environment = parsing.parse({"gix:source": "source"}, project="gix", stack="test", directory=tmp_path)
 
@@ -93,8 +93,8 @@ def failing(tmp_path: Path, image: str) -> Failing:
 
 
 def test_given_a_step_that_fails_the_end_of_what_it_printed_is_shown(failing: Failing) -> None:
-    told = failing("{ seq 1000; echo $((6 * 7)) mismatched types; } >&2; exit 101").splitlines()
-    assert told[1:] == [*(f"    {number}" for number in range(1002 - LINES, 1001)), "    42 mismatched types"]
+    shown = failing("{ seq 1000; echo $((6 * 7)) mismatched types; } >&2; exit 101").splitlines()
+    assert shown[1:] == [*(f"    {number}" for number in range(1002 - LINES, 1001)), "    42 mismatched types"]
 
 
 def test_given_a_step_that_fills_the_disk_the_reason_is_shown(failing: Failing) -> None:
@@ -102,14 +102,14 @@ def test_given_a_step_that_fills_the_disk_the_reason_is_shown(failing: Failing) 
 
 
 def test_given_a_step_that_prints_nothing_the_command_to_type_is_shown(failing: Failing) -> None:
-    told = failing("exit 3")
-    assert "exit code: 3" in told
-    assert "docker build --progress=plain --file=Dockerfile --platform=linux/amd64 --target=last" in told
+    shown = failing("exit 3")
+    assert "exit code: 3" in shown
+    assert "docker build --progress=plain --file=Dockerfile --platform=linux/amd64 --target=last" in shown
 
 
-def test_given_a_base_that_cannot_be_had_the_reason_is_shown(failing: Failing) -> None:
+def test_given_a_base_image_that_cannot_be_pulled_the_reason_is_shown(failing: Failing) -> None:
     assert "127.0.0.1:1/none" in failing("true", base="127.0.0.1:1/none:1")
 
 
-def test_given_a_build_that_succeeds_when_it_is_repeated_another_up_is_advised(failing: Failing) -> None:
+def test_given_a_build_that_succeeds_on_repetition_the_message_suggests_another_up(failing: Failing) -> None:
     assert "Run pulumi up again" in failing("true")

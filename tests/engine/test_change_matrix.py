@@ -1,4 +1,4 @@
-"""Preview tells the truth and `up` does what it says, for every input that the program sets."""
+"""For every input that the program sets, `up` does what `preview` says."""
 
 import dataclasses
 import re
@@ -21,7 +21,7 @@ def matrix(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
     return matrix
 
 
-def test_every_change_and_removal_is_said_in_advance_and_applied_and_then_clean(matrix: Matrix) -> None:
+def test_every_change_and_removal_is_previewed_and_applied_and_a_second_up_is_empty(matrix: Matrix) -> None:
     assert not matrix.wrong, matrix.complaints()
 
 
@@ -29,7 +29,7 @@ def test_the_document_is_what_a_run_shows(matrix: Matrix) -> None:
     assert DOCUMENT.read_text() == matrix.document(), "run: python -m tests.engine.change_matrix --write"
 
 
-def test_given_a_program_that_does_not_replace_on_what_is_recorded_only_the_matrix_says_so(
+def test_given_a_program_that_does_not_replace_for_recorded_inputs_the_matrix_fails(
     fresh: StackUnderTest,
 ) -> None:
     program = fresh.directory / "gix_components/service.py"
@@ -48,9 +48,9 @@ def test_given_a_program_that_does_not_replace_on_what_is_recorded_only_the_matr
 
     assert {outcome.cell.input for outcome in outcomes} == {*RECORDED_ONLY, *RECORDED_ONLY_WHEN_REMOVED}
     for outcome in outcomes:
-        told = "; ".join(outcome.faults)
-        assert "preview says update" in told
-        assert "was not recreated" in told
-        assert "not applied" in told
-        assert "up --refresh is not empty" in told
-        assert "a second up is not empty" not in told
+        faults = "; ".join(outcome.faults)
+        assert "preview says update" in faults
+        assert "was not recreated" in faults
+        assert "not applied" in faults
+        assert "up --refresh is not empty" in faults
+        assert "a second up is not empty" not in faults

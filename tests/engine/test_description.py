@@ -1,4 +1,4 @@
-"""The system that this program replaces, line by line: feature, configuration, and what `docker inspect` shows."""
+"""Every feature of the original Docker set-up: the feature, its configuration, and what `docker inspect` shows."""
 
 import base64
 import io
@@ -12,14 +12,14 @@ import docker
 import pytest
 
 from tests.support.jobs import ledger, settle
-from tests.support.stack_under_test import SERVICES, StackUnderTest, free_ports, new_stack
+from tests.support.stack_under_test import SERVICES, StackUnderTest, free_ports, temporary_stack
 
 MIB = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """`shown` reads what the engine has; it must be `expected`. `config` is put over the stack's file."""
+    """`shown` reads a value from the engine, which must equal `expected`. `config` changes the stack's file."""
 
     feature: str
     shown: Callable[[StackUnderTest], Any]
@@ -227,7 +227,7 @@ ROWS = [
     Row(
         feature="ulimits",
         config={"router": {"ulimits": {"nofile": {"soft": 1024, "hard": 2048}}}},
-        # Of process 1: a process that joins by exec may have a soft limit of its own.
+        # Read the limit of process 1: a process started by exec can have another soft limit.
         shown=within("router", "awk", "/Max open files/ { print $4, $5 }", "/proc/1/limits"),
         expected="1024 2048",
     ),
@@ -252,14 +252,11 @@ ROWS = [
 @pytest.fixture(scope="module")
 def described(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """One stack with the configuration of every row."""
-    stack = new_stack(client, tmp_path_factory.mktemp("described") / "gix")
-    for row in ROWS:
-        stack.change(**(row.config or {}))
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("described") / "gix") as stack:
+        for row in ROWS:
+            stack.change(**(row.config or {}))
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.feature)
@@ -267,13 +264,13 @@ def test_the_engine_shows(described: StackUnderTest, row: Row) -> None:
     assert row.shown(described) == row.expected
 
 
-def test_with_all_of_it_configured_a_second_up_is_empty_also_after_a_refresh(described: StackUnderTest) -> None:
+def test_given_every_row_configured_a_second_up_is_empty_also_after_a_refresh(described: StackUnderTest) -> None:
     assert described.up().is_empty
     described.stack.refresh(color="never")
     assert described.up().is_empty
 
 
-def test_the_ledger_is_backed_up_by_tar_as_described(described: StackUnderTest) -> None:
+def test_the_ledger_can_be_backed_up_with_tar(described: StackUnderTest) -> None:
     settle(described, jobs=2)
     archive = described.client.containers.run(
         described.container("auction")["Image"],
@@ -300,7 +297,7 @@ def test_given_one_service_it_starts_alone(fresh: StackUnderTest) -> None:
     assert fresh.leavings()["containers"] == [f"{fresh.prefix}-gix-auction"]
 
 
-def test_two_stacks_live_on_one_engine_side_by_side(platform: StackUnderTest, fresh: StackUnderTest) -> None:
+def test_two_stacks_run_on_one_engine_at_the_same_time(platform: StackUnderTest, fresh: StackUnderTest) -> None:
     fresh.up()
     settle(fresh, jobs=3)
     lines = ledger(platform)

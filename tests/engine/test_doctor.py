@@ -1,4 +1,4 @@
-"""`gixctl doctor` on a real engine: what is wrong is told, `--fix` mends what is safe, the fix mends the rest."""
+"""`gixctl doctor` on a real engine: it reports faults, and `--fix` applies the safe fixes."""
 
 import json
 import os
@@ -21,21 +21,18 @@ from docker.models.volumes import Volume
 
 from tests.support.gixctl import gixctl
 from tests.support.jobs import ledger, settle
-from tests.support.stack_under_test import StackUnderTest, new_stack
+from tests.support.stack_under_test import StackUnderTest, temporary_stack
 
 WITHIN_SECONDS = 60
 NO_PROCESS = 4_194_305
-"""Over the largest number that the kernel gives a process."""
+"""More than the largest process id of the kernel."""
 
 
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    stack = new_stack(client, tmp_path_factory.mktemp("doctor") / "gix")
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("doctor") / "gix") as stack:
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 def diagnosed(stack: StackUnderTest, *words: str) -> dict[str, Any]:
@@ -46,7 +43,7 @@ def diagnosed(stack: StackUnderTest, *words: str) -> dict[str, Any]:
     return diagnosis
 
 
-def of(diagnosis: dict[str, Any], check: str) -> list[tuple[str, str]]:
+def findings(diagnosis: dict[str, Any], check: str) -> list[tuple[str, str]]:
     """Level and text of what a check found."""
     return [(each["level"], each["text"]) for each in diagnosis["findings"] if each["check"] == check]
 
@@ -61,7 +58,7 @@ def label(stack: StackUnderTest) -> dict[str, str]:
 
 @contextmanager
 def made(stack: StackUnderTest, image: str, name: str, **more: Any) -> Iterator[Container]:
-    """A container that bears the stack's label, gone in the end."""
+    """A container with the stack's label. Removed at the end of the block."""
     options: dict[str, Any] = {"labels": label(stack)} | more
     container = stack.client.containers.create(image, ["sleep", "120"], name=f"{stack.prefix}-{name}", **options)
     try:
@@ -72,7 +69,7 @@ def made(stack: StackUnderTest, image: str, name: str, **more: Any) -> Iterator[
 
 
 def run(stack: StackUnderTest, command: str) -> None:
-    """A fix as it stands, but for the questions that Pulumi would ask."""
+    """Run a fix as it is shown. Options answer the questions that Pulumi would ask."""
     for verb in ("up", "refresh"):
         options = f"--yes --skip-preview --non-interactive --stack {stack.name}"
         command = command.replace(f"pulumi {verb}", f"pulumi {verb} {options}")
@@ -86,16 +83,16 @@ def test_given_two_stacks_that_are_up_neither_has_a_fault(stack: StackUnderTest,
     for name, diagnosis in found.items():
         assert faults(diagnosis) == []
         assert diagnosis["stack"] == f"gix/{name}"
-        assert of(diagnosis, "locks") == [("ok", "none")]
-        [(level, told)] = of(diagnosis, "ledger")
-        assert (level, told) == ("ok", f"the volume {name}-gcam-data, the stack's own")
-        [(level, told)] = of(diagnosis, "ports")
+        assert findings(diagnosis, "locks") == [("ok", "none")]
+        [(level, text)] = findings(diagnosis, "ledger")
+        assert (level, text) == ("ok", f"the volume {name}-gcam-data, the stack's own")
+        [(level, text)] = findings(diagnosis, "ports")
         assert level == "ok"
-        assert told.count("127.0.0.1:") == 3
+        assert text.count("127.0.0.1:") == 3
         assert {each["level"] for each in diagnosis["findings"]} <= {"ok", "warning"}
 
 
-def test_given_a_stopped_service_and_a_paused_auction_fix_lets_both_go_on(stack: StackUnderTest) -> None:
+def test_given_a_stopped_service_and_a_paused_auction_fix_starts_both(stack: StackUnderTest) -> None:
     settle(stack, jobs=2)
     before = ledger(stack)
     stack.client.containers.get(stack.container("enclave")["Id"]).stop()
@@ -114,7 +111,7 @@ def test_given_a_stopped_service_and_a_paused_auction_fix_lets_both_go_on(stack:
     settle(stack, jobs=1)
 
 
-def test_given_what_the_stack_does_not_know_fix_removes_what_is_its_own_and_keeps_every_ledger(
+def test_given_unknown_objects_with_the_stack_s_label_fix_removes_them_and_keeps_every_ledger(
     stack: StackUnderTest, image: str
 ) -> None:
     ledger_of_stack = f"{stack.prefix}-gcam-data"
@@ -139,7 +136,7 @@ def test_given_what_the_stack_does_not_know_fix_removes_what_is_its_own_and_keep
         assert stack.client.networks.list(names=[str(network.name)]) == []
         [fault] = faults(diagnosis)
         assert (fault["fix"], fault["by_fix"]) == (f"docker rm -f {keeper.name}", False)
-        assert of(diagnosis, "ledger")[1] == (
+        assert findings(diagnosis, "ledger")[1] == (
             "warning",
             f"the volume {earlier.name} is an earlier ledger of this stack, which does not use it now",
         )
@@ -150,13 +147,13 @@ def remove(thing: Network | Volume) -> None:
         thing.remove()
 
 
-def test_given_a_backup_that_was_cut_off_fix_ends_it_and_the_auction_goes_on(stack: StackUnderTest, image: str) -> None:
+def test_given_an_interrupted_backup_fix_ends_it_and_the_auction_continues(stack: StackUnderTest, image: str) -> None:
     owed = {"io.gix.helper": "backup", "io.gix.work": "cut-off", "io.gix.resume": "unpause"}
     with made(stack, image, "gcam-data-helper", labels=label(stack) | owed) as helper:
         stack.client.containers.get(stack.container("auction")["Id"]).pause()
         diagnosis = diagnosed(stack)
-        [(level, told)] = of(diagnosis, "backups")
-        assert (level, told) == ("fault", f"a backup or restore was cut off, and left {helper.name}")
+        [(level, text)] = findings(diagnosis, "backups")
+        assert (level, text) == ("fault", f"a backup or restore was cut off, and left {helper.name}")
         assert [each["check"] for each in faults(diagnosis)] == ["resources", "backups"]
 
         diagnosis = diagnosed(stack, "--fix")
@@ -165,7 +162,7 @@ def test_given_a_backup_that_was_cut_off_fix_ends_it_and_the_auction_goes_on(sta
         assert helper.name not in stack.leavings()["containers"]
 
 
-def test_given_locks_only_those_of_a_process_that_is_gone_are_released(stack: StackUnderTest) -> None:
+def test_given_locks_fix_releases_only_those_whose_process_has_ended(stack: StackUnderTest) -> None:
     locks = stack.directory / "state/.pulumi/locks/organization/gix" / stack.name
     locks.mkdir(parents=True, exist_ok=True)
     held = {"pid": NO_PROCESS, "username": "gix", "hostname": "another.test", "timestamp": "2026-01-02T03:04:05Z"}
@@ -173,8 +170,8 @@ def test_given_locks_only_those_of_a_process_that_is_gone_are_released(stack: St
     lock.write_text(json.dumps(held))
     try:
         diagnosis = diagnosed(stack, "--fix")
-        [(level, told)] = of(diagnosis, "locks")
-        assert (level, told) == (
+        [(level, text)] = findings(diagnosis, "locks")
+        assert (level, text) == (
             "warning",
             f"held by gix@another.test, process {NO_PROCESS}, since 2026-01-02T03:04:05",
         )
@@ -190,7 +187,7 @@ def test_given_locks_only_those_of_a_process_that_is_gone_are_released(stack: St
 
 
 def cut_off(stack: StackUnderTest) -> None:
-    """Begin `pulumi up`, and kill it and all that it runs when it waits for the router's health."""
+    """Start `pulumi up`, and kill it and its children while it waits for the router to be healthy."""
     stack.write()
     with subprocess.Popen(
         ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack.name],
@@ -216,7 +213,7 @@ def is_new(stack: StackUnderTest) -> bool:
     ]
 
 
-def test_given_an_update_that_was_killed_fix_and_the_fix_lead_to_the_end_of_it(stack: StackUnderTest) -> None:
+def test_given_a_killed_update_fix_and_the_suggested_command_complete_it(stack: StackUnderTest) -> None:
     stack.change(router={"rustLog": "warn", "healthCheck": {"interval": "3s", "startPeriod": "0s"}})
     cut_off(stack)
     found = faults(diagnosed(stack))
@@ -230,7 +227,7 @@ def test_given_an_update_that_was_killed_fix_and_the_fix_lead_to_the_end_of_it(s
         "released the lock",
         "cleared what a cut-off update was at",
     ]
-    # The new router serves, and the stack does not know it: that is for a person to say.
+    # The new router is healthy but unknown to the stack, so that --fix leaves the decision to a person.
     fixes = {each["fix"] for each in faults(diagnosis)}
     assert fixes == {f"docker rm -f {stack.prefix}-gix-router, then pulumi up --refresh"}
     run(stack, fixes.pop().replace(", then", ";"))
@@ -238,7 +235,7 @@ def test_given_an_update_that_was_killed_fix_and_the_fix_lead_to_the_end_of_it(s
     assert faults(diagnosed(stack)) == []
 
 
-def test_given_a_first_update_that_was_killed_fix_leaves_nothing_in_the_next_one_s_way(fresh: StackUnderTest) -> None:
+def test_given_a_killed_first_update_fix_removes_what_would_block_the_next_one(fresh: StackUnderTest) -> None:
     fresh.change(
         router={"rustLog": "warn", "healthCheck": {"interval": "3s", "startPeriod": "0s"}}, services=["router"]
     )
@@ -246,12 +243,12 @@ def test_given_a_first_update_that_was_killed_fix_leaves_nothing_in_the_next_one
     diagnosis = diagnosed(fresh, "--fix")
     assert f"removed the container {fresh.prefix}-gix-router, which the stack does not know" in diagnosis["mended"]
     assert faults(diagnosis) == []
-    [(_, told)] = of(diagnosis, "stack")
-    assert "is not up" in told
+    [(_, text)] = findings(diagnosis, "stack")
+    assert "is not up" in text
     fresh.up()
 
 
-def test_given_no_engine_and_a_wrong_configuration_both_are_told(fresh: StackUnderTest, tmp_path: Path) -> None:
+def test_given_no_engine_and_a_wrong_configuration_both_are_reported(fresh: StackUnderTest, tmp_path: Path) -> None:
     fresh.change(router={"hostPort": 70000}, network={"subnet": "8.8.8.0/24"})
     fresh.variables["DOCKER_HOST"] = f"unix://{tmp_path}/absent.sock"
     found = faults(diagnosed(fresh))
@@ -260,7 +257,7 @@ def test_given_no_engine_and_a_wrong_configuration_both_are_told(fresh: StackUnd
     assert all(each["fix"] for each in found)
 
 
-def test_given_a_taken_port_the_preflight_s_words_are_told(fresh: StackUnderTest) -> None:
+def test_given_a_port_in_use_the_problem_of_the_preflight_is_reported(fresh: StackUnderTest) -> None:
     with socket.create_server(("127.0.0.1", fresh.config["gix:router"]["hostPort"])):
         [fault] = faults(diagnosed(fresh))
     assert fault["check"] == "preflight"

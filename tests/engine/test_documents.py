@@ -1,4 +1,4 @@
-"""Every command in the console blocks of the documents, run as it stands."""
+"""Every command in the console blocks of the documents works as it is shown."""
 
 import dataclasses
 import shutil
@@ -32,19 +32,19 @@ def clone(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
         clone.stack.remove()
 
 
-def of(document: str) -> list[str]:
+def commands_to_type(document: str) -> list[str]:
     return [command for command in commands(PROGRAM / document) if command not in ELSEWHERE]
 
 
-def test_the_readme_s_commands_lead_from_nothing_to_nothing(clone: Clone) -> None:
-    shown = clone.run(of("README.md"))
+def test_the_commands_of_the_readme_work_and_leave_nothing_behind(clone: Clone) -> None:
+    shown = clone.run(commands_to_type("README.md"))
     assert "as declared" in shown
     assert "ledger: 0 settlements, 0 paid -> 5, " in shown
     assert clone.stack.leavings() == {"containers": [], "networks": [], "volumes": []}
 
 
-def test_the_operations_commands_work_on_a_stack_that_is_up(clone: Clone) -> None:
-    clone.run(["make up", ". .offline/env", *of("docs/operations.md")])
+def test_the_commands_of_operations_work_on_a_stack_that_is_up(clone: Clone) -> None:
+    clone.run(["make up", ". .offline/env", *commands_to_type("docs/operations.md")])
     assert (clone.stack.directory / "closed.tar.gz").exists()
     assert "flowchart TB" in (clone.stack.directory / "stack.mmd").read_text()
 
@@ -54,7 +54,7 @@ GUIDE = PROGRAM / "docs/migrating-from-compose.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """A Compose project that serves, beside a clone with an empty stack; `lines` are those of its ledger."""
+    """A running Compose project and a clone with an empty stack. `lines` are the lines of the project's ledger."""
 
     clone: Clone
     containers: dict[str, str]
@@ -62,9 +62,9 @@ class Installation:
     lines: list[str]
 
     def type(self, image: str, *sections: str) -> str:
-        """Type the commands of the guide's sections."""
+        """Run the commands of the guide's sections."""
         script = [each.replace("busybox", image) for section in sections for each in commands(GUIDE, section)]
-        # Compose's own names, where its file states none.
+        # Without names in its file, Compose chooses them.
         named = {f"gix-{service}": self.containers[f"gix-{service}"] for service in SERVICES}
         clone = dataclasses.replace(self.clone, names={**self.clone.names, **named})
         return clone.run([". .offline/env", *script])
@@ -74,7 +74,7 @@ class Installation:
 def installation(
     request: pytest.FixtureRequest, client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    """What a compose.yaml describes is up, from images that a workspace of the user's own was built to."""
+    """A Compose project that is up, with images that were built from the user's own workspace."""
     clone = Clone.make(client, tmp_path_factory.mktemp("installation"))
     stack = clone.stack
     shutil.copytree(PROGRAM / "sample", stack.directory.parent / "workspace", ignore=shutil.ignore_patterns("target"))
@@ -84,7 +84,7 @@ def installation(
     del stack.config["gix:source"]
     stack.write()
     try:
-        # Images of these names are what the project's owner had built.
+        # The Compose project uses the images that this builds.
         clone.run(["make up", f"make down LEDGER={stack.prefix}-gcam-data"])
         with compose_project(client, FILES / f"{request.param}.yaml", project, variables) as containers:
             router = ("127.0.0.1", int(ports["ROUTER_PORT"]))
@@ -100,13 +100,13 @@ def installation(
                 router=router,
                 lines=ledger.decode().splitlines(),
             )
-            # Its auction has the project's volume.
+            # The stack's auction uses the project's volume, so that it must go first.
             stack.remove()
     finally:
         stack.remove()
 
 
-def test_the_way_from_compose_is_gone_with_what_ran_before(installation: Installation, image: str) -> None:
+def test_the_migration_guide_moves_a_compose_project_to_the_stack(installation: Installation, image: str) -> None:
     stack, volume = installation.clone.stack, f"{installation.clone.names['market']}_gcam-data"
     before = {service: stack.client.containers.get(name).id for service, name in installation.containers.items()}
     shown = installation.type(image, "1. Describe", "2. Back up")
@@ -129,7 +129,7 @@ def test_the_way_from_compose_is_gone_with_what_ran_before(installation: Install
     assert stack.client.volumes.get(volume).attrs["Labels"]["com.docker.compose.volume"] == "gcam-data"
 
 
-def test_every_document_with_commands_is_run_or_accounted_for() -> None:
+def test_every_document_with_commands_is_run_here() -> None:
     documents = [*PROGRAM.glob("*.md"), *(PROGRAM / "docs").rglob("*.md")]
     with_commands = {str(each.relative_to(PROGRAM)) for each in documents if set(commands(each)) - set(ELSEWHERE)}
     assert with_commands == {"README.md", "docs/operations.md", "docs/migrating-from-compose.md"}

@@ -1,4 +1,4 @@
-"""The example as its README runs it, by plain commands: outside the clone, with the package installed from a wheel."""
+"""The example, run with the commands of its README outside the clone. The package is installed from a wheel."""
 
 import json
 import os
@@ -29,7 +29,7 @@ GENERATED = shutil.ignore_patterns("__pycache__", "target", "Pulumi.*.yaml", ".g
 
 
 def run(directory: Path, *words: str | Path, variables: dict[str, str] | None = None) -> str:
-    """Run a command that must succeed, and give back what it printed."""
+    """Run a command that must succeed, and return its output."""
     done = subprocess.run(words, cwd=directory, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -37,7 +37,7 @@ def run(directory: Path, *words: str | Path, variables: dict[str, str] | None = 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package's wheel, built from a copy of what it is made of."""
+    """The package's wheel, built from a copy of its sources."""
     tree = tmp_path_factory.mktemp("tree")
     for folder in (*PACKAGES, "infra"):
         shutil.copytree(PROGRAM / folder, tree / folder, ignore=GENERATED)
@@ -54,7 +54,7 @@ def pip(directory: Path, *words: str | Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Shop:
-    """A copy of the example in `root`, beside the workspace that it builds and its own environment."""
+    """A copy of the example in `root`, with its workspace and its own virtual environment."""
 
     root: Path
     state: Path
@@ -86,7 +86,7 @@ class Shop:
 
 
 def install(wheel: Path, environment: Path) -> None:
-    """A new environment with the wheel, and with what this one has of packages that the wheel needs."""
+    """A new virtual environment with the wheel. Its dependencies come from this environment."""
     run(environment.parent, sys.executable, "-m", "venv", "--without-pip", environment)
     pip(environment, "--python", environment / "bin" / "python", "install", "--no-deps", "--no-index", wheel)
     [packages] = environment.glob("lib/python*/site-packages")
@@ -95,7 +95,7 @@ def install(wheel: Path, environment: Path) -> None:
 
 @pytest.fixture(scope="module")
 def shop(client: docker.DockerClient, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The example, brought up."""
+    """The example, up."""
     shop = Shop(
         root=tmp_path_factory.mktemp("checkout"),
         state=tmp_path_factory.mktemp("state"),
@@ -115,7 +115,7 @@ def shop(client: docker.DockerClient, wheel: Path, tmp_path_factory: pytest.Temp
 
 
 def remove(client: docker.DockerClient, shop: Shop) -> None:
-    """Take away everything that the example may have made, whatever state it is in."""
+    """Remove everything that the example may have made."""
     for base in ("watch", *(f"gix-{service}" for service in SERVICES)):
         with suppress(NotFound):
             client.containers.get(shop.name(base)).remove(force=True)
@@ -136,7 +136,7 @@ def test_the_wheel_has_every_file_of_the_packages_and_the_dockerfiles(wheel: Pat
         assert {name for name in archive.namelist() if ".dist-info/" not in name} == wanted
 
 
-def test_the_installed_platform_settles_jobs_and_the_program_s_own_container_sees_it(
+def test_the_installed_platform_settles_jobs_and_the_program_s_own_container_reaches_it(
     client: docker.DockerClient, shop: Shop
 ) -> None:
     watch = client.containers.get(shop.name("watch"))
@@ -153,9 +153,7 @@ def test_the_installed_gixctl_knows_the_stack(shop: Shop) -> None:
     assert "as declared" in shop.run("gixctl", "verify")
 
 
-def test_a_second_up_has_nothing_to_do_from_another_checkout_with_the_package_elsewhere(
-    shop: Shop, tmp_path: Path
-) -> None:
+def test_a_second_up_from_another_checkout_and_installation_is_empty(shop: Shop, tmp_path: Path) -> None:
     other = replace(shop, root=tmp_path / "other")
     shutil.copytree(shop.root, other.root, symlinks=True, ignore=shutil.ignore_patterns(".gix"))
     other.run("pulumi", "stack", "select", shop.stack)
@@ -170,12 +168,12 @@ def test_mypy_knows_the_installed_package_s_types(shop: Shop) -> None:
     assert shop.run("python", "-m", "mypy", "--strict", "__main__.py").startswith("Success")
 
     wrong = shop.directory / "wrong.py"
-    wrong.write_text('from gix_components import configuration\n\nconfiguration.of(router={"rustLog": "debug"})\n')
+    wrong.write_text('from gix_components import configuration\n\nconfiguration.from_code(router={"rustLog": "debug"})\n')
     with pytest.raises(AssertionError, match='Extra key "rustLog" for TypedDict "ServiceArgs"'):
         shop.run("python", "-m", "mypy", "--strict", wrong.name)
 
 
-def test_mistakes_in_code_are_told_all_at_once_and_without_a_traceback(shop: Shop) -> None:
+def test_mistakes_in_code_are_reported_all_at_once_without_a_traceback(shop: Shop) -> None:
     program = shop.directory / "__main__.py"
     right = program.read_text()
     program.write_text(right.replace('"interval": "1s"', '"interval": "soon"').replace("127.0.0.1", "localhost"))
@@ -184,11 +182,11 @@ def test_mistakes_in_code_are_told_all_at_once_and_without_a_traceback(shop: Sho
             shop.run("pulumi", "preview")
     finally:
         program.write_text(right)
-    told = str(caught.value)
-    assert f"shop/{shop.stack}: 2 problems; nothing has been touched" in told
-    assert 'gix:defaults.healthCheck.interval = "soon": is not a time' in told
-    assert 'gix:router.bindAddress = "localhost": is no IPv4 address' in told
-    assert "Traceback" not in told
+    message = str(caught.value)
+    assert f"shop/{shop.stack}: 2 problems; nothing has been touched" in message
+    assert 'gix:defaults.healthCheck.interval = "soon": is not a time' in message
+    assert 'gix:router.bindAddress = "localhost": is no IPv4 address' in message
+    assert "Traceback" not in message
 
 
 def test_another_stack_reads_the_outputs_as_the_readme_says(shop: Shop, tmp_path: Path) -> None:
@@ -201,7 +199,7 @@ def test_another_stack_reads_the_outputs_as_the_readme_says(shop: Shop, tmp_path
     assert endpoint == shop.outputs()["services"]["router"]["endpoint"]
 
 
-def test_a_destroy_leaves_the_ledger_alone_and_the_next_up_finds_it(client: docker.DockerClient, shop: Shop) -> None:
+def test_a_destroy_leaves_only_the_ledger_and_the_next_up_uses_it(client: docker.DockerClient, shop: Shop) -> None:
     ledger = client.volumes.get(shop.name("gcam-data")).attrs
     shop.run("pulumi", "destroy", "--yes", "--skip-preview")
     mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}=shop/{shop.stack}"}

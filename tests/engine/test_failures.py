@@ -1,44 +1,29 @@
-"""Updates that cannot succeed: what a person is told, and that the next update finishes the work."""
+"""Updates that fail: the message is clear, and the next update completes the work."""
 
 from pathlib import Path
 
-import pytest
-from pulumi.automation.errors import CommandError
-
+from tests.support.failures import failure
 from tests.support.jobs import settle
 from tests.support.stack_under_test import SERVICES, StackUnderTest
 
-ONE_SCREEN = 60
 
-
-def failure(stack: StackUnderTest) -> str:
-    """What an `up` that must fail tells a person: no traceback, and no more than fits a screen."""
-    with pytest.raises(CommandError) as caught:
-        stack.up()
-    text = str(caught.value)
-    diagnostics = text[text.index("Diagnostics:") :]
-    assert "Traceback" not in text
-    assert len(diagnostics.splitlines()) <= ONE_SCREEN, diagnostics
-    return diagnostics
-
-
-def test_given_no_engine_the_fix_is_shown_and_nothing_was_done(fresh: StackUnderTest, tmp_path: Path) -> None:
+def test_given_no_engine_the_fix_is_shown_and_nothing_is_created(fresh: StackUnderTest, tmp_path: Path) -> None:
     fresh.variables["DOCKER_HOST"] = f"unix://{tmp_path}/absent.sock"
-    told = failure(fresh)
-    assert "no engine answers" in told
-    assert "make setup" in told
+    message = failure(fresh)
+    assert "no engine answers" in message
+    assert "make setup" in message
     del fresh.variables["DOCKER_HOST"]
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}
     fresh.up()
 
 
-def test_given_a_workspace_that_does_not_compile_the_compilers_words_are_told(fresh: StackUnderTest) -> None:
+def test_given_a_workspace_that_does_not_compile_the_compiler_s_error_is_shown_once(fresh: StackUnderTest) -> None:
     source = fresh.directory / "sample/crates/gsee-runtime/src/main.rs"
     good = source.read_text()
     source.write_text(good + '\nfn broken() -> u32 { "no number" }\n')
-    told = failure(fresh)
-    assert told.count("mismatched types") == 1, "the same words are told for each of three images"
-    assert "gsee-runtime/src/main.rs" in told
+    message = failure(fresh)
+    assert message.count("mismatched types") == 1, "the same words are told for each of three images"
+    assert "gsee-runtime/src/main.rs" in message
     assert fresh.leavings()["containers"] == []
 
     source.write_text(good)
@@ -46,7 +31,7 @@ def test_given_a_workspace_that_does_not_compile_the_compilers_words_are_told(fr
     settle(fresh, jobs=1)
 
 
-def test_given_a_disk_that_fills_in_the_build_the_reason_is_told(fresh: StackUnderTest) -> None:
+def test_given_a_disk_that_becomes_full_in_the_build_the_reason_is_shown(fresh: StackUnderTest) -> None:
     manifest = fresh.directory / "sample/crates/gsee-runtime/build.rs"
     manifest.write_text('fn main() { std::fs::write("/dev/full", "x").expect("writing the build\'s output") }\n')
     assert "No space left on device" in failure(fresh)
@@ -54,17 +39,17 @@ def test_given_a_disk_that_fills_in_the_build_the_reason_is_told(fresh: StackUnd
     fresh.up()
 
 
-def test_given_services_that_end_at_once_each_is_named_with_its_own_log(fresh: StackUnderTest) -> None:
+def test_given_services_that_exit_at_once_each_is_named_with_its_own_log(fresh: StackUnderTest) -> None:
     binaries = {"router": "ajr-router", "auction": "gcam-node", "enclave": "gsee-runtime"}
     sources = {service: fresh.directory / f"sample/crates/{binary}/src/main.rs" for service, binary in binaries.items()}
     good = {service: source.read_text() for service, source in sources.items()}
     for service, source in sources.items():
         ends = f'eprintln!("the {service} is out of order"); if true {{ return ExitCode::from(3); }}'
         source.write_text(good[service].replace("fn main() -> ExitCode {", f"fn main() -> ExitCode {{ {ends}"))
-    told = failure(fresh)
+    message = failure(fresh)
     for service in SERVICES:
-        assert f"{fresh.prefix}-gix-{service} is not healthy" in told
-        assert f"the {service} is out of order" in told
+        assert f"{fresh.prefix}-gix-{service} is not healthy" in message
+        assert f"the {service} is out of order" in message
 
     for service, source in sources.items():
         source.write_text(good[service])
@@ -73,10 +58,10 @@ def test_given_services_that_end_at_once_each_is_named_with_its_own_log(fresh: S
     assert fresh.up().is_empty
 
 
-def test_given_a_wrong_configuration_all_of_it_is_told_before_anything_is_touched(fresh: StackUnderTest) -> None:
+def test_given_a_wrong_configuration_every_problem_is_shown_and_nothing_is_created(fresh: StackUnderTest) -> None:
     fresh.change(router={"hostPort": 70000}, network={"subnet": "8.8.8.0/24"}, prefx="x")
-    told = failure(fresh)
-    assert "3 problems; nothing has been touched" in told
+    message = failure(fresh)
+    assert "3 problems; nothing has been touched" in message
     for key in ("gix:router.hostPort", "gix:network.subnet", "gix:prefx"):
-        assert key in told
+        assert key in message
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}

@@ -1,4 +1,4 @@
-"""A stack's ledger that gives way to another: on another volume, on another engine, with the auction gone, deleted."""
+"""A stack's ledger when it is replaced by another volume or engine, left without an auction, or deleted."""
 
 import contextlib
 import json
@@ -15,32 +15,29 @@ from pulumi import automation as auto
 
 from gix_ledger import archive
 from gix_model.environment import STACK_LABEL
-from tests.engine.test_engine_address import proxy
-from tests.engine.test_failures import failure
 from tests.support import jobs
+from tests.support.engine_at_port import proxy
 from tests.support.engine_of_its_own import engine_of_its_own
+from tests.support.failures import failure
 from tests.support.gixctl import command, gixctl
 from tests.support.ledgers import ledger_in, until_in_order
-from tests.support.stack_under_test import SERVICES, StackUnderTest, free_subnet, new_stack
+from tests.support.stack_under_test import SERVICES, StackUnderTest, free_subnet, temporary_stack
 
 LEDGER = "gix:docker:LedgerVolume"
 
 
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack that is up. Each test goes on with the volume that the one before it left."""
-    stack = new_stack(client, tmp_path_factory.mktemp("ledger") / "gix")
-    stack.take_own_source()
-    try:
+    """A stack that is up. Each test continues with the volume of the test before."""
+    with temporary_stack(client, tmp_path_factory.mktemp("ledger") / "gix") as stack:
+        stack.take_own_source()
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.fixture(autouse=True)
 def as_before(stack: StackUnderTest) -> Iterator[None]:
-    """Give the stack the configuration back that it had before a test, but for its ledger's volume."""
+    """Restore the stack's configuration after a test, except for the ledger's volume."""
     before = stack.config
     yield
     now = stack.outputs().get("volume", f"{stack.prefix}-gcam-data").removeprefix(f"{stack.prefix}-")
@@ -50,7 +47,7 @@ def as_before(stack: StackUnderTest) -> Iterator[None]:
 
 @pytest.fixture
 def foreign(stack: StackUnderTest) -> Iterator[str]:
-    """A volume that no stack made."""
+    """A volume that was not made by a stack."""
     volume = stack.client.volumes.create(f"{stack.prefix}-{another()}")
     try:
         yield volume.name
@@ -59,7 +56,7 @@ def foreign(stack: StackUnderTest) -> Iterator[str]:
 
 
 def another() -> str:
-    """A name for a volume that nothing has yet."""
+    """An unused name for a volume."""
     return f"data-{secrets.token_hex(4)}"
 
 
@@ -77,7 +74,7 @@ def lines(stack: StackUnderTest) -> list[dict[str, Any]]:
 
 @contextmanager
 def saved(stack: StackUnderTest) -> Iterator[None]:
-    """What happens in the block saves the whole ledger of the volume that the stack has before, and leaves it there."""
+    """Check that the block backs up the whole ledger of the current volume and does not change that volume."""
     jobs.settle(stack, 2)
     name, settled, before = volume(stack), lines(stack), archives(stack)
     yield
@@ -92,7 +89,7 @@ def saved(stack: StackUnderTest) -> Iterator[None]:
 
 @contextmanager
 def nothing_touched(stack: StackUnderTest) -> Iterator[None]:
-    """What happens in the block leaves containers, network, volume and backups as they are."""
+    """Check that the block does not change containers, network, volume and backups."""
     network = f"{stack.prefix}-gix-network"
 
     def found() -> tuple[object, ...]:
@@ -104,13 +101,13 @@ def nothing_touched(stack: StackUnderTest) -> Iterator[None]:
     assert found() == before
 
 
-def test_another_volume_in_the_ledger_s_place_is_given_only_after_a_backup(stack: StackUnderTest) -> None:
+def test_given_another_volume_for_the_ledger_the_old_one_is_backed_up_first(stack: StackUnderTest) -> None:
     old = volume(stack)
     stack.change(ledger={"volume": another()})
     assert f"the ledger on {old} is saved in backups/ before anything is touched" in stack.preview().output
     with saved(stack):
-        told = stack.up()
-    assert f"the former ledger stays on the volume {old}, and is saved in" in told.output
+        update = stack.up()
+    assert f"the former ledger stays on the volume {old}, and is saved in" in update.output
     assert {old, volume(stack)} <= set(stack.leavings()["volumes"])
     assert old != volume(stack)
     until_in_order(stack)
@@ -118,7 +115,7 @@ def test_another_volume_in_the_ledger_s_place_is_given_only_after_a_backup(stack
     assert stack.up().is_empty
 
 
-def test_a_backup_that_fails_stops_the_update_before_containers_and_network_that_it_would_replace(
+def test_given_a_backup_that_fails_the_update_stops_before_it_replaces_containers_or_network(
     stack: StackUnderTest, image: str
 ) -> None:
     in_the_way = stack.client.containers.create(image, name=f"{volume(stack)}-helper")
@@ -140,7 +137,7 @@ def test_a_backup_that_fails_stops_the_update_before_containers_and_network_that
     assert stack.up().is_empty
 
 
-def test_a_build_that_fails_takes_no_backup_that_is_old_when_the_ledger_gives_way(stack: StackUnderTest) -> None:
+def test_given_a_build_that_fails_no_backup_is_taken_before_the_ledger_is_replaced(stack: StackUnderTest) -> None:
     stack.change(ledger={"volume": another()}, images={"runtimeBase": "127.0.0.1:1/absent:1"})
     with nothing_touched(stack), pytest.raises(auto.errors.CommandError, match=r"127\.0\.0\.1:1/absent:1") as caught:
         stack.up()
@@ -150,7 +147,7 @@ def test_a_build_that_fails_takes_no_backup_that_is_old_when_the_ledger_gives_wa
         stack.up()
 
 
-def test_an_adopted_volume_is_saved_too(stack: StackUnderTest, foreign: str) -> None:
+def test_an_adopted_volume_is_backed_up_before_it_is_replaced(stack: StackUnderTest, foreign: str) -> None:
     stack.change(ledger={"volume": foreign.removeprefix(f"{stack.prefix}-"), "adopt": True})
     with saved(stack):
         stack.up()
@@ -161,7 +158,7 @@ def test_an_adopted_volume_is_saved_too(stack: StackUnderTest, foreign: str) -> 
     assert volume(stack) != foreign
 
 
-def test_a_protected_ledger_neither_gives_way_nor_is_deleted(stack: StackUnderTest) -> None:
+def test_a_protected_ledger_is_neither_replaced_nor_deleted(stack: StackUnderTest) -> None:
     stack.change(ledger={"protect": True})
     stack.up()
     old, given = volume(stack), another()
@@ -179,7 +176,7 @@ def test_a_protected_ledger_neither_gives_way_nor_is_deleted(stack: StackUnderTe
     assert volume(stack) == f"{stack.prefix}-{given}"
 
 
-def test_of_several_containers_on_the_volume_the_auction_is_held_and_the_others_are_named(
+def test_given_several_containers_on_the_volume_the_auction_is_paused_and_the_others_are_named(
     stack: StackUnderTest, image: str
 ) -> None:
     other = stack.client.containers.run(
@@ -189,14 +186,14 @@ def test_of_several_containers_on_the_volume_the_auction_is_held_and_the_others_
         held = volume(stack)
         stack.change(ledger={"volume": another()})
         with saved(stack):
-            told = stack.up()
+            update = stack.up()
     finally:
         other.remove(force=True)
-    assert f"other containers have the volume {held} too: {stack.prefix}-reader" in told.output
+    assert f"other containers have the volume {held} too: {stack.prefix}-reader" in update.output
 
 
 def forget_inputs(stack: StackUnderTest) -> None:
-    """Give the stack a state as an earlier version wrote it: its ledger's component has no inputs."""
+    """Give the stack the state of an earlier version, whose ledger component has no inputs."""
     state = stack.stack.export_stack()
     assert state.deployment is not None
     [component] = [each for each in state.deployment["resources"] if each["type"] == LEDGER]
@@ -204,7 +201,7 @@ def forget_inputs(stack: StackUnderTest) -> None:
     stack.stack.import_stack(state)
 
 
-def test_a_state_of_an_earlier_version_is_taken_on_and_its_ledger_saved_where_it_gives_way(
+def test_given_a_state_of_an_earlier_version_its_ledger_is_backed_up_before_it_is_replaced(
     stack: StackUnderTest,
 ) -> None:
     forget_inputs(stack)
@@ -218,20 +215,20 @@ def test_a_state_of_an_earlier_version_is_taken_on_and_its_ledger_saved_where_it
         stack.up()
 
 
-def test_another_address_of_the_same_engine_is_no_other_engine(
+def test_given_another_address_of_the_same_engine_the_ledger_is_not_replaced(
     stack: StackUnderTest, client: docker.DockerClient
 ) -> None:
     with nothing_touched(stack):
         with proxy(client) as port:
             stack.change(engine={"host": f"tcp://127.0.0.1:{port}"})
             stack.up()
-        # That address leads nowhere now.
+        # Nothing answers at the proxy's address any more.
         stack.change(engine={"host": None})
         stack.up()
         assert stack.up().is_empty
 
 
-def test_on_another_engine_the_ledger_is_saved_from_the_old_one_or_the_update_refused(
+def test_given_another_engine_the_ledger_is_backed_up_from_the_old_one_or_the_update_is_refused(
     stack: StackUnderTest, client: docker.DockerClient
 ) -> None:
     with engine_of_its_own() as other, proxy(other) as port:
@@ -240,10 +237,10 @@ def test_on_another_engine_the_ledger_is_saved_from_the_old_one_or_the_update_re
             stack.up()
         stack.change(engine={"host": f"tcp://127.0.0.1:{port}"})
         with nothing_touched(stack):
-            told = failure(stack)
-        assert f"the ledger on {volume(stack)} is on the engine at tcp://127.0.0.1:{old}" in told
-        assert "does not answer" in told
-        assert f"pulumi stack rm {stack.name}" in told
+            message = failure(stack)
+        assert f"the ledger on {volume(stack)} is on the engine at tcp://127.0.0.1:{old}" in message
+        assert "does not answer" in message
+        assert f"pulumi stack rm {stack.name}" in message
 
         stack.change(engine={"host": None})
         stack.up()
@@ -257,7 +254,7 @@ def test_on_another_engine_the_ledger_is_saved_from_the_old_one_or_the_update_re
     until_in_order(stack)
 
 
-def test_without_the_auction_the_ledger_stays_and_is_gone_on_with(stack: StackUnderTest) -> None:
+def test_given_a_stack_without_its_auction_the_ledger_stays_and_is_used_again_later(stack: StackUnderTest) -> None:
     jobs.settle(stack, 1)
     settled, before, kept = lines(stack), archives(stack), volume(stack)
     stack.change(ledger={"protect": True})
@@ -269,8 +266,8 @@ def test_without_the_auction_the_ledger_stays_and_is_gone_on_with(stack: StackUn
     stack.change(services=list(SERVICES), ledger={"protect": False})
     stack.up()
     stack.change(services=["router", "enclave"])
-    told = stack.up().output
-    assert kept in told.partition("ledgers that this configuration does not use stay on the engine: ")[2]
+    message = stack.up().output
+    assert kept in message.partition("ledgers that this configuration does not use stay on the engine: ")[2]
     assert "volume" not in stack.outputs()
     assert kept in stack.leavings()["volumes"]
     assert f"{stack.prefix}-gix-auction" not in stack.leavings()["containers"]
@@ -290,7 +287,7 @@ def test_only_the_stack_s_own_ledger_is_deleted_and_only_when_the_stack_does_not
     former = client.volumes.create(f"{stack.prefix}-{another()}", labels={STACK_LABEL: f"gix/{stack.name}"})
     try:
         with nothing_touched(stack):
-            for name, told in (
+            for name, message in (
                 (volume(stack), f"the stack {stack.name} uses the volume {volume(stack)}"),
                 (foreign, f"was not made by the stack {stack.name}"),
                 (theirs.name, "is the ledger of the stack gix/other"),
@@ -299,7 +296,7 @@ def test_only_the_stack_s_own_ledger_is_deleted_and_only_when_the_stack_does_not
                 for words in ([], ["--destroy"]) if name != volume(stack) else ([],):
                     refused = gixctl(stack, "delete-ledger", name, *words)
                     assert refused.returncode == 1
-                    assert told in refused.stderr
+                    assert message in refused.stderr
             assert gixctl(stack, "delete-ledger", former.name).returncode == 0
         assert former.name not in stack.leavings()["volumes"]
         assert client.volumes.get(theirs.name)
@@ -309,20 +306,20 @@ def test_only_the_stack_s_own_ledger_is_deleted_and_only_when_the_stack_does_not
 
 
 def deleted(stack: StackUnderTest, name: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Delete a ledger where DOCKER_HOST leads nowhere, so that only the stack tells the engine."""
+    """Delete a ledger with an unusable DOCKER_HOST, so that only the stack names the engine."""
     how = command(stack, "delete-ledger", name, *words)
     how["env"] |= {"DOCKER_HOST": "unix:///absent.sock"}
     return subprocess.run(**how, capture_output=True, text=True, check=False)
 
 
-def test_of_two_stacks_a_ledger_is_deleted_on_the_engine_of_the_stack_that_has_it(
+def test_given_two_engines_a_ledger_is_deleted_on_the_engine_of_its_stack(
     stack: StackUnderTest, fresh: StackUnderTest, client: docker.DockerClient
 ) -> None:
     with engine_of_its_own() as other, proxy(client) as port, proxy(other) as far:
         fresh.change(engine={"host": f"tcp://127.0.0.1:{port}"})
         fresh.up()
         mine, address = volume(fresh), f"tcp://127.0.0.1:{port}"
-        # Of the same name, on this machine's other engine: what the verb must not mistake for it.
+        # A volume with the same name on the other engine, which the verb must not delete.
         namesake = other.volumes.create(mine)
         refused = deleted(fresh, volume(stack), "--destroy")
         assert f"is the ledger of the stack gix/{stack.name}, not of gix/{fresh.name}" in refused.stderr
@@ -339,7 +336,7 @@ def test_of_two_stacks_a_ledger_is_deleted_on_the_engine_of_the_stack_that_has_i
     assert stack.client.volumes.get(volume(stack))
 
 
-def test_an_adopted_ledger_is_deleted_with_its_stack_and_is_nobody_s_without_it(
+def test_an_adopted_ledger_is_deleted_only_while_its_stack_is_up(
     fresh: StackUnderTest, client: docker.DockerClient
 ) -> None:
     fresh.take_own_source()
@@ -364,14 +361,14 @@ def test_the_ledger_of_another_stack_is_not_adopted(stack: StackUnderTest, fresh
     try:
         fresh.take_own_source()
         fresh.change(ledger={"adopt": True})
-        told = failure(fresh)
+        message = failure(fresh)
     finally:
         theirs.remove()
-    assert f"the volume {theirs.name} is the ledger of the stack gix/{stack.name}" in told
+    assert f"the volume {theirs.name} is the ledger of the stack gix/{stack.name}" in message
     assert fresh.leavings()["containers"] == []
 
 
-def test_a_volume_that_something_still_writes_to_is_not_adopted(fresh: StackUnderTest, image: str) -> None:
+def test_a_volume_that_a_container_has_open_for_writing_is_not_adopted(fresh: StackUnderTest, image: str) -> None:
     adopted = fresh.client.volumes.create(f"{fresh.prefix}-gcam-data")
     writer = fresh.client.containers.run(
         image, ["sleep", "600"], name=f"{fresh.prefix}-writer", volumes=[f"{adopted.name}:/data"], detach=True
@@ -379,9 +376,9 @@ def test_a_volume_that_something_still_writes_to_is_not_adopted(fresh: StackUnde
     try:
         fresh.take_own_source()
         fresh.change(ledger={"adopt": True})
-        told = failure(fresh)
+        message = failure(fresh)
     finally:
         writer.remove(force=True)
         adopted.remove()
-    assert f"the container {writer.name} (running) has the volume {adopted.name} open for writing" in told
-    assert f"docker stop {writer.name}" in told
+    assert f"the container {writer.name} (running) has the volume {adopted.name} open for writing" in message
+    assert f"docker stop {writer.name}" in message

@@ -1,4 +1,4 @@
-"""A stack from its first `pulumi up` to its `pulumi destroy`, by the real CLI on the real engine."""
+"""A stack from its first `pulumi up` to its `pulumi destroy`, with the real CLI and engine."""
 
 import json
 import secrets
@@ -9,7 +9,7 @@ from tests.support.jobs import ledger, settle
 from tests.support.stack_under_test import SERVICES, StackUnderTest
 
 
-def test_up_leaves_three_healthy_containers_with_the_described_names_on_the_network(platform: StackUnderTest) -> None:
+def test_up_starts_three_healthy_containers_with_the_expected_names_on_the_network(platform: StackUnderTest) -> None:
     network = f"{platform.prefix}-gix-network"
     for service in SERVICES:
         container = platform.container(service)
@@ -19,7 +19,7 @@ def test_up_leaves_three_healthy_containers_with_the_described_names_on_the_netw
     assert pool["Subnet"] == platform.config["gix:network"]["subnet"]
 
 
-def test_containers_run_the_images_that_were_built_by_digest(platform: StackUnderTest) -> None:
+def test_containers_run_the_built_images_by_digest(platform: StackUnderTest) -> None:
     for service in SERVICES:
         assert platform.container(service)["Image"] == platform.outputs()["services"][service]["digest"]
 
@@ -31,12 +31,12 @@ def test_a_second_up_is_empty(platform: StackUnderTest) -> None:
     assert platform.ids() == before
 
 
-def test_a_refresh_finds_nothing_and_an_up_after_it_is_empty(platform: StackUnderTest) -> None:
+def test_a_refresh_finds_no_change_and_an_up_after_it_is_empty(platform: StackUnderTest) -> None:
     platform.stack.refresh(color="never")
     assert platform.up().is_empty
 
 
-def test_a_job_goes_by_all_three_services_and_is_settled_in_the_ledger(platform: StackUnderTest) -> None:
+def test_a_job_passes_through_all_three_services_and_is_settled_in_the_ledger(platform: StackUnderTest) -> None:
     before = ledger(platform)
     receipts = settle(platform, jobs=3)
     assert len(receipts) == 3
@@ -75,7 +75,7 @@ def test_given_the_source_of_one_service_changed_only_it_is_recreated(platform: 
     assert platform.container("router")["Image"] != image
 
 
-def test_given_files_that_are_no_source_nothing_is_rebuilt_or_recreated(platform: StackUnderTest) -> None:
+def test_given_a_change_of_files_that_are_not_source_nothing_is_rebuilt_or_recreated(platform: StackUnderTest) -> None:
     before = platform.ids()
     sample = platform.directory / "sample"
     (sample / "target/debug").mkdir(parents=True)
@@ -86,7 +86,7 @@ def test_given_files_that_are_no_source_nothing_is_rebuilt_or_recreated(platform
     assert platform.ids() == before
 
 
-def test_given_the_stack_destroyed_only_the_ledger_is_left_and_the_next_up_goes_on_with_it(
+def test_given_a_destroyed_stack_only_the_ledger_is_left_and_the_next_up_uses_it(
     fresh: StackUnderTest,
 ) -> None:
     fresh.up()
@@ -101,7 +101,7 @@ def test_given_the_stack_destroyed_only_the_ledger_is_left_and_the_next_up_goes_
     assert ledger(fresh)[: len(lines)] == lines
 
 
-def test_given_a_protected_ledger_destroy_keeps_it_in_the_stack_and_up_finds_it_again(fresh: StackUnderTest) -> None:
+def test_given_a_protected_ledger_destroy_keeps_it_in_the_stack_and_up_uses_it_again(fresh: StackUnderTest) -> None:
     fresh.change(ledger={"protect": True})
     fresh.up()
     settle(fresh, jobs=2)

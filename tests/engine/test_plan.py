@@ -1,4 +1,4 @@
-"""`gixctl plan` before an update, beside what the update then does: by the real CLI on the real engine."""
+"""`gixctl plan` compared with what the update then does, with the real CLI and engine."""
 
 import json
 import secrets
@@ -30,14 +30,14 @@ def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
         for service in SERVICES:
             repository = f"{stack.prefix}-gix-{service}"
             tags = [tag for image in client.images.list(repository) for tag in image.tags]
-            # By the tag and never by the id, which other stacks' images share.
+            # Remove by tag: images of other stacks can have the same id.
             for tag in (tag for tag in tags if tag.startswith(f"{repository}:")):
                 client.images.remove(tag)
 
 
 @contextmanager
 def for_now(stack: StackUnderTest, **sections: Any) -> Iterator[None]:
-    """Change the configuration, and put it back."""
+    """Change the configuration for the time of the block."""
     before = stack.config
     stack.change(**sections)
     try:
@@ -76,7 +76,7 @@ def test_given_nothing_changed_the_plan_says_so(stack: StackUnderTest) -> None:
     assert plan["others"] == []
 
 
-def test_given_rust_log_of_the_router_changed_it_alone_is_restarted(stack: StackUnderTest) -> None:
+def test_given_the_router_s_rust_log_changed_only_the_router_is_restarted(stack: StackUnderTest) -> None:
     before, value = stack.ids(), f"router_{secrets.token_hex(4)}=debug"
     old = stack.config["gix:router"].get("rustLog", "info")
     stack.change(router={"rustLog": value})
@@ -88,7 +88,7 @@ def test_given_rust_log_of_the_router_changed_it_alone_is_restarted(stack: Stack
     assert recreated(before, stack) == {"router"}
 
 
-def test_given_memory_of_the_enclave_changed_it_is_updated_live(stack: StackUnderTest) -> None:
+def test_given_the_enclave_s_memory_changed_it_is_updated_live(stack: StackUnderTest) -> None:
     before, size = stack.ids(), 300 + secrets.randbelow(100)
     old = stack.container("enclave")["HostConfig"]["Memory"] // MIB
     stack.change(enclave={"memory": f"{size}M"})
@@ -100,7 +100,7 @@ def test_given_memory_of_the_enclave_changed_it_is_updated_live(stack: StackUnde
     assert stack.container("enclave")["HostConfig"]["Memory"] == size * MIB
 
 
-def test_given_another_subnet_every_service_is_restarted_for_it(stack: StackUnderTest) -> None:
+def test_given_another_subnet_every_service_is_restarted(stack: StackUnderTest) -> None:
     before, old = stack.ids(), stack.config["gix:network"]["subnet"]
     new = free_subnet(stack.client)
     stack.change(network={"subnet": new})
@@ -114,7 +114,7 @@ def test_given_another_subnet_every_service_is_restarted_for_it(stack: StackUnde
     assert recreated(before, stack) == set(SERVICES)
 
 
-def test_given_the_source_of_one_service_changed_the_plan_says_what_can_be_known_before_the_build(
+def test_given_the_source_of_one_service_changed_the_plan_shows_what_is_known_before_the_build(
     stack: StackUnderTest,
 ) -> None:
     source = stack.directory / "sample/crates/ajr-router/src/main.rs"
@@ -130,7 +130,7 @@ def test_given_the_source_of_one_service_changed_the_plan_says_what_can_be_known
     assert [(each["kind"], each["operation"]) for each in plan["others"]] == [("image", "built again")] * len(SERVICES)
 
 
-def test_given_images_built_again_that_turn_out_the_same_nothing_is_restarted(stack: StackUnderTest) -> None:
+def test_given_rebuilt_images_with_the_same_content_nothing_is_restarted(stack: StackUnderTest) -> None:
     before, tag = stack.ids(), f"v{secrets.token_hex(4)}"
     stack.change(images={"tag": tag})
     plan = planned(stack)
@@ -140,7 +140,7 @@ def test_given_images_built_again_that_turn_out_the_same_nothing_is_restarted(st
     assert recreated(before, stack) == set()
 
 
-def test_given_a_secret_changed_the_plan_says_so_and_shows_nothing_of_it(stack: StackUnderTest) -> None:
+def test_given_a_secret_changed_the_plan_names_it_and_does_not_show_it(stack: StackUnderTest) -> None:
     stack.secrets["gix:auction.secretEnvironment.TOKEN"] = f"another-{SECRET}"
     try:
         plan = planned(stack)
@@ -151,7 +151,9 @@ def test_given_a_secret_changed_the_plan_says_so_and_shows_nothing_of_it(stack: 
     assert causes(plan, "auction") == ["variables changed (secret)"]
 
 
-def test_given_another_ledger_and_a_service_less_data_is_at_risk_and_no_step_is_missing(stack: StackUnderTest) -> None:
+def test_given_another_ledger_and_a_service_removed_data_is_at_risk_and_every_step_is_shown(
+    stack: StackUnderTest,
+) -> None:
     with for_now(stack, ledger={"volume": "other-data"}, services=["router", "auction"]):
         shown = gixctl(stack, "plan", "--markdown")
         plan = planned(stack)
@@ -169,7 +171,7 @@ def test_given_another_ledger_and_a_service_less_data_is_at_risk_and_no_step_is_
     assert any(line.startswith("| volume ") for line in rest)
 
 
-def test_given_a_wrong_configuration_the_reason_is_told_with_exit_1(stack: StackUnderTest) -> None:
+def test_given_a_wrong_configuration_the_plan_shows_the_reason_and_the_exit_code_is_1(stack: StackUnderTest) -> None:
     with for_now(stack, router={"hostPort": 70000}):
         done = gixctl(stack, "plan")
     assert done.returncode == 1
@@ -183,8 +185,8 @@ def test_given_a_stack_that_is_not_up_everything_is_created(fresh: StackUnderTes
     assert {"network", "volume", "image"} <= {each["kind"] for each in plan["others"]}
 
 
-def test_given_no_such_stack_that_is_told_with_exit_1(fresh: StackUnderTest) -> None:
-    # The variables of a stack's commands come with the stack itself.
+def test_given_no_such_stack_the_exit_code_is_1(fresh: StackUnderTest) -> None:
+    # Reading `variables` creates the stack.
     assert fresh.variables
     fresh.name = f"no-{fresh.name}"
     done = gixctl(fresh, "plan")

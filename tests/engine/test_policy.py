@@ -1,4 +1,4 @@
-"""The policy pack under the real CLI: each rule broken once, by a program that cares for none of them."""
+"""The policy pack with the real CLI and a program that breaks each rule once."""
 
 import os
 import re
@@ -56,7 +56,7 @@ def container(name, inputs):
 
 @dataclass
 class Program:
-    """A Pulumi program of a few raw resources, with a stack of its own."""
+    """A Pulumi program with a few plain resources, and its own stack."""
 
     directory: Path
     name: str
@@ -77,7 +77,7 @@ class Program:
         )
 
     def complaints(self, *words: str, production: bool, level: str = "mandatory") -> dict[str, set[str]]:
-        """The rules that a command names for each resource, all of them of a `level`; it fails for a mandatory one."""
+        """The violations of `level` that a command reports, by resource. The command fails if they are mandatory."""
         config = ("--config", f"gix:production={str(production).lower()}")
         done = self.pulumi(*words, "--policy-pack", PACK, "--stack", self.name, *config)
         found: dict[str, set[str]] = {}
@@ -88,14 +88,14 @@ class Program:
         return found
 
     def all_complaints(self, *, production: bool) -> dict[str, set[str]]:
-        """All that the rules say. A preview that a rule refuses ends there, so here they only advise."""
+        """All violations. The rules are advisory here, since a mandatory one ends the preview."""
         advise = self.directory / "advise.json"
         advise.write_text('{"all": "advisory"}')
         words = ("preview", "--policy-pack-config", str(advise))
         return self.complaints(*words, production=production, level="advisory")
 
     def declare(self, *lines: str) -> None:
-        """Have the program declare this, and nothing else."""
+        """Replace the program's declarations."""
         (self.directory / "__main__.py").write_text("\n".join([PREAMBLE, *lines, ""]))
 
 
@@ -122,7 +122,7 @@ OTHERS = {
     "pulled-by-tag": ("pinned-images", "RemoteImage('pulled-by-tag', name='ghcr.io/gix-network/router:v1')"),
     "unprotected": ("protected-ledger", "Volume('unprotected')"),
 }
-"""What is no container, and breaks a rule: that, and its declaration."""
+"""Resources other than containers that break a rule: the rule and the declaration."""
 ONE_OF_EACH = {rule: (name, container(name, change)) for name, (rule, change) in BROKEN.items()} | {
     rule: (name, line) for name, (rule, line) in OTHERS.items()
 }
@@ -145,18 +145,18 @@ def declare_all(program: Program) -> None:
     )
 
 
-def test_in_production_each_way_to_break_a_rule_is_named_for_its_resource_and_no_other(program: Program) -> None:
+def test_in_production_each_violation_of_a_rule_is_reported_for_its_resource_only(program: Program) -> None:
     declare_all(program)
     assert program.all_complaints(production=True) == {name: {rule} for name, (rule, _) in (BROKEN | OTHERS).items()}
 
 
-def test_elsewhere_the_rules_of_production_are_not_asked(program: Program) -> None:
+def test_outside_production_the_rules_of_production_do_not_apply(program: Program) -> None:
     declare_all(program)
     expected = {name: {rule} for name, (rule, _) in BROKEN.items() if rule not in IN_PRODUCTION}
     assert program.all_complaints(production=False) == expected
 
 
-def test_an_update_that_breaks_a_rule_makes_nothing_of_it(client: docker.DockerClient, program: Program) -> None:
+def test_an_update_that_breaks_a_rule_creates_nothing(client: docker.DockerClient, program: Program) -> None:
     name = f"{program.name}-privileged"
     program.declare(container(name, {"privileged": True}))
     refused = program.complaints("up", "--yes", "--skip-preview", production=False)
@@ -165,9 +165,11 @@ def test_an_update_that_breaks_a_rule_makes_nothing_of_it(client: docker.DockerC
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
-def test_the_environments_hold_to_all_of_it(client: docker.DockerClient, tmp_path: Path, environment: str) -> None:
+def test_the_stack_files_of_the_project_break_no_rule(
+    client: docker.DockerClient, tmp_path: Path, environment: str
+) -> None:
     file = yaml.safe_load((PROGRAM / f"Pulumi.{environment}.yaml").read_text())["config"]
-    # Free names, as nothing that others run may be in the way; and the digests, which a release gives.
+    # Unused names avoid collisions with other stacks. The digests stand for those of a release.
     file |= {"gix:prefix": f"t{secrets.token_hex(4)}", "gix:network": {"subnet": "10.127.254.0/24"}}
     for port, service in enumerate(("router", "auction", "enclave"), start=31_000 + secrets.randbelow(900)):
         file[f"gix:{service}"] = (file.get(f"gix:{service}") or {}) | {"hostPort": port}

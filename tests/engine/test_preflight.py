@@ -1,4 +1,4 @@
-"""What the engine holds already: each thing in the way is told with its holder and the key to change."""
+"""The preflight refuses an update that collides with existing objects, and names them and the key to change."""
 
 import ipaddress
 import secrets
@@ -10,73 +10,73 @@ import pytest
 from docker.types import IPAMConfig, IPAMPool
 
 from gix_model.environment import HELPER_LABEL, STACK_LABEL
-from tests.engine.test_failures import failure
+from tests.support.failures import failure
 from tests.support.stack_under_test import StackUnderTest
 
 
 @pytest.fixture
 def untouched(fresh: StackUnderTest) -> Iterator[StackUnderTest]:
-    """A stack of which nothing may have been made when its test ends."""
+    """A new stack. Its test must not create anything."""
     yield fresh
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}
 
 
-def test_a_port_that_a_process_holds(untouched: StackUnderTest) -> None:
+def test_given_a_port_that_a_process_holds_up_is_refused(untouched: StackUnderTest) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", untouched.config["gix:router"]["hostPort"]))
         holder.listen()
-        told = failure(untouched)
+        message = failure(untouched)
     port = untouched.config["gix:router"]["hostPort"]
-    assert f"gix:router.hostPort = {port}: is held by a process of this machine" in told
+    assert f"gix:router.hostPort = {port}: is held by a process of this machine" in message
 
 
-def test_a_container_of_the_same_name(untouched: StackUnderTest, image: str) -> None:
+def test_given_a_container_with_the_same_name_up_is_refused(untouched: StackUnderTest, image: str) -> None:
     name = f"{untouched.prefix}-gix-router"
     container = untouched.client.containers.create(image, ["true"], name=name)
     try:
-        told = failure(untouched)
+        message = failure(untouched)
     finally:
         container.remove()
-    assert f"container {name}" in told
-    assert "gix:prefix" in told
+    assert f"container {name}" in message
+    assert "gix:prefix" in message
 
 
-def test_a_port_that_another_container_holds(untouched: StackUnderTest, image: str) -> None:
+def test_given_a_port_that_another_container_holds_up_is_refused(untouched: StackUnderTest, image: str) -> None:
     port = untouched.config["gix:auction"]["hostPort"]
     container = untouched.client.containers.run(
         image, ["sleep", "60"], detach=True, ports={"1/tcp": ("127.0.0.1", port)}, name=f"{untouched.prefix}-holder"
     )
     try:
-        told = failure(untouched)
+        message = failure(untouched)
     finally:
         container.remove(force=True)
-    assert f"gix:auction.hostPort = {port}: is held by the container {untouched.prefix}-holder" in told
+    assert f"gix:auction.hostPort = {port}: is held by the container {untouched.prefix}-holder" in message
 
 
-def test_a_network_of_the_same_name(untouched: StackUnderTest) -> None:
+def test_given_a_network_with_the_same_name_up_is_refused(untouched: StackUnderTest) -> None:
     network = untouched.client.networks.create(
         f"{untouched.prefix}-gix-network", labels={"com.docker.compose.project": "old"}
     )
     try:
-        told = failure(untouched)
+        message = failure(untouched)
     finally:
         network.remove()
-    assert "is there already, made by the Compose project old" in told
+    assert "is there already, made by the Compose project old" in message
 
 
-def test_a_network_that_overlaps(untouched: StackUnderTest) -> None:
+def test_given_a_network_that_overlaps_up_is_refused(untouched: StackUnderTest) -> None:
     subnet = untouched.config["gix:network"]["subnet"]
     network = untouched.client.networks.create(
         f"{untouched.prefix}-other", ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
     )
     try:
-        told = failure(untouched)
+        message = failure(untouched)
     finally:
         network.remove()
-    assert f"gix:network.subnet = {subnet}: overlaps {subnet} of {untouched.prefix}-other" in told
+    assert f"gix:network.subnet = {subnet}: overlaps {subnet} of {untouched.prefix}-other" in message
 
 
-def test_a_volume_that_something_else_made_is_refused_and_taken_over_when_told_to(
+def test_given_a_volume_that_the_stack_did_not_make_up_is_refused_unless_it_is_adopted(
     fresh: StackUnderTest, image: str
 ) -> None:
     name = f"{fresh.prefix}-gcam-data"
@@ -102,26 +102,26 @@ def test_a_volume_that_something_else_made_is_refused_and_taken_over_when_told_t
         volume.remove(force=True)
 
 
-def test_a_volume_to_take_over_that_is_not_there(untouched: StackUnderTest) -> None:
+def test_given_a_missing_volume_to_adopt_up_is_refused(untouched: StackUnderTest) -> None:
     untouched.take_own_source()
     untouched.change(ledger={"adopt": True})
     assert "there is no volume" in failure(untouched)
 
 
 @pytest.mark.parametrize("verb", ["backup", "restore"])
-def test_a_backup_or_restore_that_is_at_work(untouched: StackUnderTest, image: str, verb: str) -> None:
+def test_given_a_backup_or_restore_at_work_up_is_refused(untouched: StackUnderTest, image: str, verb: str) -> None:
     name = f"{untouched.prefix}-gcam-data-helper"
     labels = {STACK_LABEL: f"gix/{untouched.name}", HELPER_LABEL: verb}
     container = untouched.client.containers.create(image, ["true"], name=name, labels=labels)
     try:
-        told = failure(untouched)
+        message = failure(untouched)
     finally:
         container.remove()
-    assert f"container {name} (created): is of a {verb} of the ledger that is at work, or was cut off" in told
-    assert "gixctl doctor --fix" in told
+    assert f"container {name} (created): is of a {verb} of the ledger that is at work, or was cut off" in message
+    assert "gixctl doctor --fix" in message
 
 
-def test_a_look_at_the_ledger_and_another_stack_s_restore_are_in_nobody_s_way(
+def test_given_a_read_of_the_ledger_or_another_stack_s_restore_up_is_not_refused(
     platform: StackUnderTest, image: str
 ) -> None:
     mine, others = f"gix/{platform.name}", f"gix/{platform.name}-other"
@@ -134,14 +134,14 @@ def test_a_look_at_the_ledger_and_another_stack_s_restore_are_in_nobody_s_way(
             helper.remove()
 
 
-def test_more_processors_than_the_engine_has(untouched: StackUnderTest) -> None:
+def test_given_more_processors_than_the_engine_has_up_is_refused(untouched: StackUnderTest) -> None:
     untouched.change(router={"cpus": 4096})
     assert "gix:router.cpus = 4096: the engine has" in failure(untouched)
 
 
 @pytest.fixture
 def route(untouched: StackUnderTest) -> Iterator[str]:
-    """A network device of this machine with a route to the range that the stack wants."""
+    """A network device of this machine with a route to the stack's subnet."""
     device = f"gix{secrets.token_hex(4)}"
     subnet = ipaddress.ip_network(untouched.config["gix:network"]["subnet"])
     words = [
@@ -157,26 +157,26 @@ def route(untouched: StackUnderTest) -> Iterator[str]:
         subprocess.run(["ip", "link", "del", device], check=False)
 
 
-def test_a_route_of_this_machine_that_overlaps(untouched: StackUnderTest, route: str) -> None:
+def test_given_a_route_of_this_machine_that_overlaps_up_is_refused(untouched: StackUnderTest, route: str) -> None:
     subnet = untouched.config["gix:network"]["subnet"]
     assert f"gix:network.subnet = {subnet}: overlaps this machine's route to {subnet} by {route}" in failure(untouched)
 
 
-def test_an_engine_that_is_too_old(untouched: StackUnderTest) -> None:
+def test_given_an_engine_that_is_too_old_up_is_refused(untouched: StackUnderTest) -> None:
     preflight = untouched.directory / "gix_engine/collisions.py"
     preflight.write_text(preflight.read_text().replace("OLDEST_ENGINE = (20, 10)", "OLDEST_ENGINE = (999, 0)"))
     assert "is older than 999.0" in failure(untouched)
 
 
-def test_a_disk_with_less_room_than_a_build_needs(untouched: StackUnderTest) -> None:
+def test_given_a_disk_with_less_space_than_a_build_needs_up_is_refused(untouched: StackUnderTest) -> None:
     preflight = untouched.directory / "gix_engine/collisions.py"
     sound = preflight.read_text()
     preflight.write_text(sound.replace("LEAST_FREE_DISK_BYTES = 2 * 2**30", "LEAST_FREE_DISK_BYTES = 2**60"))
     assert preflight.read_text() != sound
-    told = failure(untouched)
-    assert "there is no space left on the engine's disk" in told
-    assert "docker builder prune" in told
+    message = failure(untouched)
+    assert "there is no space left on the engine's disk" in message
+    assert "docker builder prune" in message
 
 
-def test_a_normal_up_of_a_stack_that_runs_already_is_in_nobodys_way(platform: StackUnderTest) -> None:
+def test_given_a_stack_that_runs_already_up_is_not_refused(platform: StackUnderTest) -> None:
     assert platform.up().is_empty

@@ -1,4 +1,4 @@
-"""What a pull request is told: four of them, by the step of the workflow, in a clean clone on the real engine."""
+"""The comments on four pull requests, made by the workflow's step in a clean clone on the real engine."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What a stack states is recorded as it is stated, however unusual the value: a second update does nothing."""
+"""Unusual values are recorded as they are stated, so that a second update is empty."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ ENCLAVE: dict[str, Any] = {
 }
 
 
-def test_with_every_key_at_an_unusual_value_a_second_up_is_empty_also_after_a_refresh(fresh: StackUnderTest) -> None:
+def test_given_every_key_at_an_unusual_value_a_second_up_is_empty_also_after_a_refresh(fresh: StackUnderTest) -> None:
     fresh.change(
         network={"labels": {"z": "", "a": 1}},
         router=ROUTER | {"metricsPort": free_ports(1)[0]},

@@ -1,58 +1,30 @@
-"""Images by way of a real registry that asks for a log-in: built and pushed by one stack, run by digest by another."""
+"""Images in a registry that requires a log-in: one stack builds and pushes them, another runs them by digest."""
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import docker
 import pytest
-from docker.errors import ImageNotFound
 
-from tests.engine.test_failures import failure
+from tests.support.failures import failure
 from tests.support.jobs import settle
-from tests.support.registry import PASSWORD, USERNAME, Registry, running_registry
-from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
-        yield registry
-
-
-def log_in(stack: StackUnderTest, registry: Registry, password: str = PASSWORD) -> None:
-    stack.change(registry={"address": registry.address, "username": USERNAME})
-    stack.secrets["gix:registry.password"] = password
+from tests.support.registry import PASSWORD, Registry, digests, log_in, remove_pulled
+from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 
 
 @pytest.fixture(scope="module")
 def release(
     client: docker.DockerClient, registry: Registry, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StackUnderTest]:
-    """A stack that builds, pushes and runs what it pushed."""
-    stack = new_stack(client, tmp_path_factory.mktemp("release") / "gix")
-    log_in(stack, registry)
-    stack.change(images={"push": True, "tag": "v1"})
+    """A stack that builds and pushes its images, and runs them."""
     try:
-        stack.up()
-        yield stack
+        with temporary_stack(client, tmp_path_factory.mktemp("release") / "gix") as stack:
+            log_in(stack, registry)
+            stack.change(images={"push": True, "tag": "v1"})
+            stack.up()
+            yield stack
     finally:
-        stack.remove()
         remove_pulled(client, registry)
-
-
-def remove_pulled(client: docker.DockerClient, registry: Registry) -> None:
-    """Take away the names that the registry's images have on the engine."""
-    for image in client.images.list():
-        for name in (*image.tags, *image.attrs.get("RepoDigests", [])):
-            if name.startswith(f"{registry.address}/"):
-                # With the last tag of a repository its digests go, too.
-                with contextlib.suppress(ImageNotFound):
-                    client.images.remove(name)
-
-
-def digests(stack: StackUnderTest) -> dict[str, str]:
-    return {service: each["digest"] for service, each in stack.outputs()["services"].items()}
 
 
 PRODUCTION: dict[str, Any] = {
@@ -71,13 +43,13 @@ PRODUCTION: dict[str, Any] = {
 }
 
 
-def test_what_is_pushed_is_named_by_its_digest_in_the_registry(release: StackUnderTest, registry: Registry) -> None:
+def test_pushed_images_are_named_by_their_digest_in_the_registry(release: StackUnderTest, registry: Registry) -> None:
     for service, digest in digests(release).items():
         assert digest.startswith(f"{registry.address}/gix-network/{service}@sha256:")
     settle(release, jobs=1)
 
 
-def test_a_second_up_asks_the_registry_nothing(release: StackUnderTest, registry: Registry) -> None:
+def test_a_second_up_sends_no_request_to_the_registry(release: StackUnderTest, registry: Registry) -> None:
     before = registry.requests()
     assert release.up().is_empty
     assert registry.requests() == before
@@ -109,19 +81,19 @@ def test_given_digests_a_production_stack_runs_them_without_building(
     assert fresh.leavings()["volumes"] == [f"{fresh.prefix}-gcam-data"]
 
 
-def test_a_log_in_is_nowhere_in_the_clear(release: StackUnderTest) -> None:
-    told = release.up().output + str(release.outputs())
-    for text in (told, release.recorded()):
+def test_the_registry_password_is_nowhere_in_plain_text(release: StackUnderTest) -> None:
+    message = release.up().output + str(release.outputs())
+    for text in (message, release.recorded()):
         assert PASSWORD not in text
     assert "secure:" in (release.directory / f"Pulumi.{release.name}.yaml").read_text()
 
 
-def test_given_a_wrong_password_the_push_fails_and_says_so(fresh: StackUnderTest, registry: Registry) -> None:
+def test_given_a_wrong_password_the_push_fails_with_the_reason(fresh: StackUnderTest, registry: Registry) -> None:
     log_in(fresh, registry, "wrong-password")
     fresh.change(images={"push": True, "tag": "v1"})
-    told = failure(fresh)
-    assert "unauthorized" in told
-    assert "wrong-password" not in told
+    message = failure(fresh)
+    assert "unauthorized" in message
+    assert "wrong-password" not in message
     assert fresh.leavings()["containers"] == []
 
 
@@ -131,6 +103,6 @@ def test_given_a_digest_that_the_registry_does_not_have_the_pull_fails_and_names
     log_in(fresh, registry)
     digest = "sha256:" + "0" * 64
     fresh.change(services=["router"], images={"way": "registry", "digests": {"router": digest}})
-    told = failure(fresh)
-    assert digest in told
-    assert "not found" in told
+    message = failure(fresh)
+    assert digest in message
+    assert "not found" in message

@@ -1,4 +1,4 @@
-"""Restores of a real ledger: cut off at any moment, and with archives that lie."""
+"""Restores of a real ledger: interrupted at any moment, and with invalid archives."""
 
 import gzip
 import io
@@ -41,11 +41,8 @@ from tests.support.stack_under_test import StackUnderTest
 
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    stack = stack_with_odd_files(client, tmp_path_factory.mktemp("restore") / "gix")
-    try:
+    with stack_with_odd_files(client, tmp_path_factory.mktemp("restore") / "gix") as stack:
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.fixture
@@ -59,10 +56,10 @@ QUIET = {"GET", "HEAD", "wait", "attach"}
 
 
 class Watched:
-    """A verb of gixctl on a stack, with a test that acts when a request of it is about to reach the engine.
+    """A verb of gixctl on a stack. A test can act just before one of its requests reaches the engine.
 
-    Requests that change nothing are not told, nor those before the first container is created. The others are called
-    `stop auction`, `start helper` or `archive helper`; what is neither's is `other`.
+    Requests that only read are left out, as are those before the first container is created. The others have names:
+    `stop auction`, `start helper` or `archive helper`, and `other` if they concern neither container.
     """
 
     def __init__(self, stack: StackUnderTest, *words: str) -> None:
@@ -72,7 +69,7 @@ class Watched:
         self.reached = False
 
     def run(self, at: int | str, act: Callable[["Watched"], bool]) -> subprocess.CompletedProcess[str]:
-        """Run the verb, and `act` once, at the request of a number or name; where it gives False, that is lost."""
+        """Run the verb, and call `act` once before the request `at`. If it returns False, the request is dropped."""
         started = threading.Event()
         turn = threading.Lock()
 
@@ -96,7 +93,7 @@ class Watched:
             with subprocess.Popen(**arguments, **pipes) as self.process:
                 started.set()
                 out, errors = self.process.communicate()
-            # The process that watches over the verb speaks to the engine by the proxy, too.
+            # The verb's watcher also uses the proxy.
             self.proxy.mend()
             until_in_order(self.stack)
         assert "Traceback" not in errors, errors
@@ -114,20 +111,20 @@ class Watched:
         return f"{match[2] or method} other"
 
     def kill(self) -> bool:
-        """Act: SIGKILL the verb."""
+        """Kill the verb with SIGKILL. For `act`."""
         self.process.kill()
         self.process.wait()
         return False
 
     def cut(self) -> bool:
-        """Act: let the engine be out of reach until the verb has ended."""
+        """Make the engine unreachable until the verb has ended. For `act`."""
         self.proxy.cut()
         return False
 
 
 @pytest.fixture(scope="module")
 def archives(stack: StackUnderTest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Two archives of different ledgers, the one that is on the volume last."""
+    """Two archives of different ledgers. The second is the current one."""
     directory = tmp_path_factory.mktemp("archives")
     done_well(gixctl(stack, "backup", str(directory / "new.tar.gz")))
     in_auction(stack, "printf old >/data/index/state; rm -f /data/index/first")
@@ -136,7 +133,7 @@ def archives(stack: StackUnderTest, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def holds(stack: StackUnderTest, archives: dict[str, Path]) -> str:
-    """Which of the two ledgers the stack holds; fails where it is neither, or there is anything besides."""
+    """Which of the two ledgers the stack has. Fails if it has neither, or other files besides."""
     state = "old" if "index/state" in in_auction(stack, FINGERPRINT) else "new"
     lines = [json.loads(line) for line in jobs.ledger(stack)]
     saved = ledger_in(archives[state])
@@ -170,11 +167,11 @@ def test_a_restore_killed_before_any_of_its_requests_leaves_the_old_ledger_or_th
     assert {*outcomes} == {False, True}
 
 
-def test_a_swap_that_is_killed_in_the_middle_is_carried_on(
+def test_a_swap_that_is_killed_in_the_middle_is_completed(
     stack: StackUnderTest, archives: dict[str, Path], image: str
 ) -> None:
     before = holds(stack, archives)
-    # So many that the swap is still at work when it has been seen.
+    # So many files that the swap takes long enough to be observed and killed.
     in_auction(stack, "for each in $(seq 3000); do : >/data/-$each; done")
     volume = f"{stack.prefix}-gcam-data"
     exit_codes: list[int] = []
@@ -201,7 +198,7 @@ def test_a_swap_that_is_killed_in_the_middle_is_carried_on(
 
 
 class Beside:
-    """A container that root runs with the ledger's volume at /data; gone with the end of the block."""
+    """A container of root with the ledger's volume at /data. Removed at the end of the block."""
 
     def __init__(
         self, stack: StackUnderTest, image: str, script: str, *, mode: str = "rw", source: str | None = None
@@ -225,7 +222,7 @@ class Beside:
 def test_an_auction_that_is_started_before_any_request_of_a_restore_loses_no_line(
     stack: StackUnderTest, archives: dict[str, Path]
 ) -> None:
-    """Each job that such an auction settles is in the ledger afterwards, be it the old one or the new one."""
+    """Each job that the started auction settles is in the ledger afterwards, whether that is the old or the new one."""
     settled: list[str] = []
 
     def start(_watched: Watched) -> bool:
@@ -263,7 +260,7 @@ def test_an_auction_that_is_started_before_any_request_of_a_restore_loses_no_lin
 
 
 @pytest.mark.parametrize("state", ["paused", "restarting"])
-def test_an_auction_in_any_state_is_stopped_and_serves_what_was_restored(
+def test_an_auction_in_any_state_is_stopped_and_then_serves_the_restored_ledger(
     stack: StackUnderTest, archives: dict[str, Path], state: str
 ) -> None:
     before = holds(stack, archives)
@@ -297,7 +294,7 @@ def test_another_container_that_writes_to_the_ledger_is_named_before_anything_is
     assert auction(stack).attrs["State"]["StartedAt"] == started
 
 
-def test_a_container_that_only_reads_the_ledger_is_in_no_restore_s_way(
+def test_a_container_that_only_reads_the_ledger_does_not_block_a_restore(
     stack: StackUnderTest, archives: dict[str, Path], image: str
 ) -> None:
     before = holds(stack, archives)
@@ -308,7 +305,7 @@ def test_a_container_that_only_reads_the_ledger_is_in_no_restore_s_way(
     assert holds(stack, archives) == other(before)
 
 
-def test_what_root_wrote_in_the_last_moment_before_the_swap_keeps_the_old_ledger_in_place(
+def test_given_a_write_just_before_the_swap_the_old_ledger_stays(
     stack: StackUnderTest, archives: dict[str, Path], image: str
 ) -> None:
     before = holds(stack, archives)
@@ -325,7 +322,7 @@ def test_what_root_wrote_in_the_last_moment_before_the_swap_keeps_the_old_ledger
     assert holds(stack, archives) == before
 
 
-def test_what_root_writes_into_an_old_file_during_the_swap_is_kept_and_told(
+def test_given_a_write_to_an_old_file_during_the_swap_the_file_is_kept_and_named(
     stack: StackUnderTest, archives: dict[str, Path], image: str
 ) -> None:
     before = holds(stack, archives)
@@ -343,7 +340,7 @@ def test_what_root_writes_into_an_old_file_during_the_swap_is_kept_and_told(
 
         done = Watched(stack, "restore", str(archives[other(before)]), "--replace").run("start helper", open_file)
         beside.container.reload()
-        # It goes on, with the new files.
+        # The container continues, with the new files.
         assert beside.container.status == "running"
     assert done.returncode == 1
     [kept] = re.findall(r"\.gix-kept-\d+", done.stderr)
@@ -362,7 +359,7 @@ def test_what_root_writes_into_an_old_file_during_the_swap_is_kept_and_told(
         ("restore", "start auction"),
     ],
 )
-def test_where_the_engine_is_out_of_reach_when_a_verb_ends_the_auction_goes_on_as_soon_as_it_answers(
+def test_given_an_engine_that_is_unreachable_when_a_verb_ends_the_auction_continues_once_it_answers(
     stack: StackUnderTest, archives: dict[str, Path], tmp_path: Path, verb: str, at: str
 ) -> None:
     before = holds(stack, archives)
@@ -380,14 +377,14 @@ def test_where_the_engine_is_out_of_reach_when_a_verb_ends_the_auction_goes_on_a
 
 
 def others(stack: StackUnderTest) -> list[tuple[str, str]]:
-    """Files on the volume besides the ledger, with digests: a restore's own directory too, if it is there."""
+    """The digests of the files on the volume other than the ledger, including the directory of a restore."""
     sums = in_auction(stack, "cd /data; find . -type f ! -path ./ledger.jsonl -print0 | xargs -0r sha256sum")
     return sorted(
         (name.removeprefix("./"), digest) for digest, _, name in (line.partition("  ") for line in sums.splitlines())
     )
 
 
-def test_archives_that_are_damaged_or_lead_out_are_refused_before_the_auction_is_touched(
+def test_damaged_or_hostile_archives_are_refused_before_the_auction_is_touched(
     stack: StackUnderTest, saved: Path, tmp_path: Path
 ) -> None:
     whole = saved.read_bytes()
@@ -416,8 +413,8 @@ def test_archives_that_are_damaged_or_lead_out_are_refused_before_the_auction_is
     assert not Path("/etc/outside").exists()
 
 
-def test_an_archive_of_the_description_s_tar_is_restored(stack: StackUnderTest, tmp_path: Path) -> None:
-    """The description's own backup: tar czf FILE -C /data . in a container that mounts the volume."""
+def test_an_archive_made_with_plain_tar_is_restored(stack: StackUnderTest, tmp_path: Path) -> None:
+    """The backup command of the original Docker set-up: tar czf FILE -C /data . in a container with the volume."""
     out = tmp_path / "by-hand"
     image = stack.container("auction")["Image"]
     out.mkdir()

@@ -1,4 +1,4 @@
-"""A throw-away stack for a pull request: one command up, one command down, nothing left."""
+"""A review stack for a pull request: one command creates it, one removes it, and nothing is left."""
 
 import os
 import secrets
@@ -15,7 +15,7 @@ from tests.support.stack_under_test import SERVICES, is_free, program_copy
 
 @pytest.fixture
 def number() -> int:
-    """A number whose ports are free."""
+    """A pull request number whose ports are free."""
     while True:
         number = 1_000_000 + secrets.randbelow(review.PLACES)
         services = review.settings(number, {})
@@ -24,7 +24,7 @@ def number() -> int:
             return number
 
 
-def test_a_review_stack_comes_up_beside_the_others_and_leaves_nothing(
+def test_a_review_stack_comes_up_beside_other_stacks_and_leaves_nothing(
     client: docker.DockerClient, tmp_path: Path, number: int
 ) -> None:
     program = program_copy(tmp_path / "gix")

@@ -1,4 +1,4 @@
-"""`gixctl scan` on real images: without a scanner, and with commands in the scanners' places that say the same."""
+"""`gixctl scan` on real images: without a scanner, and with commands that imitate the scanners."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from tests.support.gixctl import gixctl
-from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
+from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 
 SCANNERS = ("trivy", "grype", "syft")
 
@@ -31,19 +31,16 @@ cat {directory}/report
 
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack that is up, and takes nothing of high severity."""
-    stack = new_stack(client, tmp_path_factory.mktemp("scan") / "gix")
-    stack.change(images={"failOn": "high"})
-    try:
+    """A stack that is up, with `images.failOn: high`."""
+    with temporary_stack(client, tmp_path_factory.mktemp("scan") / "gix") as stack:
+        stack.change(images={"failOn": "high"})
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 @pytest.fixture(autouse=True)
 def scanners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory that comes first on PATH, which has no scanner otherwise."""
+    """The first directory on a PATH without scanners."""
     directory = tmp_path / "bin"
     directory.mkdir()
     others = [each for each in os.get_exec_path() if not any((Path(each) / name).exists() for name in SCANNERS)]
@@ -72,7 +69,7 @@ def sboms(directory: Path) -> dict[str, dict[str, Any]]:
     return {file.name: json.loads(file.read_text()) for file in sorted(directory.iterdir())}
 
 
-def test_without_a_scanner_it_says_that_it_did_not_scan_and_writes_its_own_sboms(
+def test_given_no_scanner_scan_reports_that_it_did_not_scan_and_writes_its_own_sboms(
     stack: StackUnderTest, tmp_path: Path
 ) -> None:
     before = stack.leavings()
@@ -102,7 +99,7 @@ def test_without_a_scanner_it_says_that_it_did_not_scan_and_writes_its_own_sboms
     assert program["hashes"][0]["content"] == digest.split()[0]
 
 
-def test_without_a_scanner_require_is_not_met(stack: StackUnderTest) -> None:
+def test_given_no_scanner_require_fails(stack: StackUnderTest) -> None:
     done = gixctl(stack, "scan", "--require", "--json")
     assert done.returncode == 1
     found = json.loads(done.stdout)
@@ -112,7 +109,7 @@ def test_without_a_scanner_require_is_not_met(stack: StackUnderTest) -> None:
     assert set(sboms(stack.directory / "sbom")) == {f"{stack.name}-{service}.cdx.json" for service in SERVICES}
 
 
-def test_with_trivy_what_the_configuration_does_not_take_fails(
+def test_given_trivy_a_severity_over_the_configured_limit_fails(
     stack: StackUnderTest, scanners: Path, tmp_path: Path
 ) -> None:
     put(scanners, "trivy", TRIVY, trivy_report("HIGH"))
@@ -128,7 +125,7 @@ def test_with_trivy_what_the_configuration_does_not_take_fails(
     )
 
 
-def test_severity_goes_before_the_configuration(stack: StackUnderTest, scanners: Path) -> None:
+def test_the_severity_option_overrides_the_configuration(stack: StackUnderTest, scanners: Path) -> None:
     put(scanners, "trivy", TRIVY, trivy_report("HIGH"))
     assert gixctl(stack, "scan", "--severity", "critical").returncode == 0
     put(scanners, "trivy", TRIVY, trivy_report("LOW"))
@@ -136,7 +133,7 @@ def test_severity_goes_before_the_configuration(stack: StackUnderTest, scanners:
     assert gixctl(stack, "scan", "--severity", "awful").returncode == 2
 
 
-def test_with_grype_alone_it_scans_what_runs_though_its_name_stands_for_another_image(
+def test_given_grype_alone_it_scans_the_running_image_also_when_its_name_has_moved(
     stack: StackUnderTest, scanners: Path, tmp_path: Path, image: str
 ) -> None:
     put(scanners, "grype", GRYPE, grype_report("Medium"))
@@ -166,7 +163,7 @@ def test_with_grype_alone_it_scans_what_runs_though_its_name_stands_for_another_
     }
 
 
-def test_given_a_scanner_that_fails_its_words_are_told_and_the_sboms_are_there(
+def test_given_a_scanner_that_fails_its_message_is_shown_and_the_sboms_are_written(
     stack: StackUnderTest, scanners: Path, tmp_path: Path
 ) -> None:
     put(scanners, "grype", "#!/bin/sh\necho 'database does not exist' >&2; exit 1\n", {})
@@ -176,14 +173,14 @@ def test_given_a_scanner_that_fails_its_words_are_told_and_the_sboms_are_there(
     assert len(sboms(tmp_path / "sbom")) == len(SERVICES)
 
 
-def test_given_a_place_that_cannot_be_written_that_is_told(stack: StackUnderTest, tmp_path: Path) -> None:
+def test_given_a_directory_that_is_not_writable_scan_fails_and_names_it(stack: StackUnderTest, tmp_path: Path) -> None:
     (tmp_path / "sbom").write_text("in the way")
     done = gixctl(stack, "scan", "--sbom", str(tmp_path / "sbom"))
     assert done.returncode == 1
     assert "can't be written" in done.stderr
 
 
-def test_given_a_stack_that_is_not_up_that_is_told_with_exit_1(fresh: StackUnderTest) -> None:
+def test_given_a_stack_that_is_not_up_the_exit_code_is_1(fresh: StackUnderTest) -> None:
     done = gixctl(fresh, "scan")
     assert done.returncode == 1
     assert "is not up" in done.stderr

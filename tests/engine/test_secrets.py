@@ -1,6 +1,6 @@
-"""A stack that has a secret at every place where a key can hold one: nothing shows any of them, and nothing keeps them.
+"""A stack with a secret in every key that takes one: nothing shows or stores any of them.
 
-What Docker itself keeps is the environment of a container: whoever may inspect it reads the variables, secret ones too.
+Docker itself stores the environment of a container: whoever may inspect it can read its secret variables.
 """
 
 import json
@@ -16,15 +16,14 @@ import yaml
 from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
-from tests.engine.test_failures import failure
-from tests.engine.test_registry import log_in, remove_pulled
+from tests.support.failures import failure
 from tests.support.gixctl import gixctl
-from tests.support.registry import PASSWORD, running_registry
+from tests.support.registry import PASSWORD, log_in, remove_pulled, running_registry
 from tests.support.secret_places import SECRET_PLACES, VARIABLE
 from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
 
 SECRETS = {path: f"hunter2-of-{path[0]}" for path in SECRET_PLACES} | {("registry", "password"): PASSWORD}
-"""The secret at each place."""
+"""The secret of each key."""
 
 
 def key(path: tuple[str, ...]) -> str:
@@ -33,7 +32,7 @@ def key(path: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """The stack, and what its updates said."""
+    """The stack and the output of its updates."""
 
     stack: StackUnderTest
     said: str
@@ -41,12 +40,12 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """The stack, up twice, with images of its own that it pushes, in a git repository whose HEAD changes the router."""
+    """The stack after two updates, with pushed images, in a git repository whose HEAD changes the router."""
     with running_registry(tmp_path_factory.mktemp("registry")) as registry:
         stack = new_stack(client, tmp_path_factory.mktemp("secrets") / "gix")
         log_in(stack, registry)
         stack.change(images={"push": True, "tag": "v1"})
-        # The service's own variable has another name than the one of all services, so that each is in a container.
+        # A service's own variable has another name than that of `defaults`, so that both reach the container.
         stack.secrets |= {key(path).replace(VARIABLE, name(path)): secret for path, secret in SECRETS.items()}
         try:
             said = stack.up().output
@@ -81,7 +80,7 @@ def git(stack: StackUnderTest, *words: str) -> None:
 
 
 def pulumi(stack: StackUnderTest, *words: str) -> str:
-    """What `pulumi WORDS` says of the stack."""
+    """The output of `pulumi WORDS` for the stack."""
     done = subprocess.run(
         ["pulumi", *words, "--stack", stack.name, "--non-interactive"],
         cwd=stack.directory,
@@ -95,11 +94,11 @@ def pulumi(stack: StackUnderTest, *words: str) -> str:
 
 
 def secrets_in(text: str) -> list[str]:
-    """The keys whose secrets are in a text."""
+    """The keys whose secrets a text contains."""
     return [key(path) for path, secret in SECRETS.items() if secret in text]
 
 
-def test_an_update_shows_none(run: Run) -> None:
+def test_an_update_shows_no_secret(run: Run) -> None:
     assert "RUST_LOG=warn" in run.said or "[secret]" in run.said
     assert secrets_in(run.said) == []
 
@@ -119,7 +118,7 @@ def test_an_update_shows_none(run: Run) -> None:
     ],
     ids=" ".join,
 )
-def test_pulumi_shows_none(stack: StackUnderTest, words: tuple[str, ...]) -> None:
+def test_pulumi_shows_no_secret(stack: StackUnderTest, words: tuple[str, ...]) -> None:
     assert secrets_in(pulumi(stack, *words)) == []
 
 
@@ -144,15 +143,15 @@ def test_pulumi_shows_none(stack: StackUnderTest, words: tuple[str, ...]) -> Non
     ],
     ids=" ".join,
 )
-def test_gixctl_shows_none(stack: StackUnderTest, words: tuple[str, ...]) -> None:
+def test_gixctl_shows_no_secret(stack: StackUnderTest, words: tuple[str, ...]) -> None:
     done = gixctl(stack, *words)
-    told = done.stdout + done.stderr
-    assert told
-    assert done.returncode != 2, told
-    assert secrets_in(told) == []
+    message = done.stdout + done.stderr
+    assert message
+    assert done.returncode != 2, message
+    assert secrets_in(message) == []
 
 
-def test_the_comment_of_a_pull_request_shows_none(stack: StackUnderTest) -> None:
+def test_the_comment_of_a_pull_request_shows_no_secret(stack: StackUnderTest) -> None:
     done = gixctl(stack, "pull-request", "comment", "--base", "HEAD^1", select=False)
     assert done.returncode == 0, done.stderr
     assert f"### {stack.name}" in done.stdout
@@ -160,20 +159,20 @@ def test_the_comment_of_a_pull_request_shows_none(stack: StackUnderTest) -> None
     assert secrets_in(done.stdout + done.stderr) == []
 
 
-def test_what_is_told_of_drift_shows_none(stack: StackUnderTest) -> None:
+def test_the_drift_report_shows_no_secret(stack: StackUnderTest) -> None:
     done = gixctl(stack, "drift", stack.name, select=False)
-    # HEAD has another RUST_LOG than what was deployed.
+    # HEAD has another RUST_LOG than the deployment.
     assert done.returncode == 1, done.stderr
     assert "gix-router-container" in done.stdout
     assert secrets_in(done.stdout + done.stderr) == []
 
 
-def test_the_audit_finds_none_in_an_image(stack: StackUnderTest) -> None:
+def test_the_audit_finds_no_secret_in_an_image(stack: StackUnderTest) -> None:
     results = json.loads(gixctl(stack, "audit", "--json").stdout)["results"]
     assert {each["result"] for each in results if each["item"] == "4.10"} == {"pass"}
 
 
-def test_state_history_and_every_file_of_the_program_hold_none(stack: StackUnderTest) -> None:
+def test_state_history_and_program_files_contain_no_secret(stack: StackUnderTest) -> None:
     recorded = stack.recorded()
     assert "gix-router-container" in recorded
     assert '"kind":"update"' in recorded.replace(" ", "")
@@ -184,7 +183,7 @@ def test_state_history_and_every_file_of_the_program_hold_none(stack: StackUnder
             assert secrets_in(file.read_text(errors="replace")) == [], file
 
 
-def test_images_hold_none(stack: StackUnderTest) -> None:
+def test_images_contain_no_secret(stack: StackUnderTest) -> None:
     for each in stack.outputs()["services"].values():
         image = stack.client.images.get(each["digest"])
         history = json.dumps(image.history())
@@ -192,12 +191,12 @@ def test_images_hold_none(stack: StackUnderTest) -> None:
         assert secrets_in(json.dumps(image.attrs) + history) == []
 
 
-def test_of_the_engine_s_objects_only_a_container_s_own_environment_holds_them(stack: StackUnderTest) -> None:
+def test_on_the_engine_only_a_container_s_own_environment_contains_secrets(stack: StackUnderTest) -> None:
     for service in SERVICES:
         inspected: dict[str, Any] = stack.container(service)
         variables = inspected["Config"].pop("Env")
         assert secrets_in(json.dumps(inspected)) == []
-        # By design of Docker, and of that container's services alone.
+        # Docker stores a container's environment in plain text.
         assert secrets_in(json.dumps(variables)) == [
             key(path) for path in SECRET_PLACES if path[0] in ("defaults", service)
         ]
@@ -223,24 +222,26 @@ SECRET = "hunter2-in-the-wrong-place"  # noqa: S105 - what must show nowhere
         "gix:prefix",
     ],
 )
-def test_given_a_secret_in_another_place_it_is_refused_and_kept_nowhere(fresh: StackUnderTest, path: str) -> None:
+def test_given_a_secret_in_a_key_that_takes_none_it_is_refused_and_stored_nowhere(
+    fresh: StackUnderTest, path: str
+) -> None:
     fresh.secrets[path] = SECRET
-    told = failure(fresh)
-    assert f"{path}: is a secret, but this key takes no secrets" in told
+    message = failure(fresh)
+    assert f"{path}: is a secret, but this key takes no secrets" in message
     diagnosed = gixctl(fresh, "doctor", "--json").stdout
     assert f"{path}: is a secret, but this key takes no secrets" in diagnosed
     planned = gixctl(fresh, "plan")
-    assert SECRET not in told + diagnosed + planned.stdout + planned.stderr + fresh.recorded()
+    assert SECRET not in message + diagnosed + planned.stdout + planned.stderr + fresh.recorded()
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": []}
 
 
-def test_given_a_section_that_is_a_secret_as_a_whole_not_even_its_keys_are_shown(fresh: StackUnderTest) -> None:
+def test_given_a_whole_section_as_a_secret_not_even_its_keys_are_shown(fresh: StackUnderTest) -> None:
     fresh.secrets["gix:router"] = json.dumps({SECRET: SECRET})
     with pytest.raises(CommandError) as caught:
         fresh.up()
-    told = gixctl(fresh, "doctor").stdout
-    assert "gix:router: is a secret, but this key takes no secrets" in " ".join(told.split())
-    assert SECRET not in str(caught.value) + told + fresh.recorded()
+    message = gixctl(fresh, "doctor").stdout
+    assert "gix:router: is a secret, but this key takes no secrets" in " ".join(message.split())
+    assert SECRET not in str(caught.value) + message + fresh.recorded()
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,9 @@ def test_given_a_section_that_is_a_secret_as_a_whole_not_even_its_keys_are_shown
         ("gix:registry.password", "gix:registry.username"),
     ],
 )
-def test_given_a_plain_value_beside_a_sealed_one_it_is_refused(fresh: StackUnderTest, plain: str, beside: str) -> None:
+def test_given_a_plain_value_beside_an_encrypted_one_it_is_refused(
+    fresh: StackUnderTest, plain: str, beside: str
+) -> None:
     fresh.secrets[beside] = "sealed"
     fresh.write()
     fresh.stack.set_config(plain, auto.ConfigValue(SECRET), path=True)

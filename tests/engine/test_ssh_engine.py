@@ -1,4 +1,4 @@
-"""An engine that is reached through SSH: all of a stack's life, and what preflight does not look at there."""
+"""An engine at ssh://: the whole life of a stack, and the checks that the preflight leaves out."""
 
 import json
 import os
@@ -16,13 +16,13 @@ from tests.support.stack_under_test import StackUnderTest
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
-    """An SSH server to this machine's engine, which `ssh` and no other settings of this user know."""
+    """An SSH server for this machine's engine. The `ssh` on PATH knows it; the user's settings are not used."""
     with ssh_server(tmp_path / "ssh") as server:
         monkeypatch.setenv("PATH", f"{server.path}{os.pathsep}{os.environ['PATH']}")
         yield server
 
 
-def test_a_stack_lives_on_an_engine_at_ssh(fresh: StackUnderTest, server: SshServer, tmp_path: Path) -> None:
+def test_given_an_engine_at_ssh_a_stack_runs_on_it(fresh: StackUnderTest, server: SshServer, tmp_path: Path) -> None:
     fresh.change(engine={"host": server.engine})
     assert "not this machine's" in fresh.up().output
     assert server.logins
@@ -44,16 +44,16 @@ def test_a_stack_lives_on_an_engine_at_ssh(fresh: StackUnderTest, server: SshSer
     assert fresh.leavings() == {"containers": [], "networks": [], "volumes": [f"{fresh.prefix}-gcam-data"]}
 
 
-def test_this_machine_s_ports_and_routes_are_not_looked_at_for_an_engine_at_ssh(
+def test_given_an_engine_at_ssh_this_machine_s_ports_and_routes_are_not_checked(
     fresh: StackUnderTest, server: SshServer
 ) -> None:
     fresh.change(engine={"host": server.engine}, router={"bindAddress": "192.0.2.7"})
     with socket.create_server(("127.0.0.1", fresh.config["gix:auction"]["hostPort"])):
-        told = fresh.preview().output
-    assert "not this machine's: its processes, addresses, routes and free disk are not checked" in told
+        output = fresh.preview().output
+    assert "not this machine's: its processes, addresses, routes and free disk are not checked" in output
 
 
-def test_a_server_that_is_not_known_is_told_without_a_traceback(
+def test_given_an_unknown_host_key_the_engine_is_a_fault(
     fresh: StackUnderTest, server: SshServer, tmp_path: Path
 ) -> None:
     (tmp_path / "ssh/known_hosts").write_text("")

@@ -1,11 +1,11 @@
-"""An installation that `docker run` and Compose made, taken over with no line of its ledger lost."""
+"""A set-up made with `docker run` and Compose is taken over without losing a line of its ledger."""
 
 from collections.abc import Iterator
 
 import pytest
 from docker.types import IPAMConfig, IPAMPool
 
-from tests.engine.test_failures import failure
+from tests.support.failures import failure
 from tests.support.jobs import ledger, settle_at, until_it_settles
 from tests.support.stack_under_test import SERVICES, StackUnderTest
 
@@ -15,7 +15,7 @@ PORTS = {"router": 50051, "auction": 50052, "enclave": 50053}
 
 @pytest.fixture
 def old(platform: StackUnderTest, fresh: StackUnderTest) -> Iterator[StackUnderTest]:
-    """A stack under whose names something else runs already: containers, network and volume, with a ledger."""
+    """A stack whose names are in use by other containers, a network and a volume with a ledger."""
     client, prefix = fresh.client, fresh.prefix
     pool = IPAMPool(subnet=fresh.config["gix:network"]["subnet"])
     fresh.take_own_source()
@@ -45,7 +45,9 @@ def old(platform: StackUnderTest, fresh: StackUnderTest) -> Iterator[StackUnderT
         volume.remove(force=True)
 
 
-def test_without_the_keys_it_is_refused_and_with_them_taken_over_with_every_line(old: StackUnderTest) -> None:
+def test_given_the_keys_a_running_project_is_taken_over_with_every_line_and_refused_without_them(
+    old: StackUnderTest,
+) -> None:
     router = ("127.0.0.1", old.config["gix:router"]["hostPort"])
     until_it_settles(router)
     settle_at(router, jobs=4)
@@ -53,10 +55,10 @@ def test_without_the_keys_it_is_refused_and_with_them_taken_over_with_every_line
     assert len(lines) == 5
     before = old.ids()
 
-    told = failure(old)
+    message = failure(old)
     for thing in (*(f"container {old.prefix}-gix-{service}" for service in SERVICES), "network", "volume"):
-        assert thing in told
-    assert "made by the Compose project old" in told
+        assert thing in message
+    assert "made by the Compose project old" in message
     assert old.ids() == before
 
     old.change(takeOver=True, ledger={"adopt": True})
@@ -75,10 +77,10 @@ def test_without_the_keys_it_is_refused_and_with_them_taken_over_with_every_line
     assert old.up().is_empty
 
 
-def test_the_volume_alone_is_not_taken_with_the_containers(old: StackUnderTest) -> None:
+def test_given_takeover_without_adoption_of_the_volume_up_is_refused(old: StackUnderTest) -> None:
     old.change(takeOver=True)
     before = old.ids()
-    told = failure(old)
-    assert "gix:ledger.adopt" in told
-    assert "1 problem" in told
+    message = failure(old)
+    assert "gix:ledger.adopt" in message
+    assert "1 problem" in message
     assert old.ids() == before

@@ -1,4 +1,4 @@
-"""Every verb of gixctl for a stack beside another one, and where something that it needs is not there."""
+"""Every verb of gixctl: with a second stack on the engine, and without something that it needs."""
 
 import io
 import json
@@ -15,7 +15,7 @@ import typer
 
 from gix_ops import cli
 from tests.support.gixctl import gixctl
-from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
+from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 
 VERBS: dict[str, list[str]] = {
     "status": [],
@@ -33,9 +33,9 @@ VERBS: dict[str, list[str]] = {
     "restore": ["SAVED", "--replace"],
     "fix-permissions": [],
 }
-"""Words that each verb of a stack needs; capitals stand for a test's own files."""
+"""The arguments of each verb. Names in capitals stand for a test's files."""
 TRIED_ELSEWHERE = {"delete-ledger"}
-"""In test_ledger.py: it works on a stack that is down."""
+"""Tested in test_ledger.py, since it needs a stack that is down."""
 NOT_ABOUT_A_STACK = {"backups", "drift", "review", "pull-request", "release"}
 WORKS_WITHOUT_AN_ENGINE = {"address"}
 WORKS_WITHOUT_A_CONTAINER = {"address", "backup", "restore", "scan"}
@@ -53,7 +53,7 @@ Run = Callable[..., Said]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Run a verb within this process: a process of its own for each takes most of its time to start."""
+    """Run a verb in this process, which saves its start-up time."""
 
     def run(stack: StackUnderTest, verb: str, *, name: str | None = None, **variables: str) -> Said:
         files = {"ARCHIVE": tmp_path / f"{stack.name}.tar.gz", "SAVED": saved(tmp_path), "SBOM": tmp_path / "sbom"}
@@ -61,7 +61,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         selected = ["--stack", name or stack.name]
         at = words.index("--") if "--" in words else len(words)
         if variables == {} and verb == "shell" and name is None:
-            # It gives its process up for the docker command's.
+            # `shell` replaces its process by the docker command.
             done = gixctl(stack, *["shell", "--stack", stack.name, *words], select=False)
             return Said(code=done.returncode, out=done.stdout, err=done.stderr)
         with monkeypatch.context() as patch:
@@ -78,7 +78,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 
 
 def saved(directory: Path) -> Path:
-    """An archive that may be restored."""
+    """A valid archive."""
     path = directory / "saved.tar.gz"
     if not path.exists():
         with tarfile.open(path, "w:gz") as tar:
@@ -91,28 +91,25 @@ def saved(directory: Path) -> Path:
 @pytest.fixture(scope="module")
 def beside(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """A second stack on the same engine."""
-    stack = new_stack(client, tmp_path_factory.mktemp("beside") / "gix")
-    try:
+    with temporary_stack(client, tmp_path_factory.mktemp("beside") / "gix") as stack:
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
-def test_every_verb_is_tried_here() -> None:
+def test_every_verb_is_tested_here_or_elsewhere() -> None:
     command = typer.main.get_command(cli.app)
     verbs = set(getattr(command, "commands", {}))
     assert verbs == {*VERBS, *TRIED_ELSEWHERE, *NOT_ABOUT_A_STACK}
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_of_two_stacks_each_verb_is_about_the_one_that_it_was_given(
+def test_given_two_stacks_each_verb_acts_on_the_selected_one(
     platform: StackUnderTest, beside: StackUnderTest, run: Run, verb: str
 ) -> None:
     ids = {each.name: each.ids() for each in (platform, beside)}
     for stack, other in ((platform, beside), (beside, platform)):
         said = run(stack, verb)
-        # These stacks are not hardened, and the audit says so.
+        # These stacks are not hardened, so that the audit fails.
         assert said.code == (1 if verb == "audit" else 0), said
         assert other.name not in said.out
         if verb not in {"logs", "shell"}:
@@ -121,7 +118,7 @@ def test_of_two_stacks_each_verb_is_about_the_one_that_it_was_given(
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_without_an_engine_each_verb_says_so_in_a_line(platform: StackUnderTest, run: Run, verb: str) -> None:
+def test_given_no_engine_each_verb_fails_with_one_line(platform: StackUnderTest, run: Run, verb: str) -> None:
     said = run(platform, verb, DOCKER_HOST="unix:///absent.sock")
     if verb in WORKS_WITHOUT_AN_ENGINE:
         assert said.code == 0, said
@@ -131,16 +128,14 @@ def test_without_an_engine_each_verb_says_so_in_a_line(platform: StackUnderTest,
         faults = {each["check"]: each for each in json.loads(said.out)["findings"] if each["level"] == "fault"}
         assert "make setup" in faults["engine"]["fix"]
     else:
-        told = said.out + said.err
-        assert "ngine" in told
-        assert "Traceback" not in told
+        output = said.out + said.err
+        assert "ngine" in output
+        assert "Traceback" not in output
         assert len(said.err.splitlines()) <= 3
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_of_a_stack_that_is_not_there_each_verb_says_so_in_a_line(
-    platform: StackUnderTest, run: Run, verb: str
-) -> None:
+def test_given_no_such_stack_each_verb_fails_with_one_line(platform: StackUnderTest, run: Run, verb: str) -> None:
     said = run(platform, verb, name="absent")
     assert said.code == 1, said
     assert "absent" in said.out + said.err
@@ -149,7 +144,7 @@ def test_of_a_stack_that_is_not_there_each_verb_says_so_in_a_line(
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "plan"])
-def test_where_the_auction_s_container_is_missing_each_verb_says_so_or_does_without(
+def test_given_a_missing_auction_each_verb_reports_it_or_does_without_it(
     without_auction: StackUnderTest, run: Run, verb: str
 ) -> None:
     said = run(without_auction, verb)
@@ -163,11 +158,8 @@ def test_where_the_auction_s_container_is_missing_each_verb_says_so_or_does_with
 
 @pytest.fixture(scope="module")
 def without_auction(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack whose auction somebody removed."""
-    stack = new_stack(client, tmp_path_factory.mktemp("without") / "gix")
-    try:
+    """A stack whose auction container was removed by hand."""
+    with temporary_stack(client, tmp_path_factory.mktemp("without") / "gix") as stack:
         stack.up()
         client.containers.get(str(stack.container(SERVICES[1])["Id"])).remove(force=True)
         yield stack
-    finally:
-        stack.remove()

@@ -1,4 +1,4 @@
-"""`gixctl verify` on a real engine: what was changed by hand is told, and the fixes that it gives fix it."""
+"""`gixctl verify` on a real engine: it shows changes made by hand, and its fixes undo them."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from tests.support.gixctl import gixctl
-from tests.support.stack_under_test import StackUnderTest, free_ports, free_subnet, new_stack
+from tests.support.stack_under_test import StackUnderTest, free_ports, free_subnet, temporary_stack
 
 SECRET = "hunter2-of-verify"  # noqa: S105 - what must show nowhere
 WITHIN_SECONDS = 30
@@ -22,34 +22,31 @@ WITHIN_SECONDS = 30
 
 @pytest.fixture(scope="module")
 def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack that is up, with every kind of setting that a container may have."""
-    stack = new_stack(client, tmp_path_factory.mktemp("verify") / "gix")
-    stack.change(
-        router={
-            "memory": "256M",
-            "restart": "on-failure:3",
-            "environment": {"EMPTY": "", "SPACED": "a b"},
-            "labels": {"team": "gix"},
-            "ulimits": {"nofile": {"soft": 1024, "hard": 2048}},
-            "extraHosts": {"ledger.test": "192.0.2.7"},
-        },
-        auction={"metricsPort": free_ports(1)[0], "logging": {"driver": "local", "options": {"max-size": "1m"}}},
-        enclave={
-            "cpus": 1,
-            "readOnlyRoot": True,
-            "tmpfs": {"/scratch": "rw,size=8m"},
-            "dropCapabilities": ["ALL"],
-            "noNewPrivileges": True,
-            "init": False,
-            "stopSignal": "SIGTERM",
-        },
-    )
-    stack.secrets["gix:auction.secretEnvironment.TOKEN"] = SECRET
-    try:
+    """A stack that is up, with every kind of container setting."""
+    with temporary_stack(client, tmp_path_factory.mktemp("verify") / "gix") as stack:
+        stack.change(
+            router={
+                "memory": "256M",
+                "restart": "on-failure:3",
+                "environment": {"EMPTY": "", "SPACED": "a b"},
+                "labels": {"team": "gix"},
+                "ulimits": {"nofile": {"soft": 1024, "hard": 2048}},
+                "extraHosts": {"ledger.test": "192.0.2.7"},
+            },
+            auction={"metricsPort": free_ports(1)[0], "logging": {"driver": "local", "options": {"max-size": "1m"}}},
+            enclave={
+                "cpus": 1,
+                "readOnlyRoot": True,
+                "tmpfs": {"/scratch": "rw,size=8m"},
+                "dropCapabilities": ["ALL"],
+                "noNewPrivileges": True,
+                "init": False,
+                "stopSignal": "SIGTERM",
+            },
+        )
+        stack.secrets["gix:auction.secretEnvironment.TOKEN"] = SECRET
         stack.up()
         yield stack
-    finally:
-        stack.remove()
 
 
 def verified(stack: StackUnderTest) -> dict[str, Any]:
@@ -61,12 +58,12 @@ def verified(stack: StackUnderTest) -> dict[str, Any]:
     return report
 
 
-def told(report: dict[str, Any]) -> dict[tuple[str, str], tuple[str | None, str | None]]:
+def differences(report: dict[str, Any]) -> dict[tuple[str, str], tuple[str | None, str | None]]:
     return {(each["subject"], each["field"]): (each["declared"], each["found"]) for each in report["differences"]}
 
 
 def apply_fixes(stack: StackUnderTest, report: dict[str, Any]) -> None:
-    """Run the commands that the report gives, as they stand, but for the questions that `pulumi up` would ask."""
+    """Run the fixes of the report as they are shown. Options answer the questions of `pulumi up`."""
     for fix in dict.fromkeys(each["fix"] for each in report["differences"]):
         command = fix.replace("pulumi up", f"pulumi up --yes --skip-preview --non-interactive --stack {stack.name}")
         subprocess.run(
@@ -98,7 +95,7 @@ def test_given_nothing_changed_by_hand_there_is_no_difference(stack: StackUnderT
     assert done.stdout.strip() == f"gix/{stack.name}: as declared, {report['compared']} fields compared"
 
 
-def test_given_running_containers_changed_by_hand_each_change_is_told_and_can_be_undone(
+def test_given_containers_changed_by_hand_each_change_is_shown_and_its_fix_undoes_it(
     stack: StackUnderTest, image: str
 ) -> None:
     network = stack.client.networks.get(name(stack, "gix-network"))
@@ -107,15 +104,15 @@ def test_given_running_containers_changed_by_hand_each_change_is_told_and_can_be
     stack.client.containers.get(name(stack, "gix-auction")).update(mem_limit="200m", memswap_limit="200m")
     network.disconnect(name(stack, "gix-enclave"))
     network.connect(name(stack, "gix-enclave"), aliases=["other"])
-    # By force: the engine takes away the last name of an image in use on no other terms.
+    # The last tag of an image in use can be removed only by force.
     stack.client.images.remove(f"{name(stack, 'gix-router')}:latest", force=True)
     stranger = stack.client.containers.run(
         image, ["sleep", "120"], detach=True, name=name(stack, "stranger"), network=network.name, init=True
     )
     try:
         report = verified(stack)
-        found = told(report)
-        # Some engines know a container by its host name as well.
+        found = differences(report)
+        # Some engines also list the host name as an alias.
         declared, aliases = found.pop(("enclave", f"network {network.name}"))
         assert declared == "known as enclave"
         assert "other" in str(aliases)
@@ -134,13 +131,13 @@ def test_given_running_containers_changed_by_hand_each_change_is_told_and_can_be
         stranger.remove(force=True)
 
 
-def test_given_a_stopped_and_an_unhealthy_container_both_are_told(stack: StackUnderTest) -> None:
+def test_given_a_stopped_and_an_unhealthy_container_both_are_shown(stack: StackUnderTest) -> None:
     router = stack.client.containers.get(name(stack, "gix-router"))
     router.exec_run(["chmod", "0", "/usr/bin/timeout"], user="root")
     stack.client.containers.get(name(stack, "gix-enclave")).stop()
     health(stack, "router", "unhealthy")
     report = verified(stack)
-    found = told(report)
+    found = differences(report)
     assert found["router", "health"] == ("healthy", "unhealthy")
     declared, state = found["enclave", "state"]
     assert (declared, str(state).partition(",")[0]) == ("running", "exited")
@@ -154,7 +151,7 @@ def test_given_a_stopped_and_an_unhealthy_container_both_are_told(stack: StackUn
     assert verified(stack)["differences"] == []
 
 
-def test_given_another_container_in_a_service_s_place_every_field_of_it_is_told(
+def test_given_another_container_with_a_service_s_name_every_different_field_is_shown(
     stack: StackUnderTest, image: str
 ) -> None:
     mine = stack.container("auction")
@@ -170,14 +167,14 @@ def test_given_another_container_in_a_service_s_place_every_field_of_it_is_told(
     )
     try:
         report = verified(stack)
-        fields = {field for subject, field in told(report) if subject == "auction"}
+        fields = {field for subject, field in differences(report) if subject == "auction"}
         assert fields >= {
             *("container id", "health", "image", "command", "user", "hostname", "init", "stop signal", "stop grace"),
             *("port 50052/tcp", "port 9002/tcp", "mount /data", "restart", "log driver", "log option max-size"),
             *("variable TOKEN", "variable GIX_DATA_DIR", "label io.gix.stack", "health check probe"),
             *("network bridge", f"network {name(stack, 'gix-network')}"),
         }
-        assert told(report)["auction", "variable TOKEN"] == ("(secret)", "another value")
+        assert differences(report)["auction", "variable TOKEN"] == ("(secret)", "another value")
         assert not fields & {"variable RUST_LOG", "label io.gix.service", "variable PATH"}
 
         [out] = {each["fix"] for each in report["differences"] if each["field"] == "container id"}
@@ -188,7 +185,7 @@ def test_given_another_container_in_a_service_s_place_every_field_of_it_is_told(
     assert verified(stack)["differences"] == []
 
 
-def test_given_network_volume_and_containers_taken_apart_all_of_it_is_told(stack: StackUnderTest) -> None:
+def test_given_network_volume_and_containers_removed_all_of_them_are_shown(stack: StackUnderTest) -> None:
     for service in ("auction", "router", "enclave"):
         stack.client.containers.get(name(stack, f"gix-{service}")).remove(force=True)
     stack.client.volumes.get(name(stack, "gcam-data")).remove()
@@ -199,7 +196,7 @@ def test_given_network_volume_and_containers_taken_apart_all_of_it_is_told(stack
     )
     try:
         report = verified(stack)
-        found = told(report)
+        found = differences(report)
         for service in ("router", "auction", "enclave"):
             assert found[service, "container"] == (name(stack, f"gix-{service}"), None)
         assert found[f"volume {name(stack, 'gcam-data')}", "volume"] == (name(stack, "gcam-data"), None)
@@ -211,7 +208,7 @@ def test_given_network_volume_and_containers_taken_apart_all_of_it_is_told(stack
     assert verified(stack)["differences"] == []
 
 
-def test_given_a_container_and_a_network_of_the_stack_s_label_that_it_does_not_know_both_are_told(
+def test_given_an_unknown_container_and_network_with_the_stack_s_label_both_are_shown(
     stack: StackUnderTest, image: str
 ) -> None:
     mine = {"io.gix.stack": f"gix/{stack.name}"}
@@ -219,7 +216,7 @@ def test_given_a_container_and_a_network_of_the_stack_s_label_that_it_does_not_k
     network = stack.client.networks.create(name(stack, "left-network"), labels=mine)
     try:
         report = verified(stack)
-        assert told(report) == {
+        assert differences(report) == {
             (f"container {container.name}", "container"): (None, "there"),
             (f"network {network.name}", "network"): (None, "there"),
         }
@@ -232,7 +229,7 @@ def test_given_a_container_and_a_network_of_the_stack_s_label_that_it_does_not_k
             network.remove()
 
 
-def test_given_a_stack_that_is_not_up_that_is_told_with_exit_1(fresh: StackUnderTest) -> None:
+def test_given_a_stack_that_is_not_up_the_exit_code_is_1(fresh: StackUnderTest) -> None:
     done = gixctl(fresh, "verify")
     assert done.returncode == 1
     assert "is not up" in done.stderr

@@ -1,12 +1,11 @@
-"""The workflows' steps, one after the other in a clean clone: release, staging, prod, drift, plan, review stack.
+"""The steps of the workflows in a clean clone, in order: release, staging, prod, drift, plan, review stack.
 
-Each environment names an engine of its own: staging one behind TLS, prod one at ssh://. Behind both is this machine's.
+Staging has an engine behind TLS, prod one at ssh://. Both are this machine's engine.
 """
 
 import json
 import os
 import secrets
-import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,18 +16,17 @@ import docker
 import pytest
 
 from gix_ops.delivery import review
-from tests.engine.test_engine_address import certificates, proxy
-from tests.engine.test_registry import remove_pulled
 from tests.support.clone import Clone, new_clone
-from tests.support.registry import PASSWORD, USERNAME, Registry, running_registry
+from tests.support.engine_at_port import certificates, proxy, server_context
+from tests.support.registry import PASSWORD, USERNAME, Registry, remove_pulled, running_registry
 from tests.support.stack_under_test import SERVICES, is_free
 
 
 @dataclass
 class Delivery:
-    """A clone from which a release has gone to staging and to prod, by way of a registry that asks for a log-in.
+    """A clone whose release was deployed to staging and to prod through a registry that requires a log-in.
 
-    `opens` are the variables, by environment, that open its engine.
+    `opens` has the variables with the credentials of each environment's engine.
     """
 
     clone: Clone
@@ -38,13 +36,13 @@ class Delivery:
     output: str
 
     def make(self, environment: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run `make WORDS` with what opens the engine of an environment, as a workflow's step does."""
+        """Run `make WORDS` with the credentials of an environment's engine, as a workflow's step does."""
         return make(self.clone, self.opens, environment, *words)
 
     def outputs(self, environment: str) -> dict[str, str]:
-        """What each service of an environment runs, by its digest."""
-        told = json.loads(self.clone.run("pulumi", "stack", "output", "--json", "--stack", environment))
-        return {service: each["digest"].rpartition("@")[2] for service, each in told["services"].items()}
+        """The digest of the image that each service of an environment runs."""
+        outputs = json.loads(self.clone.run("pulumi", "stack", "output", "--json", "--stack", environment))
+        return {service: each["digest"].rpartition("@")[2] for service, each in outputs["services"].items()}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +53,7 @@ def delivery(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFacto
         tls_engine(client, directory) as (host, tls),
     ):
         clone = new_clone(client, directory / "gix")
-        # A home without certificates, in which the set-up finds what it has cached.
+        # A home directory without certificates. The set-up still finds its cache.
         home = {"HOME": str(directory), "PULUMI_HOME": os.environ.get("PULUMI_HOME") or str(Path.home() / ".pulumi")}
         cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         opens = {"staging": tls | home | {"XDG_CACHE_HOME": cache}, "prod": {}}
@@ -72,13 +70,9 @@ def delivery(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFacto
 
 @contextmanager
 def tls_engine(client: docker.DockerClient, directory: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """This machine's engine behind TLS: its address, and what opens it."""
+    """This machine's engine behind TLS: its address and its credentials."""
     files = certificates(directory / "certificates")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files / "cert.pem", files / "key.pem")
-    context.load_verify_locations(files / "ca.pem")
-    context.verify_mode = ssl.CERT_REQUIRED
-    with proxy(client, context) as port:
+    with proxy(client, server_context(files)) as port:
         opens = {f"ENGINE_{name.upper()}": (files / f"{name}.pem").read_text() for name in ("ca", "cert", "key")}
         yield f"tcp://127.0.0.1:{port}", opens
 
@@ -86,14 +80,14 @@ def tls_engine(client: docker.DockerClient, directory: Path) -> Iterator[tuple[s
 def make(
     clone: Clone, opens: dict[str, dict[str, str]], environment: str, *words: str
 ) -> subprocess.CompletedProcess[str]:
-    # There is no machine at the ssh:// address, so that this machine's engine answers for it in each step.
+    # No machine exists at the ssh:// address; this machine's engine stands in for it.
     stand_in = ("--stand-in",) if environment == "prod" else ()
     make = ("make", "--no-print-directory", *words)
     return clone.step(".github/engine.sh", *stand_in, environment, *make, **opens[environment])
 
 
 def _delivered(clone: Clone, registry: Registry, opens: dict[str, dict[str, str]]) -> Delivery:
-    """Each step of the workflow `deploy`; it has the environments' files as somebody has set them up."""
+    """Run each step of the workflow `deploy` with environments that are set up."""
     assert clone.make("setup").returncode == 0
     for environment in ("staging", "prod"):
         clone.change(environment, registry={"address": registry.address, "username": USERNAME})
@@ -116,7 +110,7 @@ def _delivered(clone: Clone, registry: Registry, opens: dict[str, dict[str, str]
     return Delivery(clone=clone, opens=opens, registry=registry, released=released, output=output)
 
 
-def test_what_was_tried_and_pushed_is_what_staging_ran_and_what_prod_runs(delivery: Delivery) -> None:
+def test_staging_and_prod_run_the_images_that_were_tested_and_pushed(delivery: Delivery) -> None:
     assert set(delivery.released) == set(SERVICES)
     assert delivery.outputs("staging") == delivery.outputs("prod") == delivery.released
     for environment in ("staging", "prod"):
@@ -126,18 +120,18 @@ def test_what_was_tried_and_pushed_is_what_staging_ran_and_what_prod_runs(delive
             assert any(name.endswith(delivery.released[service]) for name in image.attrs["RepoDigests"])
 
 
-def test_the_trial_leaves_nothing_but_the_list_of_what_is_in_the_images(delivery: Delivery) -> None:
+def test_the_trial_stack_leaves_nothing_but_the_sboms(delivery: Delivery) -> None:
     assert not [name for name in delivery.clone.leavings() if "-trial-gix" in name or "-trial-gcam" in name]
     assert list((delivery.clone.directory / "sbom").iterdir())
 
 
-def test_no_step_tells_a_password_or_a_key(delivery: Delivery) -> None:
+def test_no_step_shows_a_password_or_a_key(delivery: Delivery) -> None:
     assert PASSWORD not in delivery.output
     assert "PRIVATE KEY" not in delivery.output
     assert PASSWORD not in (delivery.clone.directory / "release.json").read_text()
 
 
-def test_after_a_deployment_there_is_no_drift_and_a_stopped_service_is_one(delivery: Delivery) -> None:
+def test_after_a_deployment_there_is_no_drift_and_a_stopped_service_is_drift(delivery: Delivery) -> None:
     for environment in ("staging", "prod"):
         done = delivery.make(environment, "drift", f"STACKS={environment}")
         assert done.returncode == 0, done.stdout
@@ -152,10 +146,10 @@ def test_after_a_deployment_there_is_no_drift_and_a_stopped_service_is_one(deliv
     assert "preview --refresh --expect-no-changes` says:" in done.stdout
 
 
-def test_a_plan_compares_a_pull_request_with_what_is_deployed(delivery: Delivery) -> None:
+def test_a_plan_compares_a_pull_request_with_the_deployment(delivery: Delivery) -> None:
     clone = delivery.clone
     clone.git("switch", "--quiet", "--create", "limits")
-    # The steps before have written digests into the files, as they do on a runner and in no revision.
+    # Earlier steps have written digests into the files, which no commit contains.
     clone.git("checkout", "--", ".")
     clone.change("prod", enclave={"memory": "1G", "memorySwap": "1G"})
     clone.commit("limits")
@@ -171,7 +165,7 @@ def test_a_plan_compares_a_pull_request_with_what_is_deployed(delivery: Delivery
     assert "laceholder" not in text
 
 
-def test_a_review_stack_comes_and_goes(client: docker.DockerClient, delivery: Delivery) -> None:
+def test_a_review_stack_is_created_and_removed(client: docker.DockerClient, delivery: Delivery) -> None:
     number = _free_number()
     try:
         done = delivery.clone.make("review-up", NUMBER=str(number))
@@ -183,7 +177,7 @@ def test_a_review_stack_comes_and_goes(client: docker.DockerClient, delivery: De
 
 
 def _free_number() -> int:
-    """The number of a pull request whose ports are free."""
+    """A pull request number whose ports are free."""
     while True:
         number = 1_000_000 + secrets.randbelow(review.PLACES)
         services = review.settings(number, {})

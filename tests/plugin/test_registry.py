@@ -1,6 +1,5 @@
 """Images that go to a registry and come from it."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,13 +11,7 @@ from tests.plugin.conftest import NewScenario
 from tests.plugin.programs import container, image
 from tests.plugin.sandbox import Sandbox
 from tests.plugin.scenario import Outcome, Scenario
-from tests.support.registry import PASSWORD, USERNAME, Registry, running_registry
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
-        yield registry
+from tests.support.registry import PASSWORD, USERNAME, Registry
 
 
 @pytest.fixture

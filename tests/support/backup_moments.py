@@ -1,4 +1,4 @@
-"""Moments of a backup, each told by what can be seen from outside, and a run that is killed at one of them."""
+"""Moments of a backup, recognized from outside, and a backup that is killed at one of them."""
 
 import signal
 import subprocess
@@ -18,14 +18,14 @@ _WITHIN_SECONDS = 60
 
 @dataclass
 class Run:
-    """What can be seen of a backup to the file `target`. `events` are pairs of an action and who it happened to."""
+    """The visible progress of a backup to the file `target`. `events` are pairs of an action and a container."""
 
     target: Path
     events: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def partial_bytes(self) -> list[int]:
-        """The sizes of the files beside the target that are not whole."""
+        """The sizes of the partial files beside the target."""
         return [path.stat().st_size for path in self.target.parent.glob(f"{self.target.name}.*.partial")]
 
 
@@ -38,11 +38,11 @@ MOMENTS: Mapping[str, Callable[[Run], bool]] = {
     "bytes arrive": lambda run: sum(run.partial_bytes) > 0,
     "the archive has its name": lambda run: run.target.exists(),
 }
-"""In the order in which a backup comes to them."""
+"""In the order in which a backup reaches them."""
 
 
 def kill_backup(stack: StackUnderTest, target: Path, moment: Callable[[Run], bool], *options: str) -> Run:
-    """Begin a backup, and kill it with SIGKILL at a moment; fail where it ends before."""
+    """Start a backup and kill it with SIGKILL at a moment. Fails if it ends before."""
     run = Run(target=target)
     events = stack.client.events(decode=True, filters={"type": "container"})
     listener = threading.Thread(target=_listen, args=(stack, events, run))

@@ -1,4 +1,4 @@
-"""A clean clone of the checkout with environments of its own: what a workflow's steps run in."""
+"""A clean clone of the checkout with its own environments, in which the steps of a workflow run."""
 
 import os
 import secrets
@@ -20,9 +20,9 @@ ENVIRONMENTS = ("dev", "staging", "prod")
 
 @dataclass
 class Clone:
-    """A git repository with the checkout's files. Its project bears a name of its own, and with it all that it makes.
+    """A git repository with the checkout's files. Its project has a unique name, and so has everything that it makes.
 
-    `ports` and `subnets` are free ones, by environment.
+    `ports` and `subnets` are free, by environment.
     """
 
     client: docker.DockerClient
@@ -52,11 +52,11 @@ class Clone:
 
     @property
     def environment(self) -> dict[str, str]:
-        # The clone's own gixctl, and not the one that the shared virtual environment has been told of.
+        # Use the clone's gixctl, not the one that is installed in the shared virtual environment.
         return os.environ | {"PYTHONPATH": str(self.directory), "COLUMNS": "200", "NO_COLOR": "1"} | self.variables
 
     def run(self, *command: str, stdin: str | None = None) -> str:
-        """Run a command with the set-up's tools on PATH; fail where it does."""
+        """Run a command with the set-up's tools on PATH. Fails if the command fails."""
         script = '. .offline/env && exec "$@"' if (self.directory / ".offline/env").exists() else 'exec "$@"'
         done = subprocess.run(
             ["sh", "-c", script, "sh", *command],
@@ -75,7 +75,7 @@ class Clone:
         return read
 
     def change(self, environment: str, **sections: Any) -> None:
-        """Put values over an environment's file, key by key."""
+        """Change keys of an environment's file."""
         known = yaml.safe_load(self._file(environment).read_text())
         given = {f"gix:{section}": value for section, value in sections.items()}
         known["config"] = merged(known["config"], given)
@@ -97,7 +97,7 @@ class Clone:
         self.git("commit", "--quiet", "--message", message)
 
     def leavings(self) -> list[str]:
-        """What the engine holds of any of the project's stacks, and the names that it gave to images."""
+        """The objects of the project's stacks on the engine, and the tags of their images."""
         labelled: dict[str, str | list[str] | bool] = {"label": STACK_LABEL}
         containers = self.client.containers.list(all=True, filters=labelled, ignore_removed=True)
         found = [str(each.name) for each in containers]
@@ -107,7 +107,7 @@ class Clone:
         return [name for name in found if name.startswith(self.project)]
 
     def remove(self) -> None:
-        """Take away everything that the clone's stacks may have made."""
+        """Remove everything that the clone's stacks may have made."""
         for container in self.client.containers.list(all=True, filters={"label": STACK_LABEL}, ignore_removed=True):
             if str(container.name).startswith(self.project):
                 container.remove(force=True)
@@ -122,7 +122,7 @@ class Clone:
 
 
 def new_clone(client: docker.DockerClient, directory: Path) -> Clone:
-    """A clone with one commit; its environments have free names, ports and subnets, and are quick to become healthy."""
+    """A clone with one commit. Its environments have free names, ports and subnets, and quick health checks."""
     clone = Clone(
         client=client,
         directory=directory,
@@ -143,7 +143,7 @@ def new_clone(client: docker.DockerClient, directory: Path) -> Clone:
             shutil.copy2(PROGRAM / path, directory / path)
     (directory / ".venv").symlink_to(PROGRAM / ".venv")
     for locked in ("requirements.txt", "pyproject.toml"):
-        # Older than the virtual environment: it is shared, and no clone may be installed into it.
+        # Older than the shared virtual environment, so that `make` does not install the clone into it.
         os.utime(directory / locked, (0, 0))
     project = directory / "Pulumi.yaml"
     project.write_text(project.read_text().replace("name: gix\n", f"name: {clone.project}\n"))

@@ -1,4 +1,4 @@
-"""A Docker Compose project on the engine, made of its compose.yaml as Compose makes it: without Compose itself."""
+"""A Docker Compose project on the engine, made from its compose.yaml as Compose does, but without Compose."""
 
 import string
 from collections.abc import Iterator, Mapping
@@ -18,10 +18,10 @@ _PROJECT = "com.docker.compose.project"
 def compose_project(
     client: docker.DockerClient, file: Path, project: str, variables: Mapping[str, str]
 ) -> Iterator[dict[str, str]]:
-    """Bring a project up, and remove all of it with the block; the names of its containers by service.
+    """Bring a project up and remove it at the end of the block. Yields the names of its containers by service.
 
-    Knows the keys that the files in `compose/` have. Container, network and volume get the names and labels that
-    Compose gives them.
+    Supports only the keys of the files in `compose/`. Container, network and volume get the names and labels of
+    Compose.
     """
     text = string.Template(file.read_text()).substitute(variables)
     described = yaml.safe_load(text)

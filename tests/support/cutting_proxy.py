@@ -1,6 +1,5 @@
-"""A way to the Docker engine that ends early: what a container writes arrives up to a point, and no further."""
+"""A proxy for the Docker engine that cuts off the output of a container."""
 
-import os
 import re
 import socket
 import struct
@@ -8,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+
+from tests.support.engine_socket import connect_to_engine
 
 _PIECE_BYTES = 2**16
 _FRAME = struct.Struct(">BxxxL")
@@ -17,39 +18,39 @@ _ATTACH = re.compile(rb"POST (?:/v[0-9.]+)?/containers/([0-9a-f]+)/attach\b")
 
 @dataclass
 class CuttingProxy:
-    """Hands everything on, except for what containers write whose id is `cut`.
+    """Forwards everything except the output of containers for whose id `cut` is true.
 
-    Of their standard output `limit` bytes arrive, then the connection ends; with None all of it does. With `quiet`
-    a piece of their standard error that holds those bytes does not arrive, and the connection ends with the output.
+    After `limit` bytes of their standard output the connection ends; None means no limit. With `quiet`, a piece of
+    their standard error that contains these bytes is dropped, and the connection ends with the output.
     """
 
     cut: Callable[[str], bool]
     limit: int | None = None
     quiet: bytes | None = None
     arrived: int = 0
-    """Bytes of standard output that were handed on."""
+    """Bytes of standard output that were forwarded."""
     _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
 
     @property
     def address(self) -> str:
-        """For DOCKER_HOST."""
+        """The address, as DOCKER_HOST."""
         return f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def serve(self) -> None:
-        """Hand on until the listener is closed."""
+        """Forward connections until `close`."""
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
                 threading.Thread(target=self._serve_one, args=(client,), daemon=True).start()
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _serve_one(self, client: socket.socket) -> None:
         attached = threading.Event()
-        with client, _engine() as engine:
+        with client, connect_to_engine() as engine:
             back = threading.Thread(target=self._back, args=(engine, client, attached), daemon=True)
             back.start()
             with suppress(OSError):
@@ -89,7 +90,7 @@ class CuttingProxy:
 
 
 class _Exactly:
-    """Reads as many bytes as are asked for, or none at the end."""
+    """Reads exactly as many bytes as requested, or none at the end."""
 
     def __init__(self, source: socket.socket, ahead: bytes) -> None:
         self._source = source
@@ -110,21 +111,11 @@ def _end(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def _engine() -> socket.socket:
-    kind, _, address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").partition("://")
-    if kind == "unix":
-        engine = socket.socket(socket.AF_UNIX)
-        engine.connect(address)
-        return engine
-    host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)))
-
-
 @contextmanager
 def cutting_proxy(
     cut: Callable[[str], bool], *, limit: int | None = None, quiet: bytes | None = None
 ) -> Iterator[CuttingProxy]:
-    """A proxy for the time of the block."""
+    """A proxy that runs for the time of the block."""
     proxy = CuttingProxy(cut=cut, limit=limit, quiet=quiet)
     thread = threading.Thread(target=proxy.serve, daemon=True)
     thread.start()

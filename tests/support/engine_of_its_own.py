@@ -1,4 +1,4 @@
-"""A second Docker engine on this machine, in a network namespace of its own and with nothing on it."""
+"""A second, empty Docker engine on this machine, in its own network namespace."""
 
 import subprocess
 import tempfile
@@ -15,8 +15,8 @@ _WITHIN_SECONDS = 60
 
 @contextmanager
 def engine_of_its_own() -> Iterator[docker.DockerClient]:
-    """Start an engine, and end it with the block; a client of it."""
-    # Its sockets' paths must be short, which those of pytest's directories are not.
+    """Start an engine for the time of the block. Yields a client."""
+    # Paths of sockets must be short; pytest's directories are too long.
     with tempfile.TemporaryDirectory(prefix="gix") as name:
         directory = Path(name)
         address = f"unix://{directory}/engine.sock"

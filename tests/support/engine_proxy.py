@@ -1,6 +1,5 @@
-"""A way to the engine on which tests see every request, in time to do something before the engine gets it."""
+"""A proxy for the engine that lets tests act before each request."""
 
-import os
 import re
 import socket
 import threading
@@ -8,15 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-_SOCKET = "/var/run/docker.sock"
+from tests.support.engine_socket import connect_to_engine
+
 _BLOCK_BYTES = 2**16
 
 
 class EngineProxy:
-    """Listens on a port of the loopback interface, and hands on what it hears to the engine of the tests.
+    """Listens on a loopback port and forwards requests to the engine of the tests.
 
-    `before` is called with each request, such as `POST /containers/ID/start`, before the engine gets it; where it
-    returns False the engine does not get it.
+    `before` is called with each request, such as `POST /containers/ID/start`. If it returns False, the request is
+    dropped.
     """
 
     def __init__(self, before: Callable[[str], bool]) -> None:
@@ -32,7 +32,7 @@ class EngineProxy:
         return f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def cut(self) -> None:
-        """End every connection, and take none until `mend`."""
+        """Close every connection, and accept none until `mend`."""
         with self._lock:
             self._cut = True
             for each in self._open:
@@ -40,18 +40,18 @@ class EngineProxy:
                     each.shutdown(socket.SHUT_RDWR)
 
     def mend(self) -> None:
-        """Take connections again."""
+        """Accept connections again."""
         with self._lock:
             self._cut = False
 
     def close(self) -> None:
-        """End everything."""
+        """Stop listening and close every connection."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.cut()
 
     def serve(self) -> None:
-        """Take connections until `close`."""
+        """Accept connections until `close`."""
         while True:
             try:
                 client, _ = self._listener.accept()
@@ -60,7 +60,7 @@ class EngineProxy:
             threading.Thread(target=self._connection, args=[client], daemon=True).start()
 
     def _connection(self, client: socket.socket) -> None:
-        with client, _to_engine() as engine:
+        with client, connect_to_engine() as engine:
             with self._lock:
                 if self._cut:
                     return
@@ -81,7 +81,7 @@ class EngineProxy:
             head = first
             while (line := heard.readline()) not in {b"\r\n", b""}:
                 head += line
-            if not self._before(_told(first)):
+            if not self._before(_request_name(first)):
                 engine.shutdown(socket.SHUT_RDWR)
                 return
             engine.sendall(head + b"\r\n")
@@ -100,7 +100,7 @@ def _body(head: bytes, heard: BinaryIO) -> Iterator[bytes]:
         yield heard.read(int(length[1]))
 
 
-def _told(first: bytes) -> str:
+def _request_name(first: bytes) -> str:
     method, path, _ = first.decode().split(" ")
     return f"{method} {re.sub(r'^/v[0-9.]+', '', path.partition('?')[0])}"
 
@@ -113,19 +113,9 @@ def _answers(engine: socket.socket, client: socket.socket) -> None:
         client.shutdown(socket.SHUT_RDWR)
 
 
-def _to_engine() -> socket.socket:
-    kind, _, where = os.environ.get("DOCKER_HOST", f"unix://{_SOCKET}").partition("://")
-    if kind == "unix":
-        engine = socket.socket(socket.AF_UNIX)
-        engine.connect(where)
-        return engine
-    host, _, port = where.rpartition(":")
-    return socket.create_connection((host, int(port)))
-
-
 @contextmanager
 def engine_proxy(before: Callable[[str], bool]) -> Iterator[EngineProxy]:
-    """A proxy that listens for as long as the block lasts."""
+    """A proxy that runs for the time of the block."""
     proxy = EngineProxy(before)
     thread = threading.Thread(target=proxy.serve)
     thread.start()

@@ -1,4 +1,4 @@
-"""The `gixctl` command, as a person runs it in a stack's directory."""
+"""The `gixctl` command, run in a stack's directory."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from tests.support.stack_under_test import PROGRAM, StackUnderTest
 
 
 def command(stack: StackUnderTest, *words: str, select: bool = True) -> dict[str, Any]:
-    """What starts `gixctl WORDS --stack STACK` in the stack's directory, as arguments of subprocess's functions."""
+    """Arguments for `subprocess` that run `gixctl WORDS --stack STACK` in the stack's directory."""
     return {
         "args": [sys.executable, "-P", "-m", "gix_ops.cli", *words, *(["--stack", stack.name] if select else [])],
         "cwd": stack.directory,
@@ -18,9 +18,9 @@ def command(stack: StackUnderTest, *words: str, select: bool = True) -> dict[str
 
 
 def gixctl(stack: StackUnderTest, *words: str, select: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run `gixctl WORDS --stack STACK`, and wait for its end. Nothing that a person sees is a traceback.
+    """Run `gixctl WORDS --stack STACK`. Its output must not contain a traceback.
 
-    Without `select` it is not told the stack: for verbs that are not about one.
+    With `select=False`, --stack is left out, for verbs that do not take it.
     """
     stack.write()
     done = subprocess.run(**command(stack, *words, select=select), capture_output=True, text=True, check=False)

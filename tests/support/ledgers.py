@@ -1,11 +1,12 @@
-"""What the tests of backups and restores share: a stack with files of every kind on its ledger's volume."""
+"""A stack with files of every kind on its ledger's volume, for the tests of backups and restores."""
 
 import json
 import subprocess
 import tarfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,11 +15,11 @@ from docker.models.containers import Container
 
 from gix_model.environment import HELPER_LABEL, STACK_LABEL
 from tests.support import jobs
-from tests.support.stack_under_test import StackUnderTest, new_stack
+from tests.support.stack_under_test import StackUnderTest, temporary_stack
 
 WITHIN_SECONDS = 30
 
-# Everything that a restore must bring back, names last: kind, mode, owner, time, size, target, content.
+# Everything that a restore must bring back: type, mode, owner, time, size, target, name and content of each file.
 FINGERPRINT = r"""
 cd /data
 find . -printf '%y %m %U:%G %T@ %s %l %p\n' | LC_ALL=C sort -k 7
@@ -35,17 +36,14 @@ touch -d @1500000000.25 index
 """
 
 
-def stack_with_odd_files(client: docker.DockerClient, directory: Path) -> StackUnderTest:
-    """A stack that is up, with settled jobs and files of every kind on its volume."""
-    stack = new_stack(client, directory)
-    try:
+@contextmanager
+def stack_with_odd_files(client: docker.DockerClient, directory: Path) -> Iterator[StackUnderTest]:
+    """A stack that is up, with settled jobs and files of every kind on its volume. Removed at the end of the block."""
+    with temporary_stack(client, directory) as stack:
         stack.up()
         jobs.settle(stack, 3)
         in_auction(stack, ODD_FILES)
-    except BaseException:
-        stack.remove()
-        raise
-    return stack
+        yield stack
 
 
 def auction(stack: StackUnderTest) -> Container:
@@ -53,7 +51,7 @@ def auction(stack: StackUnderTest) -> Container:
 
 
 def in_auction(stack: StackUnderTest, script: str) -> str:
-    """Run a script as root in the auction's container; what it wrote."""
+    """Run a script as root in the auction's container, and return its output."""
     done = auction(stack).exec_run(["bash", "-euc", script], user="root")
     assert isinstance(done.output, bytes)
     assert done.exit_code == 0, done.output
@@ -61,7 +59,7 @@ def in_auction(stack: StackUnderTest, script: str) -> str:
 
 
 def on_volume(stack: StackUnderTest, script: str) -> str:
-    """Run a script on the stack's volume, whether its auction runs or not; what it wrote."""
+    """Run a script with the stack's volume, also without a running auction, and return its output."""
     image = stack.container("auction")["Image"]
     volume = [f"{stack.prefix}-gcam-data:/data"]
     words = ["bash", "-euc", script]
@@ -79,7 +77,7 @@ def helpers(stack: StackUnderTest) -> list[str]:
 
 
 def until(reached: Callable[[], bool]) -> None:
-    """Wait until something is so."""
+    """Wait until `reached` is true."""
     deadline = time.monotonic() + WITHIN_SECONDS
     while not reached():
         assert time.monotonic() < deadline
@@ -87,7 +85,7 @@ def until(reached: Callable[[], bool]) -> None:
 
 
 def until_in_order(stack: StackUnderTest) -> None:
-    """Wait until nothing works on the ledger any more and the auction serves."""
+    """Wait until no backup or restore is at work and the auction is ready."""
     until(lambda: not helpers(stack) and auction(stack).status == "running")
     jobs.until_it_settles(stack.endpoint("router"))
 
@@ -105,7 +103,7 @@ def ledger_in(path: Path) -> list[dict[str, Any]]:
 
 
 class Arriving:
-    """Jobs that arrive one after another, for as long as the block lasts; `receipts` are those that were settled."""
+    """Sends jobs one after another for the time of the block. `receipts` are the answers."""
 
     def __init__(self, router: tuple[str, int]) -> None:
         self.router = router

@@ -1,6 +1,7 @@
-"""A registry on loopback that asks for a log-in."""
+"""A registry on loopback that requires a log-in."""
 
 import base64
+import contextlib
 import json
 import shutil
 import subprocess
@@ -13,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.support.stack_under_test import free_ports
+import docker
+from docker.errors import ImageNotFound
+
+from tests.support.stack_under_test import StackUnderTest, free_ports
 
 USERNAME: Final = "gix"
 PASSWORD: Final = "right-password"  # noqa: S105 - of a registry that lives as long as a test
@@ -24,19 +28,19 @@ _START_SECONDS: Final = 20.0
 
 @dataclass(frozen=True)
 class Registry:
-    """A registry under way."""
+    """A running registry."""
 
     address: str
     log: Path
 
     def requests(self) -> int:
-        """How many requests it has answered."""
+        """The number of requests that it has answered."""
         return self.log.read_text(errors="replace").count('"http.request.method"') + self.log.read_text(
             errors="replace"
         ).count("http.request.method=")
 
     def login(self, directory: Path) -> Path:
-        """What `docker login` would leave in its directory."""
+        """Write the file that `docker login` would write."""
         directory.mkdir(exist_ok=True)
         token = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
         file = directory / "config.json"
@@ -46,7 +50,7 @@ class Registry:
 
 @contextmanager
 def running_registry(directory: Path) -> Iterator[Registry]:
-    """Start Debian's docker-registry and end it afterwards."""
+    """Run Debian's docker-registry for the time of the block."""
     command = shutil.which("docker-registry")
     if command is None:
         raise AssertionError("these tests need a registry: install Debian's docker-registry")
@@ -84,3 +88,24 @@ def _wait_until_it_answers(url: str, process: "subprocess.Popen[bytes]") -> None
         except OSError:
             time.sleep(0.05)
     raise AssertionError(f"the registry did not answer at {url}")
+
+
+def log_in(stack: StackUnderTest, registry: Registry, password: str = PASSWORD) -> None:
+    """Configure the stack to use the registry."""
+    stack.change(registry={"address": registry.address, "username": USERNAME})
+    stack.secrets["gix:registry.password"] = password
+
+
+def remove_pulled(client: docker.DockerClient, registry: Registry) -> None:
+    """Remove the names that the registry's images have on the engine."""
+    for image in client.images.list():
+        for name in (*image.tags, *image.attrs.get("RepoDigests", [])):
+            if name.startswith(f"{registry.address}/"):
+                # Removing the last tag of a repository also removes its digests.
+                with contextlib.suppress(ImageNotFound):
+                    client.images.remove(name)
+
+
+def digests(stack: StackUnderTest) -> dict[str, str]:
+    """The digest of each service's image, from the stack's outputs."""
+    return {service: each["digest"] for service, each in stack.outputs()["services"].items()}

@@ -1,7 +1,7 @@
-"""Ports and subnets for one process at a time, so that tests that run side by side never take the same one.
+"""Reserves ports and subnets per process, so that tests in parallel never use the same one.
 
-All processes of a user lock one file. The lock on byte N stands for the number N. The kernel gives all of a process's
-locks back when it ends, however it ends.
+All processes of a user lock one file. The lock on byte N stands for the number N. The kernel releases the locks of a
+process when it ends, however it ends.
 """
 
 import errno
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class Reservations:
-    """Numbers, each held by one process until that ends. `file` is the same for all processes that must not share."""
+    """Numbers, each reserved by one process until it ends. `file` is common to all processes that must not share."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -24,9 +24,9 @@ class Reservations:
         self._one_at_a_time = threading.Lock()
 
     def first_free(self, candidates: Iterator[int], *, usable: Callable[[int], bool]) -> int:
-        """Reserve the first of `candidates` that nobody holds and that is `usable`, which is asked while it is held.
+        """Reserve the first of `candidates` that is not reserved and is `usable`, which is called while it is reserved.
 
-        Raises LookupError where there is none.
+        Raises LookupError if there is none.
         """
         with self._one_at_a_time:
             descriptor = self._opened()
@@ -39,7 +39,7 @@ class Reservations:
         raise LookupError("nothing is free")
 
     def _opened(self) -> int:
-        # A forked child has its parent's memory and descriptor, and none of its locks.
+        # A forked child inherits its parent's memory and descriptor, but not its locks.
         if self._descriptor is None or self._owner != os.getpid():
             self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             self._owner = os.getpid()
@@ -56,6 +56,6 @@ def _locked(descriptor: int, number: int) -> bool:
     return True
 
 
-def of_this_user(kind: str) -> Reservations:
-    """The reservations of one kind that all processes of this user share."""
+def shared_reservations(kind: str) -> Reservations:
+    """The reservations of one kind, common to all processes of this user."""
     return Reservations(Path(tempfile.gettempdir()) / f"gix-test-{kind}-{os.getuid()}")

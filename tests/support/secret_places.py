@@ -1,4 +1,4 @@
-"""The places of a configuration that must hold a secret, where they hold anything."""
+"""The configuration keys whose values must be secret."""
 
 VARIABLE = "A_NAME"
 """A variable in each `secretEnvironment`."""
@@ -7,4 +7,4 @@ SECRET_PLACES: tuple[tuple[str, ...], ...] = (
     ("registry", "password"),
     *((section, "secretEnvironment", VARIABLE) for section in ("defaults", "router", "auction", "enclave")),
 )
-"""Each as steps below `gix:`. A unit test tries every other place of the settings' models, which refuses a secret."""
+"""Each is a path below `gix:`. A unit test checks that every other key refuses a secret."""

@@ -1,6 +1,6 @@
-"""Debian's SSH server on a port of loopback, with keys and settings of its own, for an engine at ssh://.
+"""Debian's SSH server on a loopback port with its own keys and settings, for an engine at ssh://.
 
-Nothing of the machine's or the user's SSH settings is read or changed.
+The SSH settings of the machine and the user are neither read nor changed.
 """
 
 import getpass
@@ -43,7 +43,7 @@ ControlMaster auto
 ControlPath {sockets}/%C
 ControlPersist yes
 """
-# As root the server wants a user to give rights away to, and a root whose account is not locked.
+# As root, the server needs a user for privilege separation, and an unlocked root account.
 AS_ROOT = """
 for file in passwd shadow; do mount --bind "$1/$file" "/etc/$file"; done
 shift
@@ -54,7 +54,7 @@ PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 @dataclass(frozen=True, kw_only=True)
 class SshServer:
-    """A server that runs. With `path` before all else on PATH, `ssh` is a client that knows it. `log` grows."""
+    """A running server. With `path` first on PATH, `ssh` knows the server."""
 
     port: int
     path: Path
@@ -67,21 +67,21 @@ class SshServer:
 
     @property
     def logins(self) -> int:
-        """How often somebody has logged in."""
+        """The number of log-ins."""
         return sum("Accepted publickey" in line for line in self.log)
 
 
 @contextmanager
 def ssh_server(directory: Path) -> Iterator[SshServer]:
-    """Start a server with its files in `directory`, and end it afterwards.
+    """Run a server with its files in `directory` for the time of the block.
 
-    Its client keeps one connection open for all commands, as Docker advises.
+    The client keeps one connection open for all commands, as Docker recommends.
     """
     sshd, ssh = shutil.which("sshd"), shutil.which("ssh")
     assert sshd, "these tests need an SSH server and client: make setup SETUP=--tests provides them"
     assert ssh, "these tests need an SSH server and client: make setup SETUP=--tests provides them"
     server = SshServer(port=free_ports(1)[0], path=directory / "bin")
-    # A socket's path may have 108 characters, which those of tests often exceed.
+    # A socket's path may have 108 characters; paths of tests are often longer.
     with tempfile.TemporaryDirectory(prefix="gix-ssh-") as sockets:
         _write_files(directory, server, ssh=ssh, sockets=sockets)
         with _running(directory, server, sshd):
@@ -100,7 +100,7 @@ def _running(directory: Path, server: SshServer, sshd: str) -> Iterator[None]:
         command = ["unshare", "--mount", "sh", "-euc", AS_ROOT, "sh", str(directory), *command]
         made = not PRIVILEGE_SEPARATION.exists()
         PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
-    # Unpacked, not installed, it finds its libraries beside itself.
+    # The server may be unpacked instead of installed; its libraries are then beside it.
     environment = os.environ | {"LD_LIBRARY_PATH": str(Path(sshd).parent)}
     try:
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:

@@ -1,4 +1,4 @@
-"""A private copy of the program, as a stack of its own on the real engine: free names, ports and subnet."""
+"""A copy of the program with its own stack on the real engine: free names, ports and subnet."""
 
 import contextlib
 import ipaddress
@@ -19,7 +19,7 @@ from pulumi import automation as auto
 
 from gix_model.environment import STACK_LABEL
 from gix_model.merging import merged
-from tests.support.reservations import of_this_user
+from tests.support.reservations import shared_reservations
 
 PROGRAM = Path(__file__).parents[2]
 LIBRARY = ("gix_components", "gix_engine", "gix_ledger", "gix_model")
@@ -30,7 +30,7 @@ QUICK_HEALTH = {"interval": "1s", "timeout": "2s", "startPeriod": "2s", "retries
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """What an update did: resources by what was done to them, and everything that it printed."""
+    """The result of an update: the number of resources by operation, and its output."""
 
     changes: Mapping[str, int]
     output: str
@@ -46,9 +46,9 @@ class Update:
 
 @dataclass
 class StackUnderTest:
-    """One stack. `config` is its file's; `change` rewrites it; `secrets` go into it sealed.
+    """One stack. `config` is the content of its file, which `change` rewrites. `secrets` are encrypted in the file.
 
-    Only what carries this stack's label is its own.
+    Only objects with this stack's label belong to it.
     """
 
     client: docker.DockerClient
@@ -70,12 +70,12 @@ class StackUnderTest:
             self.stack.set_config(path, auto.ConfigValue(value, secret=True), path=True)
 
     def change(self, **sections: Any) -> None:
-        """Put values over the configuration, key by key: `change(router={"rustLog": "warn"})`."""
+        """Change configuration keys: `change(router={"rustLog": "warn"})`."""
         self.config = merged(self.config, {f"gix:{section}": value for section, value in sections.items()})
         self.write()
 
     def take_own_source(self) -> None:
-        """Build from a workspace that is not the bundled sample, as a stack that takes something over must."""
+        """Build from a workspace that is not the bundled sample, which a takeover or adoption requires."""
         shutil.copytree(self.directory / "sample", self.directory / "workspace")
         self.change(source="workspace")
 
@@ -92,7 +92,7 @@ class StackUnderTest:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables that the stack's commands get besides their parent's."""
+        """The environment variables of the stack's commands, in addition to those of this process."""
         return cast("dict[str, str]", self.stack.workspace.env_vars)
 
     def up(self, **options: Any) -> Update:
@@ -113,7 +113,7 @@ class StackUnderTest:
         self.stack.destroy(color="never", exclude_protected=True)
 
     def recorded(self) -> str:
-        """All that the back end has on disk of this stack: state, history and backups."""
+        """The back end's files of this stack as one text: state, history and backups."""
         files = (self.directory / "state").rglob("*")
         return "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
 
@@ -133,7 +133,7 @@ class StackUnderTest:
         return host, int(port)
 
     def leavings(self) -> dict[str, list[str]]:
-        """What the engine holds that carries this stack's label."""
+        """The objects on the engine with this stack's label."""
         mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}=gix/{self.name}"}
         return {
             "containers": [str(each.name) for each in self.client.containers.list(all=True, filters=mine)],
@@ -142,7 +142,7 @@ class StackUnderTest:
         }
 
     def remove(self) -> None:
-        """Take away everything that this stack may have made, whatever state it is in."""
+        """Remove everything that this stack may have made, whatever its state."""
         for name in self.leavings()["containers"]:
             self.client.containers.get(name).remove(force=True)
         for name in self.leavings()["networks"]:
@@ -152,28 +152,28 @@ class StackUnderTest:
         self._note_images()
         for tag in self._tags():
             with contextlib.suppress(ImageNotFound):
-                # The last name of an image that another stack uses goes by force alone; the image stays.
+                # The last tag of an image in use by another stack can be removed only by force. The image stays.
                 self.client.images.remove(tag, force=True)
         for image in self.built:
-            # What still has a tag is another stack's, too: the same content has the same id.
+            # Images with the same content have the same id. One that still has a tag belongs to another stack.
             with contextlib.suppress(ImageNotFound):
                 if not self.client.images.get(image).tags:
                     self.client.images.remove(image)
 
     def _tags(self) -> list[str]:
-        """The tags that are this stack's alone; without a prefix they may be anybody's."""
+        """The tags of this stack's images. Without a prefix there are none, since other stacks could use them."""
         prefix = self.config.get("gix:prefix")
         return [f"{prefix}-gix-{service}:latest" for service in SERVICES] if prefix else []
 
     def _note_images(self) -> None:
-        """Keep the ids of images whose tags may move to others, so that they can be removed."""
+        """Remember the ids of this stack's images, so that they can be removed after their tags have moved."""
         for tag in self._tags():
             with contextlib.suppress(ImageNotFound):
                 self.built.add(str(self.client.images.get(tag).id))
 
 
 def program_copy(directory: Path) -> Path:
-    """The program's files in `directory`, which tests may edit."""
+    """Copy the program to `directory`, where tests may edit it."""
     ignore = shutil.ignore_patterns("target", "__pycache__")
     directory.mkdir(parents=True)
     for folder in (*LIBRARY, "infra", "sample"):
@@ -186,26 +186,26 @@ def program_copy(directory: Path) -> Path:
 
 
 _PORTS = range(12_000, 32_000)
-"""Below those that the kernel gives to clients."""
+"""Below the ephemeral ports of the kernel."""
 _SUBNETS = range(200 * 256, 250 * 256)
 """The /24 networks from 10.200.0.0 to 10.249.255.0, by their second and third byte."""
-_reserved_ports = of_this_user("ports")
-_reserved_subnets = of_this_user("subnets")
+_reserved_ports = shared_reservations("ports")
+_reserved_subnets = shared_reservations("subnets")
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface on which nothing listens now, and which no other test is given."""
+    """Free loopback ports that no other test gets."""
     return [_reserved_ports.first_free(_from_anywhere(_PORTS), usable=is_free) for _ in range(count)]
 
 
 def is_free(port: int) -> bool:
-    """Whether nothing listens on a port of the loopback interface now."""
+    """Whether a loopback port is free."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def free_subnet(client: docker.DockerClient) -> str:
-    """A /24 that no network of the engine has, and which no other test is given."""
+    """A /24 network that is free on the engine and that no other test gets."""
     taken = [
         ipaddress.ip_network(pool["Subnet"])
         for network in client.networks.list()
@@ -224,13 +224,13 @@ def _subnet(number: int) -> ipaddress.IPv4Network:
 
 
 def _from_anywhere(numbers: range) -> Iterator[int]:
-    """All of `numbers`, from anywhere on: processes that do not share reservations seldom meet, either."""
+    """All of `numbers` from a random start, so that users without common reservations rarely collide."""
     start = secrets.randbelow(len(numbers))
     return itertools.chain(numbers[start:], numbers[:start])
 
 
 def new_stack(client: docker.DockerClient, directory: Path) -> StackUnderTest:
-    """A stack that nothing has brought up yet, quick to become healthy, with its own names, ports and subnet."""
+    """A stack that is not up yet, with quick health checks and its own names, ports and subnet."""
     ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
     name = f"t{secrets.token_hex(4)}"
     config: dict[str, Any] = {
@@ -242,3 +242,13 @@ def new_stack(client: docker.DockerClient, directory: Path) -> StackUnderTest:
     stack = StackUnderTest(client=client, directory=program_copy(directory), name=name, config=config)
     stack.write()
     return stack
+
+
+@contextlib.contextmanager
+def temporary_stack(client: docker.DockerClient, directory: Path) -> Iterator[StackUnderTest]:
+    """A stack from `new_stack`. The end of the block removes everything that it has made."""
+    stack = new_stack(client, directory)
+    try:
+        yield stack
+    finally:
+        stack.remove()

@@ -1,4 +1,4 @@
-"""What unit tests share."""
+"""Fixtures of the unit tests."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def own_source(tmp_path: Path) -> str:
-    """A workspace that is not the bundled sample, as far as its configuration is looked at."""
+    """A workspace that the configuration accepts and that is not the bundled sample."""
     workspace = tmp_path / "own"
     workspace.mkdir()
     (workspace / "Cargo.toml").write_text("[workspace]\n")

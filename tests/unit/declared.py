@@ -1,4 +1,4 @@
-"""Runs components under Pulumi's mocks and keeps what they declare."""
+"""Runs components with Pulumi's mocks and records what they declare."""
 
 import json
 import tempfile
@@ -30,7 +30,7 @@ def environment(
     stated: Mapping[str, Any] | None = None,
     machine: Mapping[str, str] | None = None,
 ) -> Environment:
-    """The environment of a stack `dev` with `config`, of which no key need be given."""
+    """The environment of a stack `dev` with `config`. Every key is optional."""
     return parsing.parse(
         config or {},
         project="gix",
@@ -43,7 +43,7 @@ def environment(
 
 
 class Configured(TypedDict):
-    """What Pulumi and the stack's file say of a configuration: arguments of `environment`."""
+    """A configuration as Pulumi and the stack's file state it: the arguments of `environment`."""
 
     config: dict[str, str]
     secret_keys: set[str]
@@ -51,9 +51,9 @@ class Configured(TypedDict):
 
 
 def configured(config: Mapping[str, Any]) -> Configured:
-    """`config` as `pulumi config set` writes it to the stack's file, and as Pulumi hands it to a program.
+    """`config` as `pulumi config set` writes it to the stack's file, and as Pulumi passes it to a program.
 
-    Each SecretStr in it is sealed in the file.
+    Each SecretStr is encrypted in the file.
     """
     config = {key if ":" in key else f"gix:{key}": value for key, value in config.items()}
     file = {"config": {key: _each(value, lambda _: {"secure": "v1:abc="}) for key, value in config.items()}}
@@ -89,7 +89,7 @@ class Resource:
 
 @dataclass
 class Declared(mocks.Mocks):
-    """What a program declared. Every resource that the engine would make gets an id and its inputs as outputs."""
+    """What a program declared. Each resource gets an id, and its inputs as outputs."""
 
     options: dict[str, pulumi.ResourceOptions] = field(default_factory=dict)
     resources: dict[str, Resource] = field(default_factory=dict)
@@ -119,7 +119,7 @@ def _unheard(_hook: object) -> None:
 
 
 def declare(program: Callable[[pulumi.ResourceOptions], object], *, preview: bool = False) -> Declared:
-    """Run `program`, which passes the options that it is given to the components that it makes."""
+    """Run `program`, which passes the given options to its components."""
     declared = Declared()
 
     def record(args: pulumi.ResourceTransformationArgs) -> None:
@@ -129,7 +129,7 @@ def declare(program: Callable[[pulumi.ResourceOptions], object], *, preview: boo
         program(pulumi.ResourceOptions(transformations=[record]))
 
     mocks.set_mocks(declared, project="gix", stack="dev", preview=preview)
-    # The mocked engine calls nobody back, and the SDK does not know that.
+    # The mocked engine has no callbacks, which the SDK would wait for.
     settings.SETTINGS.callbacks = cast(
         "Any", SimpleNamespace(register_error_hook=_unheard, register_resource_hook=_unheard)
     )

@@ -1,4 +1,4 @@
-"""Outputs of a stack, as tests need them."""
+"""Outputs of a stack for tests."""
 
 from gix_model.catalog import CATALOG, ServiceName
 from gix_model.outputs import NetworkOutputs, ServiceOutputs, StackOutputs, VersionOutputs

@@ -1,4 +1,4 @@
-"""The components as a package: settings from code, what an installation brings along, and where it is found."""
+"""Settings from code, the copies of the Dockerfiles, and the content of the package."""
 
 import ast
 import tomllib
@@ -30,7 +30,7 @@ SECRET = "hunter2-of-package"  # noqa: S105 - what must show nowhere
 
 @pytest.fixture(autouse=True)
 def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The tests are the program of the stack gix/dev, on a machine without defaults of its own."""
+    """Run the tests as the program of the stack gix/dev, without defaults of the machine."""
     monkeypatch.chdir(PROGRAM)
     for variable in ("GIX_BUILDER_BASE", "GIX_RUNTIME_BASE"):
         monkeypatch.delenv(variable, raising=False)
@@ -47,14 +47,14 @@ def from_a_file(settings: Mapping[str, Any]) -> Environment:
     return environment(**configured(settings))
 
 
-def told(settings: StackArgs) -> dict[str, tuple[str, str]]:
+def refused(settings: StackArgs) -> dict[str, tuple[str, str]]:
     """The problems of settings from code: limit and fix by subject."""
     with pytest.raises(ConfigurationError) as caught:
         configuration.from_code(**settings)
     return {problem.subject: (problem.limit, problem.fix) for problem in caught.value.problems}
 
 
-def test_nothing_given_in_code_is_an_empty_file() -> None:
+def test_given_no_settings_in_code_they_equal_an_empty_file() -> None:
     assert configuration.from_code() == from_a_file({})
 
 
@@ -113,7 +113,7 @@ def test_code_and_a_file_with_the_same_settings_make_the_same_environment(own_so
     )
 
 
-def test_every_problem_of_code_is_told_at_once_with_the_keys_of_a_file() -> None:
+def test_every_problem_of_code_is_reported_at_once_with_the_keys_of_a_file() -> None:
     settings = StackArgs(
         network={"subnet": "8.8.8.0/24"},
         router={"host_port": 70000, "memory": "2Q"},
@@ -121,7 +121,7 @@ def test_every_problem_of_code_is_told_at_once_with_the_keys_of_a_file() -> None
         images={"digests": {"router": DIGEST}},
         registry={"password": SecretStr(SECRET)},
     )
-    found = told(settings)
+    found = refused(settings)
     assert set(found) == {
         'gix:network.subnet = "8.8.8.0/24"',
         "gix:router.hostPort = 70000",
@@ -136,29 +136,29 @@ def test_every_problem_of_code_is_told_at_once_with_the_keys_of_a_file() -> None
     assert SECRET not in str(caught.value)
 
 
-def test_a_key_that_is_none_is_told_with_the_one_that_is_meant() -> None:
+def test_an_unknown_key_is_reported_with_the_closest_key() -> None:
     unchecked: Any = {"router": {"hostprt": 1}}
-    assert told(unchecked) == {"gix:router.hostprt": ("there is no such key", "did you mean hostPort?")}
+    assert refused(unchecked) == {"gix:router.hostprt": ("there is no such key", "did you mean hostPort?")}
 
 
-def test_an_output_is_no_setting() -> None:
+def test_an_output_is_refused_as_a_setting() -> None:
     later = pulumi.Output.from_input("debug")
     unchecked: Any = {"router": {"rust_log": later, "secret_environment": {"TOKEN": later}}}
-    found = told(unchecked)
+    found = refused(unchecked)
     assert set(found) == {"gix:router.rustLog", "gix:router.secretEnvironment.TOKEN"}
     for limit, fix in found.values():
         assert limit == "is an Output, which has no value yet"
         assert "a secret as a SecretStr" in fix
 
 
-def test_a_file_keeps_to_its_own_spelling() -> None:
+def test_a_file_with_the_spelling_of_code_is_refused() -> None:
     with pytest.raises(problems.ConfigurationError) as caught:
         from_a_file({"take_over": True, "router": {"rust_log": "debug"}})
     found = {problem.subject: problem.fix for problem in caught.value.problems}
     assert found == {"gix:take_over": "did you mean takeOver?", "gix:router.rust_log": "did you mean rustLog?"}
 
 
-def test_the_machine_s_bases_are_defaults_for_code_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machine_s_base_images_are_defaults_for_code_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIX_BUILDER_BASE", "rust:here")
     monkeypatch.setenv("GIX_RUNTIME_BASE", "debian:here")
     images = configuration.from_code(images={"runtime_base": "debian:12"}).settings.images
@@ -172,7 +172,7 @@ def test_a_secret_from_code_is_a_secret_of_the_stack() -> None:
     assert "envs" not in declared.resources["gix-auction-container"].secrets
 
 
-def test_the_typed_dictionaries_are_those_of_the_models() -> None:
+def test_the_typed_dictionaries_match_the_models() -> None:
     written = (PROGRAM / "gix_components" / "arguments.py").read_text()
     assert written == arguments.python(), "run: make generate"
 
@@ -197,13 +197,13 @@ def test_a_program_elsewhere_gets_copies_that_follow_the_package_and_stay_out_of
     assert kept.stat() == before
 
 
-def test_a_directory_that_takes_no_copies_is_told_without_a_traceback(tmp_path: Path) -> None:
+def test_a_directory_that_is_not_writable_is_reported_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / ".gix").write_text("")
     with pytest.raises(pulumi.RunError, match="let this user write there"):
         dockerfiles.provide(tmp_path)
 
 
-def test_every_folder_of_code_is_in_the_package() -> None:
+def test_every_folder_with_code_is_in_the_package() -> None:
     packages = tomllib.loads((PROGRAM / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     folders = {file.parent for name in PACKAGES for file in (PROGRAM / name).rglob("*.py")}
     found = {".".join(folder.relative_to(PROGRAM).parts) for folder in folders}

@@ -1,4 +1,4 @@
-"""What the whole platform declares, with nothing configured and with the keys that change it."""
+"""What the platform declares, with the defaults and with other settings."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def platform(**config: Any) -> Declared:
 
 @pytest.fixture(scope="module")
 def described() -> Declared:
-    """The platform as the description has it: no key is set."""
+    """The platform with the defaults."""
     return platform()
 
 
@@ -25,18 +25,18 @@ def container(declared: Declared, service: str) -> Resource:
     return declared.resources[f"gix-{service}-container"]
 
 
-def test_it_is_three_images_a_network_a_volume_and_three_containers(described: Declared) -> None:
+def test_the_platform_is_three_images_a_network_a_volume_and_three_containers(described: Declared) -> None:
     kinds = ("image:Image", "remoteImage:RemoteImage", "network:Network", "volume:Volume", "container:Container")
     assert [len(described.of_type(f"docker:index/{kind}")) for kind in kinds] == [3, 0, 1, 1, 3]
 
 
-def test_every_child_goes_to_the_stated_provider_and_none_to_a_default_one(described: Declared) -> None:
+def test_every_child_uses_the_explicit_provider(described: Declared) -> None:
     children = [resource for resource in described.resources.values() if resource.type.startswith("docker:")]
     assert children
     assert {resource.provider.partition("gix-engine")[1] for resource in children} == {"gix-engine"}
 
 
-def test_the_network_is_the_described_bridge(described: Declared) -> None:
+def test_the_network_is_a_bridge_with_the_default_subnet(described: Declared) -> None:
     inputs = described.resources["gix-network"].inputs
     assert (inputs["name"], inputs["driver"], inputs["ipamConfigs"]) == (
         "gix-network",
@@ -53,7 +53,7 @@ def test_the_network_is_the_described_bridge(described: Declared) -> None:
         ("enclave", 50053, "gsee-runtime", "enclave"),
     ],
 )
-def test_a_container_has_the_described_name_port_program_and_host_name(
+def test_a_container_has_the_expected_name_port_program_and_host_name(
     described: Declared, service: str, port: int, program: str, alias: str
 ) -> None:
     inputs = container(described, service).inputs
@@ -64,9 +64,7 @@ def test_a_container_has_the_described_name_port_program_and_host_name(
 
 
 @pytest.mark.parametrize(("service", "port"), [("router", 50051), ("auction", 50052), ("enclave", 50053)])
-def test_the_health_check_is_the_described_probe_of_the_services_own_port(
-    described: Declared, service: str, port: int
-) -> None:
+def test_the_health_check_probes_the_service_s_own_port(described: Declared, service: str, port: int) -> None:
     assert container(described, service).inputs["healthcheck"] == {
         "tests": ["CMD-SHELL", f"timeout 2 bash -c '</dev/tcp/localhost/{port}' || exit 1"],
         "interval": "10s",
@@ -76,7 +74,7 @@ def test_the_health_check_is_the_described_probe_of_the_services_own_port(
     }
 
 
-def test_the_ledger_is_on_the_auction_alone(described: Declared) -> None:
+def test_only_the_auction_mounts_the_ledger(described: Declared) -> None:
     mounts = {service: container(described, service).inputs["volumes"] for service in ("router", "auction", "enclave")}
     assert mounts == {
         "router": [],
@@ -87,7 +85,7 @@ def test_the_ledger_is_on_the_auction_alone(described: Declared) -> None:
     assert "GIX_DATA_DIR=/data" not in container(described, "router").inputs["envs"]
 
 
-def test_containers_suit_the_real_services(described: Declared) -> None:
+def test_containers_have_the_settings_of_the_real_services(described: Declared) -> None:
     inputs = container(described, "auction").inputs
     wanted = {
         "workingDir": "/",
@@ -101,39 +99,39 @@ def test_containers_suit_the_real_services(described: Declared) -> None:
     assert {key: inputs[key] for key in wanted} == wanted
 
 
-def test_a_container_is_made_from_its_images_digest_never_from_a_name(described: Declared) -> None:
+def test_a_container_uses_the_digest_of_its_image_and_no_tag(described: Declared) -> None:
     images = {service: container(described, service).inputs["image"] for service in ("router", "auction", "enclave")}
     assert images == {service: f"sha256:gix-images-{service}-image" for service in images}
 
 
-def test_up_waits_for_health_longer_than_the_health_check_may_take(described: Declared) -> None:
+def test_up_waits_longer_than_the_health_check_can_take(described: Declared) -> None:
     inputs = container(described, "router").inputs
     assert (inputs["wait"], inputs["waitTimeout"]) == (True, 5 + 4 * (10 + 3) + 5)
 
 
-def test_a_change_that_the_provider_would_only_record_replaces_the_container(described: Declared) -> None:
+def test_a_changed_input_that_the_provider_only_records_replaces_the_container(described: Declared) -> None:
     options = container(described, "router").options
     assert {"healthcheck", "tmpfs", "init"} <= set(options.replace_on_changes or [])
     assert options.delete_before_replace is True
 
 
-def test_a_limit_on_memory_is_changed_live_and_its_removal_replaces_the_container(described: Declared) -> None:
+def test_a_memory_limit_is_changed_live_and_its_removal_replaces_the_container(described: Declared) -> None:
     limited = platform(defaults={"memory": "512MiB"})
     replacing = [container(each, "router").options.replace_on_changes or [] for each in (limited, described)]
     assert ["memory" in each for each in replacing] == [False, True]
 
 
-def test_no_act_of_pulumi_deletes_or_replaces_the_ledger(described: Declared) -> None:
+def test_pulumi_never_deletes_or_replaces_the_ledger(described: Declared) -> None:
     options = described.resources["gix-ledger-volume"].options
     assert (options.retain_on_delete, options.protect, options.ignore_changes) == (True, True, ["labels"])
 
 
-def test_protection_stays_with_the_volume(described: Declared) -> None:
+def test_only_the_ledger_s_volume_is_protected(described: Declared) -> None:
     protected = {name for name, resource in described.resources.items() if resource.options.protect}
     assert protected == {"gix-ledger-volume"}
 
 
-def test_all_that_is_made_carries_the_stacks_label(described: Declared) -> None:
+def test_every_object_has_the_stack_s_label(described: Declared) -> None:
     mine = {"label": "io.gix.stack", "value": "gix/dev"}
     labelled = [
         "gix-network",
@@ -145,7 +143,7 @@ def test_all_that_is_made_carries_the_stacks_label(described: Declared) -> None:
     assert [name for name in labelled if mine in described.resources[name].inputs["labels"]] == labelled
 
 
-def test_images_come_from_one_rust_builder_with_a_target_each(described: Declared) -> None:
+def test_images_are_targets_of_one_rust_builder(described: Declared) -> None:
     builds = {
         image.inputs["imageName"]: image.inputs["build"] for image in described.of_type("docker:index/image:Image")
     }
@@ -161,7 +159,7 @@ def test_images_come_from_one_rust_builder_with_a_target_each(described: Declare
     ]
 
 
-def test_given_individual_images_each_service_is_built_from_its_own_file() -> None:
+def test_given_individual_images_each_service_is_built_from_its_own_dockerfile() -> None:
     declared = platform(images={"way": "individual"})
     builds = [image.inputs["build"] for image in declared.of_type("docker:index/image:Image")]
     assert [build["dockerfile"] for build in builds] == [
@@ -170,14 +168,14 @@ def test_given_individual_images_each_service_is_built_from_its_own_file() -> No
     assert not any("target" in build for build in builds)
 
 
-def test_given_a_registry_and_push_images_are_named_for_it() -> None:
+def test_given_a_registry_and_push_image_names_begin_with_the_registry() -> None:
     declared = platform(images={"push": True, "tag": "v1"}, registry={"address": "ghcr.io"})
     names = [image.inputs["imageName"] for image in declared.of_type("docker:index/image:Image")]
     assert names == [f"ghcr.io/gix-network/{service}:v1" for service in ("router", "auction", "enclave")]
     assert not any(image.inputs["skipPush"] for image in declared.of_type("docker:index/image:Image"))
 
 
-def test_given_digests_nothing_is_built_and_containers_run_what_was_pulled() -> None:
+def test_given_digests_nothing_is_built_and_containers_run_the_pulled_images() -> None:
     digest = "sha256:" + "0123456789abcdef" * 4
     declared = platform(
         images={"way": "registry", "digests": {"router": digest}}, registry={"address": "ghcr.io"}, services=["router"]
@@ -197,13 +195,13 @@ def test_given_a_prefix_every_name_on_the_engine_has_it_and_host_names_do_not() 
     assert container(declared, "auction").inputs["networksAdvanced"][0]["aliases"] == ["auction"]
 
 
-def test_given_the_auction_alone_only_it_and_its_ledger_are_made() -> None:
+def test_given_the_auction_alone_only_it_and_its_ledger_are_declared() -> None:
     declared = platform(services=["auction"])
     made = {name for name, resource in declared.resources.items() if resource.type.startswith("docker:")}
     assert made == {"gix-images-auction-image", "gix-network", "gix-ledger-volume", "gix-auction-container"}
 
 
-def test_the_network_and_so_every_container_waits_until_the_ledger_is_saved(described: Declared) -> None:
+def test_the_network_and_every_container_wait_until_the_ledger_is_backed_up(described: Declared) -> None:
     ledger = described.resources["gix-ledger"]
     assert ledger.inputs == {"volume": "gcam-data", "container": "gix-auction", "engine": {}}
     assert ledger.options.hooks
@@ -213,7 +211,7 @@ def test_the_network_and_so_every_container_waits_until_the_ledger_is_saved(desc
     assert [type(each) for each in before] == [LedgerVolume]
 
 
-def test_given_no_auction_no_volume_is_made() -> None:
+def test_given_no_auction_no_volume_is_declared() -> None:
     assert platform(services=["router"]).of_type("docker:index/volume:Volume") == []
 
 
@@ -246,7 +244,7 @@ def test_given_settings_of_one_service_the_others_keep_the_defaults() -> None:
     assert container(declared, "enclave").inputs["envs"] == ["RUST_LOG=warn", "RUST_BACKTRACE=0"]
 
 
-def test_given_an_unpublished_service_no_port_of_the_host_is_taken() -> None:
+def test_given_an_unpublished_service_no_host_port_is_used() -> None:
     declared = platform(enclave={"publish": False}, router={"metricsPort": 9100, "bindAddress": "127.0.0.1"})
     assert container(declared, "enclave").inputs["ports"] == []
     assert container(declared, "router").inputs["ports"] == [
@@ -267,18 +265,18 @@ def test_given_a_restart_policy_with_retries_both_are_stated() -> None:
     assert (inputs["restart"], inputs["maxRetryCount"]) == ("on-failure", 3)
 
 
-def test_given_another_log_driver_no_rotation_is_asked_of_it() -> None:
+def test_given_another_log_driver_no_rotation_options_are_set() -> None:
     declared = platform(router={"logging": {"driver": "journald"}})
     assert "logOpts" not in container(declared, "router").inputs
     assert container(declared, "auction").inputs["logOpts"] == {"max-size": "10m", "max-file": "3"}
 
 
-def test_given_the_order_to_take_over_hooks_clear_the_way_and_else_there_are_none(
+def test_given_takeover_hooks_remove_the_old_containers_and_without_it_there_are_none(
     described: Declared, own_source: str
 ) -> None:
-    told = platform(source=own_source, takeOver=True)
+    taking_over = platform(source=own_source, takeOver=True)
     for name in ("gix-network", "gix-router-container"):
-        hooks, without = told.resources[name].options.hooks, described.resources[name].options.hooks
+        hooks, without = taking_over.resources[name].options.hooks, described.resources[name].options.hooks
         assert hooks
         assert without
         assert (len(hooks.before_create or []), len(without.before_create or [])) == (1, 0)

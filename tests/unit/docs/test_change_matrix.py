@@ -1,4 +1,4 @@
-"""The change matrix that is written down has a row for all that the program sets today."""
+"""docs/change-matrix.md has a row for each input that the program sets."""
 
 import ast
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def names(call: ast.Call) -> set[str]:
 
 
 def set_by_the_program() -> set[tuple[str, str]]:
-    """Inputs by type of resource; those of an image's build, which have keys of their own, one by one."""
+    """Inputs by type of resource. The inputs of an image's build count one by one."""
     inputs = {(name, each) for name, call in calls() if name in RESOURCES for each in names(call) - {"opts"}}
     build = {("Image", f"build.{each}") for name, call in calls() if name == "DockerBuildArgs" for each in names(call)}
     return inputs - {("Image", "build")} | build

@@ -1,4 +1,4 @@
-"""The table of hostile inputs in docs/reliability.md: it is whole, and a run that tries less fails."""
+"""The table of hostile inputs in docs/reliability.md is complete, and a run that tries fewer fails."""
 
 from collections import Counter
 
@@ -11,12 +11,12 @@ def test_the_document_has_a_figure_for_every_kind() -> None:
     assert all(reliability.documented().values())
 
 
-def test_a_run_of_every_kind_that_tries_less_than_the_document_says_is_told() -> None:
+def test_a_run_of_every_kind_that_tries_less_than_the_document_says_fails() -> None:
     enough = Counter(reliability.documented())
     assert Tally(inputs=enough).shortfall() == []
     [line] = Tally(inputs=enough - Counter(archives=1)).shortfall()
     assert line.startswith("archives: ")
 
 
-def test_a_run_of_some_kinds_is_not_judged() -> None:
+def test_a_run_of_some_kinds_does_not_fail() -> None:
     assert Tally(inputs=Counter(archives=1)).shortfall() == []

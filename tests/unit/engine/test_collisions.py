@@ -1,4 +1,4 @@
-"""What an engine may list, down to nonsense: each state of it gives problems or none, never a traceback."""
+"""Collisions with what an engine lists, also with invalid records: problems or none, and never a traceback."""
 
 import ipaddress
 import json
@@ -19,7 +19,7 @@ from tests.reliability import tried
 from tests.unit.declared import environment
 
 LEAST_TRIED = 200
-"""Hostile engine states that each run must have tried."""
+"""The least number of hostile engine states in each run."""
 
 SOUND: dict[str, Any] = {
     "info": {
@@ -48,14 +48,14 @@ SOUND: dict[str, Any] = {
     ],
     "volume": None,
 }
-"""An engine that is in no stack's way, in the records of its API."""
+"""An engine without a conflict, as records of its API."""
 UNPUBLISHED = {"gix:defaults": '{"publish": false}'}
 ROUTER = '["router"]'
 
 
 @pytest.fixture(autouse=True)
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let this machine have these routes: network, device, flags. At first it has none."""
+    """Set the routes of this machine: network, device, flags. It starts with none."""
     monkeypatch.setattr(machine, "_ROUTES", tmp_path / "route")
 
     def word(address: ipaddress.IPv4Address) -> str:
@@ -73,7 +73,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
     return write
 
 
-def told(config: dict[str, str] | None = None, *, local: bool = False, **records: Any) -> list[str]:
+def problems(config: dict[str, str] | None = None, *, local: bool = False, **records: Any) -> list[str]:
     """The problems of a stack with `config` on the engine SOUND with other `records`."""
     found = holdings.read(local=local, **(SOUND | records))
     return [f"{each.subject}: {each.limit}" for each in collisions.find(environment(config), found)]
@@ -91,8 +91,8 @@ def publishing(port: object, kind: object = "tcp", ip: object = "0.0.0.0") -> li
     return container(Ports=[{"IP": ip, "PublicPort": port, "Type": kind}])
 
 
-def test_a_sound_engine_is_in_nobody_s_way() -> None:
-    assert told() == []
+def test_a_normal_engine_gives_no_problem() -> None:
+    assert problems() == []
 
 
 STATES: list[dict[str, Any]] = [
@@ -125,14 +125,14 @@ STATES: list[dict[str, Any]] = [
     {"networks": network(IPAM={"Config": [{"Subnet": "nonsense"}, {"Subnet": "300.0.0.0/8"}, {"Subnet": 7}]})},
     {"networks": network(IPAM=[]), "containers": [[]], "info": []},
 ]
-"""States of an engine that is in no stack's way, however odd its records are."""
+"""Odd states of an engine without a conflict."""
 
 
 @pytest.mark.parametrize("state", STATES, ids=range(len(STATES)))
-def test_an_odd_engine_that_is_in_nobody_s_way_is_taken(state: dict[str, Any]) -> None:
+def test_an_odd_engine_without_a_conflict_gives_no_problem(state: dict[str, Any]) -> None:
     tried("engines", 2)
-    assert told(**state) == []
-    assert told(UNPUBLISHED, local=True, **state) == []
+    assert problems(**state) == []
+    assert problems(UNPUBLISHED, local=True, **state) == []
 
 
 ODD = st.recursive(
@@ -143,7 +143,7 @@ ODD = st.recursive(
 
 
 def records(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
-    """Records with these fields, each of which may be missing, null, or something else altogether."""
+    """Records with these fields, each of which can be missing, null, or of another type."""
     odd = {key: st.one_of(value, st.none(), ODD) for key, value in fields.items()}
     return st.one_of(st.fixed_dictionaries({}, optional=odd), ODD)
 
@@ -220,7 +220,7 @@ CONFIGURATIONS = st.sampled_from(
     networks=st.one_of(NETWORKS, ODD),
     volume=records({"Labels": LABELS}),
 )
-def test_any_records_of_an_engine_give_problems_or_none(
+def test_any_records_of_an_engine_give_problems_or_none_and_no_traceback(
     config: dict[str, str], *, local: bool, info: Any, containers: Any, networks: Any, volume: Any
 ) -> None:
     tried("engines")
@@ -231,21 +231,21 @@ def test_any_records_of_an_engine_give_problems_or_none(
         assert problem.fix
 
 
-def test_a_tcp_port_that_a_container_publishes_is_told_and_a_udp_port_is_not() -> None:
+def test_a_tcp_port_that_a_container_publishes_is_a_problem_and_a_udp_port_is_not() -> None:
     holder = "gix:router.hostPort = 50051: is held by the container other"
-    assert told(containers=publishing(50051)) == [holder]
-    assert told(containers=publishing(50051, ip="::")) == [holder]
-    assert told(containers=publishing(50051, "udp")) == []
+    assert problems(containers=publishing(50051)) == [holder]
+    assert problems(containers=publishing(50051, ip="::")) == [holder]
+    assert problems(containers=publishing(50051, "udp")) == []
 
 
-def test_a_holder_of_a_port_that_has_no_name_is_told_all_the_same() -> None:
+def test_a_container_without_a_name_that_holds_a_port_is_a_problem() -> None:
     state = [publishing(50051)[0] | {"Names": None}]
-    assert told(containers=state) == ["gix:router.hostPort = 50051: is held by the container without a name"]
+    assert problems(containers=state) == ["gix:router.hostPort = 50051: is held by the container without a name"]
 
 
-def test_a_network_whose_subnet_has_host_bits_is_told_by_its_range() -> None:
+def test_a_network_whose_subnet_has_host_bits_is_named_by_its_range() -> None:
     state = network(IPAM={"Config": [{"Subnet": "fd00::/64"}, {"Subnet": "172.28.3.7/24"}]})
-    assert told(networks=state) == [
+    assert problems(networks=state) == [
         "gix:network.subnet = 172.28.0.0/16: overlaps 172.28.3.0/24 of other, made by something else"
     ]
 
@@ -268,43 +268,43 @@ def test_a_network_whose_subnet_has_host_bits_is_told_by_its_range() -> None:
         ),
     ],
 )
-def test_what_the_engine_can_t_give_is_told(section: dict[str, Any], problem: str) -> None:
-    assert told({"gix:router": json.dumps(section)}) == [problem]
+def test_limits_over_the_engine_s_resources_are_problems(section: dict[str, Any], problem: str) -> None:
+    assert problems({"gix:router": json.dumps(section)}) == [problem]
 
 
 @pytest.mark.parametrize(
     "section", [{"cpus": 2}, {"memory": "16G"}, {"dropCapabilities": ["ALL", "CAP_NET_RAW"]}], ids=str
 )
-def test_what_the_engine_can_give_is_taken(section: dict[str, Any]) -> None:
-    assert told({"gix:router": json.dumps(section)}) == []
+def test_limits_within_the_engine_s_resources_are_no_problem(section: dict[str, Any]) -> None:
+    assert problems({"gix:router": json.dumps(section)}) == []
 
 
 @pytest.fixture
 def held_port() -> Iterator[int]:
-    """A port of loopback on which this process listens."""
+    """A loopback port on which this process listens."""
     with socket.create_server(("127.0.0.1", 0)) as holder:
         yield holder.getsockname()[1]
 
 
-def test_a_port_of_this_machine_is_in_the_way_of_this_machine_s_engine_alone(held_port: int) -> None:
+def test_a_port_in_use_on_this_machine_is_a_problem_for_this_machine_s_engine_only(held_port: int) -> None:
     config = {"gix:services": ROUTER, "gix:router": json.dumps({"hostPort": held_port, "bindAddress": "127.0.0.1"})}
-    assert told(config, local=True) == [f"gix:router.hostPort = {held_port}: is held by a process of this machine"]
-    assert told(config, local=False) == []
+    assert problems(config, local=True) == [f"gix:router.hostPort = {held_port}: is held by a process of this machine"]
+    assert problems(config, local=False) == []
 
 
-def test_a_udp_port_of_this_machine_is_in_nobody_s_way() -> None:
+def test_a_udp_port_in_use_on_this_machine_is_no_problem() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
         holder.bind(("127.0.0.1", 0))
         section = {"hostPort": holder.getsockname()[1], "bindAddress": "127.0.0.1"}
         config = {"gix:services": ROUTER, "gix:router": json.dumps(section)}
-        assert told(config, local=True) == []
+        assert problems(config, local=True) == []
 
 
-def test_an_address_that_this_machine_does_not_have_is_refused_for_this_machine_s_engine_alone() -> None:
+def test_an_address_that_this_machine_does_not_have_is_a_problem_for_this_machine_s_engine_only() -> None:
     config = {"gix:services": ROUTER, "gix:router": '{"bindAddress": "192.0.2.7"}'}
-    assert told(config, local=True) == ["gix:router.bindAddress = 192.0.2.7: this machine has no such address"]
-    assert told(config, local=False) == []
-    assert told(config | {"gix:router": '{"bindAddress": "192.0.2.7", "publish": false}'}, local=True) == []
+    assert problems(config, local=True) == ["gix:router.bindAddress = 192.0.2.7: this machine has no such address"]
+    assert problems(config, local=False) == []
+    assert problems(config | {"gix:router": '{"bindAddress": "192.0.2.7", "publish": false}'}, local=True) == []
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_an_address_that_this_machine_does_not_have_is_refused_for_this_machine_
         ("tcp://127.0.0.1:2375", None, False),
     ],
 )
-def test_an_engine_is_this_machine_s_where_its_address_is_a_socket_or_a_pipe(
+def test_an_engine_is_local_if_its_address_is_a_socket_or_a_pipe(
     host: str | None,
     docker_host: str | None,
     local: bool,  # noqa: FBT001 - a column of the table
@@ -356,7 +356,7 @@ WANTED = "172.28.0.0/16"
         ("10.0.0.0/8", True, False),
     ],
 )
-def test_a_route_collides_with_a_range_that_it_shares_and_not_because_it_covers_everything(
+def test_a_route_collides_with_a_range_that_it_overlaps_unless_it_is_a_default_route(
     route: str,
     on_link: bool,  # noqa: FBT001 - a column of the table
     collides: bool,  # noqa: FBT001 - a column of the table
@@ -369,7 +369,7 @@ VPN = [("0.0.0.0/1", "tun0", 0x3), ("128.0.0.0/1", "tun0", 0x3)]
 ATTACHED = ("172.28.0.0/16", "eth0", 0x1)
 
 
-def test_the_routes_of_this_machine_are_those_that_are_up(table: Callable[..., None]) -> None:
+def test_only_routes_that_are_up_count(table: Callable[..., None]) -> None:
     table(*VPN, ATTACHED, ("172.28.0.0/16", "eth1", 0x0))
     assert [(str(each.network), each.device, each.on_link) for each in machine.routes()] == [
         ("0.0.0.0/1", "tun0", False),
@@ -378,14 +378,14 @@ def test_the_routes_of_this_machine_are_those_that_are_up(table: Callable[..., N
     ]
 
 
-def test_a_vpn_s_routes_are_in_nobody_s_way(table: Callable[..., None]) -> None:
+def test_routes_of_a_vpn_are_no_problem(table: Callable[..., None]) -> None:
     table(*VPN)
-    assert told(UNPUBLISHED, local=True) == []
+    assert problems(UNPUBLISHED, local=True) == []
 
 
-def test_a_network_of_this_machine_is_in_the_way_of_this_machine_s_engine_alone(table: Callable[..., None]) -> None:
+def test_a_network_of_this_machine_is_a_problem_for_this_machine_s_engine_only(table: Callable[..., None]) -> None:
     table(ATTACHED)
-    assert told(UNPUBLISHED, local=True) == [
+    assert problems(UNPUBLISHED, local=True) == [
         "gix:network.subnet = 172.28.0.0/16: overlaps this machine's route to 172.28.0.0/16 by eth0"
     ]
-    assert told(UNPUBLISHED, local=False) == []
+    assert problems(UNPUBLISHED, local=False) == []

@@ -14,7 +14,7 @@ from gix_engine import ssh_transport
 
 @pytest.fixture
 def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file in which a stand-in for `ssh` keeps its words. It gives back what it gets."""
+    """The file with the arguments of a stand-in for `ssh`, which echoes its input."""
     command = tmp_path / "ssh"
     command.write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/words\nexec cat\n')
     command.chmod(0o755)
@@ -29,13 +29,13 @@ def connection() -> sshconn.SSHSocket:
 
 
 def received(connection: sshconn.SSHSocket) -> bytes:
-    """The next byte that the command gives back."""
+    """The next byte from the command."""
     assert connection.proc
     assert connection.proc.stdout
     return connection.proc.stdout.read(1)
 
 
-def test_ssh_is_started_for_the_engine_and_outlives_ctrl_c(words: Path, connection: sshconn.SSHSocket) -> None:
+def test_ssh_is_started_for_the_engine_and_survives_ctrl_c(words: Path, connection: sshconn.SSHSocket) -> None:
     connection.connect()
     connection.sendall(b"x")
     assert received(connection) == b"x"

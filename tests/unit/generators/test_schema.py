@@ -1,4 +1,4 @@
-"""The JSON schema of a stack file accepts what the program accepts, and refuses what an editor should mark."""
+"""The JSON schema of a stack file accepts what the program accepts, and refuses clear mistakes."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def test_the_schema_in_the_documentation_is_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
-def test_the_stack_files_of_the_project_are_accepted(stack: str) -> None:
+def test_the_schema_accepts_the_stack_files_of_the_project(stack: str) -> None:
     assert problems(yaml.safe_load((PROGRAM / f"Pulumi.{stack}.yaml").read_text())["config"]) == []
 
 
@@ -38,7 +38,7 @@ def test_the_stack_files_of_the_project_are_accepted(stack: str) -> None:
         {"pulumi:disable-default-providers": ["*"]},
     ],
 )
-def test_what_the_program_accepts_is_accepted(config: dict[str, Any]) -> None:
+def test_the_schema_accepts_what_the_program_accepts(config: dict[str, Any]) -> None:
     assert problems(config) == []
 
 
@@ -53,5 +53,5 @@ def test_what_the_program_accepts_is_accepted(config: dict[str, Any]) -> None:
         {"gix:auction": {"secretEnvironment": {"TOKEN": "in the clear"}}},
     ],
 )
-def test_what_the_program_refuses_is_marked(config: dict[str, Any]) -> None:
+def test_the_schema_refuses_what_the_program_refuses(config: dict[str, Any]) -> None:
     assert problems(config) != []

@@ -1,4 +1,4 @@
-"""`.github/engine.sh`: what opens an engine is in the user's own files while a command runs, and is gone after it."""
+"""`.github/engine.sh` writes an engine's credentials to files, runs a command, and removes the files."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ TLS = {f"ENGINE_{name}": text for name, text in PEM.items()}
 
 @dataclass
 class Runner:
-    """A machine on which the script runs, with a home and a folder for temporary files of its own."""
+    """A machine on which the script runs, with its own home and temporary directory."""
 
     root: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Runner:
         return self.root / "temporary"
 
     def engine(self, host: str, **settings: str) -> None:
-        """Name the engine of prod, as `pulumi config set` writes it."""
+        """Set the engine of prod, as `pulumi config set` writes it."""
         lines = [f"    {key}: {value}" for key, value in {"host": host, **settings}.items()]
         (self.root / "Pulumi.prod.yaml").write_text("\n".join(["config:", "  gix:engine:", *lines, ""]))
 
@@ -63,7 +63,7 @@ def runner(tmp_path: Path) -> Runner:
 
 
 def key(folder: Path, passphrase: str = "") -> str:
-    """A private key, as it is put into a secret."""
+    """A private key, as a secret of the workflow holds it."""
     file = folder / "made"
     words = ("ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", str(file))
     subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
@@ -76,7 +76,7 @@ def known_host(folder: Path, name: str) -> str:
 
 @pytest.fixture
 def ssh(runner: Runner) -> Runner:
-    """A runner with everything for an engine at ssh://."""
+    """A runner with all variables for an engine at ssh://."""
     runner.engine("ssh://deploy@prod.example.org")
     private = key(runner.root)
     hosts = known_host(runner.root, "prod.example.org")
@@ -86,7 +86,7 @@ def ssh(runner: Runner) -> Runner:
 
 @pytest.fixture
 def tls(runner: Runner) -> Runner:
-    """A runner with everything for an engine at tcp://."""
+    """A runner with all variables for an engine at tcp://."""
     runner.engine("tcp://prod.example.org:2376", certPath="~/.docker")
     runner.variables |= TLS
     return runner
@@ -103,7 +103,7 @@ SHOW = """
 """
 
 
-def test_ssh_takes_the_key_and_the_known_hosts_and_none_besides(ssh: Runner) -> None:
+def test_ssh_uses_only_the_given_key_and_known_hosts(ssh: Runner) -> None:
     code, output, errors = ssh.run("prod", "sh", "-euc", SHOW)
 
     assert (code, errors) == (0, "")
@@ -117,7 +117,7 @@ def test_ssh_takes_the_key_and_the_known_hosts_and_none_besides(ssh: Runner) -> 
     assert output.splitlines()[8].split()[1] == (ssh.root / "made.pub").read_text().split()[1]
 
 
-def test_the_certificates_are_where_the_stack_file_says(tls: Runner) -> None:
+def test_the_certificates_are_written_where_the_stack_file_says(tls: Runner) -> None:
     (tls.home / ".docker").mkdir()
     (tls.home / ".docker/config.json").write_text("{}")
 
@@ -132,7 +132,7 @@ def test_the_certificates_are_where_the_stack_file_says(tls: Runner) -> None:
 
 @pytest.mark.parametrize("kind", ["ssh", "tls"])
 @pytest.mark.parametrize("code", [0, 7])
-def test_the_files_are_gone_after_the_command_and_its_exit_code_stays(
+def test_the_files_are_removed_after_the_command_and_its_exit_code_is_kept(
     request: pytest.FixtureRequest, kind: str, code: int
 ) -> None:
     runner: Runner = request.getfixturevalue(kind)
@@ -145,7 +145,7 @@ def test_the_files_are_gone_after_the_command_and_its_exit_code_stays(
     assert not list(runner.home.rglob("*.pem"))
 
 
-def test_a_signal_lets_the_command_end_and_the_files_are_gone_then(ssh: Runner) -> None:
+def test_given_a_signal_the_command_ends_and_then_the_files_are_removed(ssh: Runner) -> None:
     process = ssh.start("prod", "sh", "-c", "echo started; read -r line; echo $line")
     assert process.stdout
     assert process.stdout.readline() == "started\n"
@@ -170,13 +170,13 @@ def test_the_command_does_not_have_the_secrets_in_its_environment(request: pytes
     assert "ENGINE_" not in output
 
 
-def test_a_key_with_the_line_ends_of_a_web_form_is_taken(ssh: Runner) -> None:
+def test_a_key_with_the_line_endings_of_a_web_form_is_accepted(ssh: Runner) -> None:
     ssh.variables["ENGINE_SSH_KEY"] = ssh.variables["ENGINE_SSH_KEY"].replace("\n", "\r\n")
 
     assert ssh.run("prod", "true")[0] == 0
 
 
-def test_an_engine_at_another_port_has_its_known_host_under_that(ssh: Runner) -> None:
+def test_an_engine_at_another_port_has_its_known_host_with_that_port(ssh: Runner) -> None:
     ssh.engine("ssh://deploy@prod.example.org:2222")
 
     refused = ssh.run("prod", "true")
@@ -187,7 +187,7 @@ def test_an_engine_at_another_port_has_its_known_host_under_that(ssh: Runner) ->
     assert ssh.run("prod", "true")[0] == 0
 
 
-def test_everything_that_is_missing_is_told_at_once_and_the_command_does_not_run(runner: Runner) -> None:
+def test_every_missing_variable_is_named_at_once_and_the_command_does_not_run(runner: Runner) -> None:
     runner.engine("ssh://deploy@prod.example.org")
     runner.variables |= {"PULUMI_BACKEND_URL": "", "ENGINE_SSH_KEY": ""}
 
@@ -199,7 +199,7 @@ def test_everything_that_is_missing_is_told_at_once_and_the_command_does_not_run
 
 
 @pytest.mark.parametrize("passphrase", ["secret word", None])
-def test_a_key_that_does_not_open_and_a_host_that_is_not_known_are_told_without_them(
+def test_a_locked_key_and_an_unknown_host_are_reported_without_showing_them(
     ssh: Runner, passphrase: str | None
 ) -> None:
     (ssh.root / "made").unlink()
@@ -216,9 +216,7 @@ def test_a_key_that_does_not_open_and_a_host_that_is_not_known_are_told_without_
 
 
 @pytest.mark.parametrize("content", ["config: {}\n", "config:\n  gix:router:\n    rustLog: host\n", None])
-def test_a_stack_file_that_names_no_engine_is_refused_as_it_would_mean_the_runners_own(
-    runner: Runner, content: str | None
-) -> None:
+def test_a_stack_file_without_an_engine_is_refused(runner: Runner, content: str | None) -> None:
     if content is not None:
         (runner.root / "Pulumi.prod.yaml").write_text(content)
 
@@ -237,7 +235,7 @@ def test_certificates_that_the_stack_file_does_not_read_are_refused(tls: Runner)
     assert "pulumi config set --stack prod --path gix:engine.certPath '~/.docker'" in errors
 
 
-def test_certificates_that_a_person_has_are_neither_overwritten_nor_removed(tls: Runner) -> None:
+def test_existing_certificates_are_neither_overwritten_nor_removed(tls: Runner) -> None:
     (tls.home / ".docker").mkdir()
     mine = tls.home / ".docker/key.pem"
     mine.write_text("mine")
@@ -249,13 +247,13 @@ def test_certificates_that_a_person_has_are_neither_overwritten_nor_removed(tls:
     assert mine.read_text() == "mine"
 
 
-def test_an_engine_of_the_runner_itself_needs_nothing(runner: Runner) -> None:
+def test_the_runner_s_own_engine_needs_no_files(runner: Runner) -> None:
     runner.engine("unix:///var/run/docker.sock")
 
     assert runner.run("prod", "echo", "ran") == (0, "ran\n", "")
 
 
-def test_a_stand_in_is_this_machines_own_engine_whatever_ssh_is_told(runner: Runner) -> None:
+def test_a_stand_in_is_this_machine_s_own_engine_whatever_the_arguments_of_ssh(runner: Runner) -> None:
     runner.engine("'ssh://deploy@prod.example.org'")
     docker = runner.root / "bin/docker"
     docker.parent.mkdir()
@@ -263,9 +261,11 @@ def test_a_stand_in_is_this_machines_own_engine_whatever_ssh_is_told(runner: Run
     docker.chmod(0o755)
     runner.variables |= {"PATH": f"{docker.parent}:{os.environ['PATH']}", "DOCKER_HOST": "tcp://127.0.0.1:9"}
 
-    told = runner.run("--stand-in", "prod", "ssh", "-l", "deploy", "--", "prod.example.org", "docker system dial-stdio")
+    result = runner.run(
+        "--stand-in", "prod", "ssh", "-l", "deploy", "--", "prod.example.org", "docker system dial-stdio"
+    )
 
-    assert told == (0, "none system dial-stdio\n", "")
+    assert result == (0, "none system dial-stdio\n", "")
     assert not list(runner.temporary.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""The workflows, as files: what they may do, where they take actions from, and that each step runs anywhere."""
+"""The workflow files: permissions, pinned actions, secrets, and steps that run anywhere."""
 
 import re
 from pathlib import Path
@@ -47,12 +47,12 @@ def scripts(file: Path) -> list[str]:
     return [step["run"] for step in steps(file) if "run" in step]
 
 
-def test_there_are_the_seven() -> None:
+def test_there_are_seven_workflows() -> None:
     assert [file.stem for file in FILES] == ["check", "comment", "deploy", "drift", "plan", "preview", "review"]
 
 
 @each_workflow
-def test_every_step_is_a_make_target_that_there_is(file: Path) -> None:
+def test_every_step_is_an_existing_make_target(file: Path) -> None:
     assert scripts(file)
     for script in scripts(file):
         if script not in TRIVIAL:
@@ -63,12 +63,12 @@ def test_every_step_is_a_make_target_that_there_is(file: Path) -> None:
 
 
 @each_workflow
-def test_no_script_has_anything_of_the_event_put_into_it(file: Path) -> None:
+def test_no_script_contains_values_of_the_event(file: Path) -> None:
     assert not [script for script in scripts(file) if "${{" in script]
 
 
 @each_workflow
-def test_every_action_is_pinned_by_its_whole_commit_and_says_its_version(file: Path) -> None:
+def test_every_action_is_pinned_to_a_full_commit_with_its_version(file: Path) -> None:
     used = [line for line in file.read_text().splitlines() if re.search(r"^\s*(?:- )?uses:", line)]
     for line in used:
         assert re.search(r"uses: (?:actions/[a-z-]+|aquasecurity/setup-trivy)@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), (
@@ -78,14 +78,14 @@ def test_every_action_is_pinned_by_its_whole_commit_and_says_its_version(file: P
 
 
 @each_workflow
-def test_a_job_has_the_rights_that_it_needs_and_no_others(file: Path) -> None:
+def test_a_job_has_only_the_permissions_that_it_needs(file: Path) -> None:
     assert workflow(file)["permissions"] == {}
     for name, job in jobs(file).items():
         assert job["permissions"] == WITH_RIGHTS.get((file.name, name), {"contents": "read"})
 
 
 @each_workflow
-def test_no_two_runs_are_in_each_others_way_and_none_goes_on_for_ever(file: Path) -> None:
+def test_every_workflow_has_a_concurrency_group_and_every_job_a_timeout(file: Path) -> None:
     concurrency = workflow(file)["concurrency"]
     assert concurrency["group"]
     assert "cancel-in-progress" in concurrency
@@ -93,19 +93,19 @@ def test_no_two_runs_are_in_each_others_way_and_none_goes_on_for_ever(file: Path
 
 
 @each_workflow
-def test_no_checkout_leaves_its_token_behind(file: Path) -> None:
+def test_no_checkout_persists_its_token(file: Path) -> None:
     checkouts = [step for step in steps(file) if "actions/checkout@" in step.get("uses", "")]
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
-def test_what_runs_the_pull_requests_code_may_write_nothing() -> None:
+def test_jobs_that_run_the_pull_request_s_code_have_no_write_permission() -> None:
     for file in FILES:
         [*events] = workflow(file)[True]
         if {"pull_request", "pull_request_target"} & set(events):
             assert all(job["permissions"] == {"contents": "read"} for job in jobs(file).values()), file.name
 
 
-def test_what_may_write_the_comment_runs_the_default_branchs_code_alone() -> None:
+def test_the_job_that_writes_the_comment_runs_only_code_of_the_default_branch() -> None:
     file = PROGRAM / ".github/workflows/comment.yml"
     assert list(workflow(file)[True]) == ["workflow_run"]
     [checkout] = [step for step in steps(file) if "actions/checkout@" in step.get("uses", "")]
@@ -113,7 +113,7 @@ def test_what_may_write_the_comment_runs_the_default_branchs_code_alone() -> Non
 
 
 @each_workflow
-def test_a_job_with_a_secret_has_an_environment_and_gives_it_to_the_one_step_that_needs_it(file: Path) -> None:
+def test_a_job_with_a_secret_has_an_environment_and_gives_the_secret_to_one_step(file: Path) -> None:
     for name, job in jobs(file).items():
         with_secrets = [step for step in job["steps"] if SECRET.search(str(step))]
         for step in with_secrets:
@@ -128,11 +128,11 @@ def test_a_job_with_a_secret_has_an_environment_and_gives_it_to_the_one_step_tha
 
 
 @pytest.mark.parametrize("name", ["check", "comment", "preview", "review"])
-def test_what_runs_without_an_approval_and_with_anybodys_code_has_no_secret(name: str) -> None:
+def test_jobs_that_run_unapproved_code_have_no_secret(name: str) -> None:
     assert "secrets." not in (PROGRAM / f".github/workflows/{name}.yml").read_text()
 
 
-def test_the_plan_of_a_pull_request_waits_for_an_approval_and_gets_no_engine() -> None:
+def test_the_plan_of_a_pull_request_waits_for_an_approval_and_has_no_engine() -> None:
     plan = jobs(PROGRAM / ".github/workflows/plan.yml")["plan"]
     assert plan["environment"] == "plan-${{ matrix.stack }}"
     assert "github.event.pull_request.head.repo.full_name == github.repository" in plan["if"]
@@ -142,7 +142,7 @@ def test_the_plan_of_a_pull_request_waits_for_an_approval_and_gets_no_engine() -
 
 
 @pytest.mark.parametrize(("file", "name"), [("deploy", "staging"), ("deploy", "prod"), ("drift", "drift")])
-def test_what_touches_an_engine_has_what_opens_it(file: str, name: str) -> None:
+def test_jobs_that_use_an_engine_have_its_credentials(file: str, name: str) -> None:
     job = jobs(PROGRAM / f".github/workflows/{file}.yml")[name]
     [step] = [step for step in job["steps"] if SECRET.search(str(step))]
     needed = set(re.findall(r"^\s*need ([A-Z_]+)", (PROGRAM / ".github/engine.sh").read_text(), re.MULTILINE))
@@ -151,7 +151,7 @@ def test_what_touches_an_engine_has_what_opens_it(file: str, name: str) -> None:
     assert job["concurrency"]["group"]
 
 
-def test_a_release_is_scanned_before_it_is_pushed_and_not_without_a_scanner() -> None:
+def test_a_release_is_scanned_before_it_is_pushed_and_requires_a_scanner() -> None:
     steps = jobs(PROGRAM / ".github/workflows/deploy.yml")["release"]["steps"]
     [scanner] = [number for number, step in enumerate(steps) if "setup-trivy" in step.get("uses", "")]
     [release] = [number for number, step in enumerate(steps) if step.get("run", "").startswith("make release")]

@@ -1,4 +1,4 @@
-"""Archives that no restore may accept, and tars that no backup may: how each is made, by what is wrong with it."""
+"""Archives that a restore must refuse and tars that a backup must refuse, by what is wrong with them."""
 
 import gzip
 import io
@@ -44,11 +44,11 @@ def ledger(tar: tarfile.TarFile) -> None:
 
 LEDGER = tar_of(ledger)
 LEDGER_END = -(-len(LEDGER.rstrip(b"\0")) // BLOCK) * BLOCK
-"""Where the last entry of LEDGER ends and its end mark begins."""
+"""The offset at which the last entry of LEDGER ends and its end mark begins."""
 
 
 def _tar(*entries: tarfile.TarInfo, content: bytes = b"x") -> bytes:
-    """A whole tar; each regular file that states a size holds `content` over and over."""
+    """A complete tar. Each regular file with a size repeats `content`."""
 
     def write(tar: tarfile.TarFile) -> None:
         for each in entries:
@@ -58,7 +58,7 @@ def _tar(*entries: tarfile.TarInfo, content: bytes = b"x") -> bytes:
 
 
 def header_positions(tar: bytes) -> list[int]:
-    """Where each header of a tar begins, extended ones included."""
+    """The offset of each header of a tar, extended ones included."""
     positions, at = [], 0
     while tar[at : at + BLOCK].strip(b"\0"):
         positions.append(at)
@@ -67,7 +67,7 @@ def header_positions(tar: bytes) -> list[int]:
 
 
 def _header(name: str, *, kind: bytes = tarfile.REGTYPE, size: bytes = b"00000000000\0", prefix: int = 0) -> bytes:
-    """A header block with a right sum, whatever it claims as its size."""
+    """A header block with a correct checksum and any stated size."""
     block = bytearray(entry(name, kind=kind).tobuf(tarfile.USTAR_FORMAT)[prefix : prefix + BLOCK])
     block[_SIZE] = size
     block[_SUM] = b" " * 8
@@ -130,7 +130,7 @@ LEADS_OUT: dict[str, Sequence[tarfile.TarInfo]] = {
     "a file below the manifest": [entry(f"./{MANIFEST_NAME}/file")],
     "a file in the directory's place": [entry(".")],
 }
-"""Entries that would be written outside of the ledger, or in two ways. The last one is the one to name."""
+"""Entries that lead outside the ledger or are ambiguous. Errors must name the last one."""
 
 NOT_WHOLE = {
     "nothing": b"",
@@ -148,7 +148,7 @@ NOT_WHOLE = {
     **{f"a damaged sum at byte {at}": _damaged(at + _SUM.start) for at in header_positions(LEDGER)},
     **{f"a header of zeros at byte {at}": LEDGER[:at] + bytes(BLOCK) + LEDGER[at + BLOCK :]
        for at in header_positions(LEDGER)},
-    # Without the header of what has no content, the rest is a whole tar.
+    # Without the header of an entry that has no content, the rest is a complete tar.
     **{f"no header at byte {at}": LEDGER[:at] + LEDGER[at + BLOCK :]
        for at in header_positions(LEDGER) if at + BLOCK not in header_positions(LEDGER)},
     "a negative size": _file() + _header("./a", size=_binary(-512)) + _file("./b") + END,
@@ -185,7 +185,7 @@ NOT_WHOLE = {
     "a time past every calendar": _pax({"mtime": "9" * 30}) + _file() + END,
     "a name with a NUL": _pax({"path": "./a\0b"}) + _file() + END,
 }  # fmt: skip
-"""Tars that end early, go on after their end, or have a header that cannot be believed."""
+"""Tars that end early, continue after their end mark, or have an invalid header."""
 
 EMPTY = {
     "zeros": bytes(20 * BLOCK),
@@ -194,7 +194,7 @@ EMPTY = {
     "a directory alone": _tar(entry(".", kind=tarfile.DIRTYPE)),
     "links alone": _tar(entry("./a", kind=tarfile.SYMTYPE, to="b")),
 }
-"""Whole tars that hold no file."""
+"""Complete tars without a file."""
 
 
 def _with_manifest(text: str | bytes, *more: tarfile.TarInfo) -> bytes:
@@ -210,7 +210,7 @@ def _with_manifest(text: str | bytes, *more: tarfile.TarInfo) -> bytes:
 
 _NONE = Contents().measure
 _TRUE = vars(Manifest(**vars(SOURCE), time="2026-01-02T03:04:05+00:00", **vars(_NONE)))
-"""The manifest of no file at all, as it should be."""
+"""A correct manifest of no files."""
 
 LIES = {
     **{
@@ -242,7 +242,7 @@ LIES = {
     "a file after the manifest": _with_manifest(json.dumps(_TRUE), entry("./late")),
     "two manifests": _with_manifest(json.dumps(_TRUE), entry(MANIFEST_NAME)),
 }
-"""Tars whose manifest is none, or does not tell of what they hold."""
+"""Tars whose manifest is invalid or does not match their content."""
 
 _GZIPPED = gzip.compress(LEDGER, mtime=0)
 
@@ -259,7 +259,7 @@ FILES_THAT_ARE_NONE = {
     "a header alone": _GZIPPED[:10],
     "zeros after the header": _GZIPPED[:10] + bytes(1000),
 }
-"""Files that are not one whole gzipped tar."""
+"""Files that are not one complete gzipped tar."""
 
 
 def archives() -> dict[str, bytes]:
@@ -274,6 +274,6 @@ def tars() -> dict[str, bytes]:
 
 
 def stream_cuts(end: int) -> list[int]:
-    """Where a tar of `end` bytes is cut: at every block, right before and after it, and in its middle."""
+    """Offsets at which a tar of `end` bytes is cut: at, right before, right after and in the middle of each block."""
     near = (0, 1, BLOCK // 2, BLOCK - 1)
     return [cut for block in range(0, end, BLOCK) for cut in (block + each for each in near) if cut < end]

@@ -1,4 +1,4 @@
-"""Archives of a ledger: what is packed can be checked, and nothing that is cut off, changed or leads out is taken."""
+"""Archives of a ledger: they can be checked, and truncated, changed or hostile ones are refused."""
 
 import dataclasses
 import gzip
@@ -29,7 +29,7 @@ CUTS = hostile.stream_cuts(LEDGER_END + len(hostile.END))
 
 
 def measure(files: dict[str, bytes], links: dict[str, str]) -> Measure:
-    """What files amount to, and other names for some of them."""
+    """The measure of files and of further links to them."""
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     digests |= {name: digests[target] for name, target in links.items()}
     return archive.Contents(digests=digests, content_bytes=sum(map(len, files.values()))).measure
@@ -39,7 +39,7 @@ STATED = measure(FILES, {"again": "ledger.jsonl"})
 
 
 class Sent:
-    """A tar as it comes from a container: in pieces of any size, and with a word on what was sent."""
+    """A tar as a container sends it: in pieces of any size, followed by its measure."""
 
     def __init__(self, content: bytes, stated: Measure = STATED) -> None:
         self.content = io.BytesIO(content)
@@ -65,7 +65,7 @@ def whole(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_packed_is_what_the_check_finds_and_what_the_manifest_says(whole: Path) -> None:
+def test_an_archive_has_the_content_that_the_check_and_the_manifest_report(whole: Path) -> None:
     contents = archive.check(whole)
     files = FILES | {"again": FILES["ledger.jsonl"]}
     assert contents.digests == {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -75,7 +75,7 @@ def test_what_is_packed_is_what_the_check_finds_and_what_the_manifest_says(whole
     assert contents.manifest.stack == "gix/dev"
 
 
-def test_owners_modes_and_times_go_into_the_archive_to_the_nanosecond(whole: Path) -> None:
+def test_an_archive_keeps_owners_modes_and_times_to_the_nanosecond(whole: Path) -> None:
     with tarfile.open(whole) as tar:
         members = {member.name: member for member in tar}
     for name in (".", "./index", "./ledger.jsonl", "./index/latest"):
@@ -84,7 +84,7 @@ def test_owners_modes_and_times_go_into_the_archive_to_the_nanosecond(whole: Pat
         assert member.pax_headers["mtime"] == "1700000000.123456789"
 
 
-def test_plain_tar_reads_it_and_its_digest_can_be_worked_out_by_hand(whole: Path, tmp_path: Path) -> None:
+def test_plain_tar_reads_an_archive_and_sha256sum_confirms_its_digest(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     subprocess.run(["tar", "xzf", whole, "-C", out, "--no-same-owner"], check=True)
@@ -98,7 +98,7 @@ def test_plain_tar_reads_it_and_its_digest_can_be_worked_out_by_hand(whole: Path
     assert listed.returncode == 0
 
 
-def test_an_archive_of_tar_czf_is_taken_without_a_manifest(tmp_path: Path) -> None:
+def test_an_archive_made_with_tar_is_accepted_without_a_manifest(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "ledger.jsonl").write_text("one\n")
     path = tmp_path / "plain.tar.gz"
@@ -109,7 +109,7 @@ def test_an_archive_of_tar_czf_is_taken_without_a_manifest(tmp_path: Path) -> No
     assert archive.read_manifest(path) is None
 
 
-def test_a_tar_that_is_cut_anywhere_makes_no_archive() -> None:
+def test_a_truncated_tar_makes_no_archive() -> None:
     for cut in CUTS:
         tried("streams")
         with pytest.raises(LedgerError, match="before its end mark"):
@@ -118,7 +118,7 @@ def test_a_tar_that_is_cut_anywhere_makes_no_archive() -> None:
 
 
 @pytest.mark.parametrize("made_by", ["a backup", "tar czf"])
-def test_an_archive_that_is_cut_anywhere_is_refused(made_by: str, whole: Path, tmp_path: Path) -> None:
+def test_a_truncated_archive_is_refused(made_by: str, whole: Path, tmp_path: Path) -> None:
     content = whole.read_bytes() if made_by == "a backup" else gzip.compress(LEDGER)
     path = tmp_path / "cut.tar.gz"
     for cut in range(len(content)):
@@ -137,12 +137,12 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size
 
 
 CUT = st.floats(min_value=0, max_value=1, exclude_max=True)
-"""Where something is cut, as a share of its length."""
+"""The place of a cut, as a share of the length."""
 
 
 @settings(deadline=None, max_examples=50)
 @given(files=st.dictionaries(NAMES, st.binary(max_size=2_000), max_size=5), cut=CUT, cut_archive=CUT)
-def test_any_ledger_arrives_whole_or_not_at_all(
+def test_any_ledger_arrives_complete_or_not_at_all(
     files: dict[str, bytes], cut: float, cut_archive: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     def write(tar: tarfile.TarFile) -> None:
@@ -174,12 +174,12 @@ def test_any_ledger_arrives_whole_or_not_at_all(
     ],
     ids=["a file", "a byte", "a digest"],
 )
-def test_a_tar_that_is_not_what_its_sender_states_makes_no_archive(other: Measure) -> None:
+def test_a_tar_that_differs_from_its_stated_measure_makes_no_archive(other: Measure) -> None:
     with pytest.raises(LedgerError, match="did not arrive as it was sent"):
         packed(LEDGER, other)
 
 
-def test_where_the_sender_failed_its_own_words_are_told() -> None:
+def test_given_a_sender_that_fails_its_own_message_is_shown() -> None:
     class Failed(Sent):
         def stated(self) -> Measure:
             raise LedgerError("no space left on device")
@@ -200,7 +200,7 @@ def test_an_empty_ledger_makes_an_archive_of_its_directory(tmp_path: Path) -> No
 
 @settings(deadline=None)
 @given(where=st.floats(min_value=0, max_value=1, exclude_max=True), flip=st.integers(min_value=1, max_value=255))
-def test_a_changed_byte_is_found_or_changes_nothing_that_matters(
+def test_a_changed_byte_is_detected_or_has_no_effect(
     where: float, flip: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("changed") / "changed.tar.gz"
@@ -217,7 +217,7 @@ def test_a_changed_byte_is_found_or_changes_nothing_that_matters(
     assert contents == archive.check(whole)
 
 
-def test_files_that_are_not_what_the_manifest_says_are_refused(whole: Path, tmp_path: Path) -> None:
+def test_files_that_differ_from_the_manifest_are_refused(whole: Path, tmp_path: Path) -> None:
     manifest = archive.read_manifest(whole)
     assert manifest is not None
     text = manifest.text().encode()
@@ -256,12 +256,12 @@ def test_a_hostile_tar_makes_no_archive(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", hostile.LEADS_OUT)
-def test_what_would_be_written_outside_or_in_two_ways_is_named(name: str, tmp_path: Path) -> None:
+def test_an_entry_that_leads_outside_or_is_ambiguous_is_named(name: str, tmp_path: Path) -> None:
     path = tmp_path / "hostile.tar.gz"
     path.write_bytes(ARCHIVES[name])
-    with pytest.raises(LedgerError) as told:
+    with pytest.raises(LedgerError) as caught:
         archive.check(path)
-    assert hostile.LEADS_OUT[name][-1].name in str(told.value)
+    assert hostile.LEADS_OUT[name][-1].name in str(caught.value)
 
 
 def test_a_manifest_on_the_volume_makes_no_archive() -> None:
@@ -269,7 +269,7 @@ def test_a_manifest_on_the_volume_makes_no_archive() -> None:
         packed(tar_of(lambda tar: tar.addfile(entry(f"./{MANIFEST_NAME}"))))
 
 
-def test_what_is_no_archive_is_told_so(tmp_path: Path) -> None:
+def test_a_file_that_is_no_archive_is_reported_as_such(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("not an archive")
     with pytest.raises(LedgerError, match="is no gzipped tar"):
@@ -289,20 +289,20 @@ def test_what_is_no_archive_is_told_so(tmp_path: Path) -> None:
         archive.check(path)
 
 
-def test_a_manifest_of_a_later_format_is_told(tmp_path: Path) -> None:
+def test_a_manifest_of_a_later_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "later.tar.gz"
     path.write_bytes(ARCHIVES["a manifest whose format is 2"])
     with pytest.raises(LedgerError, match="format is 2, and this version reads up to 1"):
         archive.check(path)
 
 
-def test_progress_adds_up_to_the_file(whole: Path) -> None:
-    told: list[int] = []
-    archive.check(whole, told.append)
-    assert sum(told) == whole.stat().st_size
+def test_the_reported_progress_adds_up_to_the_file_size(whole: Path) -> None:
+    progress: list[int] = []
+    archive.check(whole, progress.append)
+    assert sum(progress) == whole.stat().st_size
 
 
-def test_memory_stays_flat_however_large_the_ledger_is(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_ledger(tmp_path: Path) -> None:
     size = 64 * 2**20
 
     def pieces() -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What a backup is made of: the script that copies and measures, the room that it needs, the name that it gets."""
+"""The parts of a backup: the script that copies and measures, the free space, and the archive's name."""
 
 import errno
 import io
@@ -21,7 +21,7 @@ MIB = 2**20
 
 
 class Script:
-    """The tar and the words of the helper's script, run here."""
+    """The tar and the messages of the helper's script, run on this machine."""
 
     def __init__(self, ledger: Path, copy: Path) -> None:
         copy.mkdir()
@@ -40,7 +40,7 @@ class Script:
         return Measure(files=int(files), content_bytes=int(content_bytes), sha256=sha256)
 
 
-def test_the_script_measures_files_of_every_kind_as_the_archive_does(tmp_path: Path) -> None:
+def test_the_script_and_the_archive_measure_files_of_every_kind_alike(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
     (ledger / "index").mkdir(parents=True)
     for number, name in enumerate([b"a b", b"a\\b", b"a\nb", b"a\rb", b"-rf", b"\xff\xfe", b"z" * 200, b".hidden"]):
@@ -69,7 +69,7 @@ def test_the_script_measures_an_empty_ledger(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "target", "told"),
+    ("engine", "target", "parts"),
     [
         (None, 99 * MIB, ["/safe has 99.0 MiB free, and needs 100.0 MiB", "another disk"]),
         (115 * MIB, None, ["the engine's disk has 115.0 MiB free, and needs 116.0 MiB", "docker image prune"]),
@@ -77,17 +77,19 @@ def test_the_script_measures_an_empty_ledger(tmp_path: Path) -> None:
     ],
     ids=["target", "engine", "both"],
 )
-def test_too_little_room_is_told_with_both_figures(engine: int | None, target: int | None, told: list[str]) -> None:
+def test_too_little_space_is_reported_with_both_figures(
+    engine: int | None, target: int | None, parts: list[str]
+) -> None:
     with pytest.raises(LedgerError) as raised:
         backup.check_space(
             "gcam-data", 100 * MIB, engine_free_bytes=engine, target_free_bytes=target, directory=Path("/safe")
         )
     assert "no room for a backup of gcam-data, 100.0 MiB" in str(raised.value)
-    for words in told:
+    for words in parts:
         assert words in str(raised.value)
 
 
-def test_just_enough_room_is_enough() -> None:
+def test_exactly_enough_space_is_accepted() -> None:
     backup.check_space(
         "gcam-data", 100 * MIB, engine_free_bytes=116 * MIB, target_free_bytes=100 * MIB, directory=Path("/safe")
     )
@@ -96,7 +98,7 @@ def test_just_enough_room_is_enough() -> None:
 
 @pytest.fixture(params=["hard links", "no hard links"])
 def partial(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file that waits for its name, on file systems of both kinds."""
+    """A partial archive, on file systems with and without hard links."""
 
     def refuse(*_paths: Path) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -109,7 +111,7 @@ def partial(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     return path
 
 
-def test_an_archive_gets_its_name_and_keeps_its_mode(partial: Path) -> None:
+def test_an_archive_gets_its_final_name_and_keeps_its_mode(partial: Path) -> None:
     target = partial.with_name("a.tar.gz")
     backup.place(partial, target)
     assert target.read_text() == "new"
@@ -117,7 +119,7 @@ def test_an_archive_gets_its_name_and_keeps_its_mode(partial: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link"])
-def test_an_archive_never_takes_the_place_of_another_file(partial: Path, kind: str) -> None:
+def test_an_archive_never_overwrites_another_file(partial: Path, kind: str) -> None:
     target, other = partial.with_name("a.tar.gz"), partial.with_name("other")
     if kind == "file":
         target.write_text("old")
@@ -144,11 +146,11 @@ def test_an_archive_never_takes_the_place_of_another_file(partial: Path, kind: s
         ("download.partial", False),
     ],
 )
-def test_archives_that_are_not_whole_are_known_by_their_names(name: str, *, is_partial: bool) -> None:
+def test_partial_archives_are_recognized_by_their_names(name: str, *, is_partial: bool) -> None:
     assert backup.is_partial(name) is is_partial
 
 
-def test_a_list_of_backups_says_of_each_whether_it_is_whole(tmp_path: Path) -> None:
+def test_a_list_of_backups_shows_which_are_complete(tmp_path: Path) -> None:
     refused = hostile_archives.archives()
     for number, content in enumerate(refused.values()):
         (tmp_path / f"{number}.tar.gz").write_bytes(content)

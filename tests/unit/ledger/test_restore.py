@@ -1,4 +1,4 @@
-"""What a restore refuses before it asks the engine, and how long its watcher tries where no engine answers."""
+"""What a restore refuses before it uses the engine, and how its watcher retries."""
 
 import contextlib
 import io
@@ -30,7 +30,7 @@ def ledger(tmp_path: Path) -> LedgerLocation:
 
 
 def archived(path: Path, **attributes: Any) -> Path:
-    """An archive of an empty ledger, whose directory has attributes."""
+    """An archive of an empty ledger whose directory has these attributes."""
     entry = tarfile.TarInfo(".")
     entry.type, entry.mode = tarfile.DIRTYPE, 0o755
     for name, value in attributes.items():
@@ -57,14 +57,14 @@ def archived(path: Path, **attributes: Any) -> Path:
 def test_attributes_that_no_directory_can_have_are_refused_before_the_engine_is_asked(
     ledger: LedgerLocation, tmp_path: Path, attributes: dict[str, Any], named: str
 ) -> None:
-    with pytest.raises(LedgerError) as told:
+    with pytest.raises(LedgerError) as caught:
         restore(ledger, archived(tmp_path / "a.tar.gz", **attributes))
-    assert "which no file can have" in str(told.value)
-    assert named in str(told.value)
+    assert "which no file can have" in str(caught.value)
+    assert named in str(caught.value)
 
 
 @pytest.mark.parametrize("attributes", [{}, {"mode": 0o40755}, {"uid": 2**32 - 2}, {"pax_headers": {"mtime": "1.5"}}])
-def test_attributes_that_a_directory_can_have_are_taken(
+def test_attributes_that_a_directory_can_have_are_accepted(
     ledger: LedgerLocation, tmp_path: Path, attributes: dict[str, Any]
 ) -> None:
     with pytest.raises(LedgerError, match="the Docker engine does not answer"):
@@ -72,7 +72,7 @@ def test_attributes_that_a_directory_can_have_are_taken(
 
 
 def watch(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch, failures: int) -> list[float]:
-    """Let a watcher take over where its first tries fail; what it waited before each of its tries."""
+    """Run a watcher whose first attempts fail. Returns the waiting time before each attempt."""
     waited: list[float] = []
 
     def recover(*_arguments: object) -> None:
@@ -87,12 +87,12 @@ def watch(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch, failures: int
     return waited
 
 
-def test_a_watcher_tries_until_it_is_done(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watcher_retries_until_it_succeeds(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     assert watch(ledger, monkeypatch, failures=0) == [0]
     assert len(watch(ledger, monkeypatch, failures=1000)) == 1001
 
 
-def test_a_watcher_tries_for_a_day_and_not_for_ever(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watcher_gives_up_after_a_day(ledger: LedgerLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     waited = watch(ledger, monkeypatch, failures=10**9)
     assert waited[0] == 0
     assert max(waited) == 30
@@ -100,7 +100,7 @@ def test_a_watcher_tries_for_a_day_and_not_for_ever(ledger: LedgerLocation, monk
 
 
 class Freezing:
-    """An engine that cannot freeze a container for the first `failures` times."""
+    """An engine that fails to pause a container `failures` times."""
 
     def __init__(self, failures: int, explanation: str) -> None:
         self.failures, self.explanation, self.asked = failures, explanation, 0
@@ -120,7 +120,7 @@ class Freezing:
         (1, "no such container", 1, False),
     ],
 )
-def test_a_pause_that_the_runtime_cannot_make_now_is_tried_again(
+def test_a_pause_that_fails_in_the_runtime_is_retried(
     ledger: LedgerLocation,
     monkeypatch: pytest.MonkeyPatch,
     failures: int,

@@ -1,6 +1,6 @@
-"""The script that puts a restored ledger in the old one's place: whatever files are called, and wherever it is cut off.
+"""The script that replaces the old ledger by a restored one: with any file names, and cut off anywhere.
 
-Each test records how many sets of names and how many interrupted runs it tried; `pytest --junitxml` lists them.
+Each test counts the sets of names and the interrupted runs that it tries.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ ATTRIBUTES = f"{OWNER} 750 @1000000000.000000005\n"
 OLD_MODE, NEW_MODE = 0o755, 0o750
 
 Files = dict[bytes, bytes]
-"""What is in a directory: content by path."""
+"""The content of a directory, by path."""
 
 OLD: Files = {
     b"ledger.jsonl": b"old\n",
@@ -68,7 +68,7 @@ def files(directory: Path) -> Files:
 
 
 def prepared(volume: Path, old: Files, new: Files) -> Path:
-    """A volume on which a restore has put everything that its script needs."""
+    """A volume with everything that the script of a restore needs."""
     volume.mkdir()
     volume.chmod(OLD_MODE)
     write(volume, old)
@@ -107,7 +107,7 @@ def well(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def restored(volume: Path, path: str | None = None) -> bool:
-    """Run a restore's steps; whether it came to its end."""
+    """Run the steps of a restore. Returns whether it completed."""
     return all(run(volume, step, path).returncode == 0 for step in ("ready", "swap", "settle"))
 
 
@@ -117,11 +117,11 @@ def mode(volume: Path) -> int:
 
 @pytest.fixture(scope="session")
 def deadly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A PATH on which each command takes one from a counter, and the one that takes the last kills the script."""
+    """A PATH whose commands count down, and kill the script at zero."""
     directory = tmp_path_factory.mktemp("deadly")
     for command in COMMANDS:
         wrapper = directory / command
-        # The power stays on, and waiting for a busy disk takes most of the time.
+        # These tests cut off processes, not power, so that waiting for the disk would only cost time.
         rest = "true" if command == "sync" else f'{shutil.which(command)} "$@"'
         wrapper.write_text(
             f'#!/bin/sh\nread -r left <"{directory}/left"\n[ "$left" -gt 0 ] || kill -9 0\n'
@@ -132,7 +132,7 @@ def deadly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def cut_off(volume: Path, deadly: Path, steps: int, script: Callable[[Path, str], bool] = restored) -> bool:
-    """Run a script so that the command after so many is its end; whether it was cut off by that."""
+    """Run a script and kill it after `steps` commands. Returns whether it was killed."""
     (deadly / "left").write_text(f"{steps}\n")
     return not script(volume, f"{deadly}:{os.environ['PATH']}")
 
@@ -142,7 +142,7 @@ def settles(volume: Path, path: str) -> bool:
 
 
 def settled(volume: Path, old: Files, new: Files) -> bool:
-    """Settle a volume; whether it holds the new ledger then. Fails where it holds neither, or anything besides."""
+    """Settle a volume. Returns whether it has the new ledger. Fails if it has neither ledger, or other files."""
     there = files(volume).values()
     assert all(content in there for content in old.values()) or all(content in there for content in new.values())
     assert well(run(volume, "settle")) == ""
@@ -153,7 +153,7 @@ def settled(volume: Path, old: Files, new: Files) -> bool:
     return is_new
 
 
-def test_a_restore_leaves_the_new_files_alone_with_the_attributes_of_their_directory(volume: Path) -> None:
+def test_a_restore_leaves_only_the_new_files_with_the_attributes_of_their_directory(volume: Path) -> None:
     assert restored(volume)
     assert files(volume) == NEW
     assert sorted(path.name for path in volume.iterdir()) == ["..odd", "index", "kind", "ledger.jsonl", "only new"]
@@ -161,7 +161,7 @@ def test_a_restore_leaves_the_new_files_alone_with_the_attributes_of_their_direc
     assert volume.stat().st_mtime_ns == 10**18 + 5
 
 
-def test_from_ready_to_settle_the_directory_is_open_to_its_owner_alone(volume: Path) -> None:
+def test_between_ready_and_settle_only_the_owner_can_open_the_directory(volume: Path) -> None:
     for step in ("ready", "swap"):
         well(run(volume, step))
         assert mode(volume) == 0o700
@@ -169,7 +169,7 @@ def test_from_ready_to_settle_the_directory_is_open_to_its_owner_alone(volume: P
     assert mode(volume) == NEW_MODE
 
 
-def test_a_restore_that_is_taken_back_gives_the_directory_its_attributes_back(volume: Path) -> None:
+def test_an_undone_restore_restores_the_attributes_of_the_directory(volume: Path) -> None:
     os.utime(volume, ns=(0, 10**18 + 7))
     volume.chmod(0o2751)
     well(run(volume, "ready"))
@@ -178,17 +178,17 @@ def test_a_restore_that_is_taken_back_gives_the_directory_its_attributes_back(vo
 
 
 @pytest.mark.parametrize("names", [(b"ledger.jsonl",), HOSTILE[:13]], ids=["plain", "hostile"])
-def test_cut_off_before_any_of_its_commands_it_loses_nothing_and_can_be_ended(
+def test_a_swap_that_is_cut_off_before_any_command_loses_nothing_and_can_be_completed(
     tmp_path: Path, deadly: Path, names: tuple[bytes, ...]
 ) -> None:
-    # Some names are in both, some in one of them, and some change from a file to a directory or back.
+    # Some names are in both ledgers, some in one, and some change between file and directory.
     old = OLD | {name: b"old of " + name for name in names[::2]} | {name + b"/x": b"old" for name in names[1::4]}
     new = NEW | {name: b"new of " + name for name in names[::3]} | {name + b"/y": b"new" for name in names[1::3]}
     outcomes = []
     for steps in itertools.count():
         volume = prepared(tmp_path / f"volume-{steps}", old, new)
         was_cut_off = cut_off(volume, deadly, steps)
-        # The ledger's own name is never without a whole file.
+        # The ledger's own name always has a complete file.
         assert (volume / "ledger.jsonl").read_bytes() in {old[b"ledger.jsonl"], new[b"ledger.jsonl"]}
         outcomes.append(settled(volume, old, new))
         shutil.rmtree(volume)
@@ -197,7 +197,7 @@ def test_cut_off_before_any_of_its_commands_it_loses_nothing_and_can_be_ended(
     tried("names", len({*old, *new}))
     tried("interruptions", len(outcomes) - 1)
     assert len(outcomes) > 30
-    # What was taken back comes first, then what was carried on: never one after the other's beginning.
+    # Up to some command a swap is undone, and from then on it is completed.
     assert outcomes == sorted(outcomes)
     assert {*outcomes} == {False, True}
 
@@ -207,7 +207,9 @@ def swaps(volume: Path, path: str) -> bool:
 
 
 @pytest.mark.parametrize("steps_of_swap", [6, 8, 1000], ids=["begun", "half way", "whole"])
-def test_settling_is_itself_cut_off_without_a_loss(tmp_path: Path, deadly: Path, steps_of_swap: int) -> None:
+def test_settling_that_is_cut_off_before_any_command_loses_nothing(
+    tmp_path: Path, deadly: Path, steps_of_swap: int
+) -> None:
     for steps in itertools.count():
         volume = prepared(tmp_path / f"volume-{steps}", OLD, NEW)
         well(run(volume, "ready"))
@@ -223,14 +225,14 @@ def test_settling_is_itself_cut_off_without_a_loss(tmp_path: Path, deadly: Path,
 
 
 def names() -> st.SearchStrategy[bytes]:
-    """Names that a file may have: what a shell or a command may take for something else, and any bytes."""
+    """File names: some that a shell or a command could misread, and any bytes."""
     made_up = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"/", b"-").replace(b"\0", b"0"))
     reserved = {b".", b"..", os.fsencode(WORK_DIRECTORY), os.fsencode(MANIFEST_NAME)}
     return st.one_of(st.sampled_from(HOSTILE), made_up).filter(lambda name: name not in reserved)
 
 
 def trees() -> st.SearchStrategy[Files]:
-    """Files in a directory, some of them in a directory of their own."""
+    """Files in a directory, some of them in subdirectories."""
     contents = st.binary(max_size=8)
     return st.dictionaries(
         names(), st.one_of(contents, st.dictionaries(names(), contents, min_size=1, max_size=2)), max_size=6
@@ -252,7 +254,9 @@ def flat(tree: dict[bytes, bytes | Files]) -> Files:
 @example(old=dict.fromkeys(HOSTILE, b"old"), new={}, steps=1000)
 @example(old={}, new=dict.fromkeys(HOSTILE, b"new"), steps=1000)
 @example(old={b"--help": b"old"}, new={b"--help/x": b"new"}, steps=1000)
-def test_whatever_the_names_it_is_all_old_or_all_new(deadly: Path, old: Files, new: Files, steps: int) -> None:
+def test_given_any_file_names_the_volume_has_all_old_or_all_new_files(
+    deadly: Path, old: Files, new: Files, steps: int
+) -> None:
     tried("names", len({*old, *new}))
     with tempfile.TemporaryDirectory() as directory:
         volume = prepared(Path(directory) / "volume", old, new)
@@ -261,7 +265,7 @@ def test_whatever_the_names_it_is_all_old_or_all_new(deadly: Path, old: Files, n
         settled(volume, old, new)
 
 
-def test_files_that_did_not_arrive_as_they_are_in_the_archive_stop_it_before_the_old_ones_move(volume: Path) -> None:
+def test_files_that_differ_from_the_archive_stop_a_swap_before_the_old_ones_move(volume: Path) -> None:
     (volume / WORK_DIRECTORY / "new/ledger.jsonl").write_text("nee\n")
     done = run(volume, "ready")
     assert done.returncode
@@ -270,7 +274,7 @@ def test_files_that_did_not_arrive_as_they_are_in_the_archive_stop_it_before_the
     assert files(volume) == OLD
 
 
-def test_a_file_too_few_stops_it_too(volume: Path) -> None:
+def test_a_missing_file_stops_a_swap(volume: Path) -> None:
     (volume / WORK_DIRECTORY / "new/only new").unlink()
     done = run(volume, "ready")
     assert done.returncode
@@ -280,7 +284,9 @@ def test_a_file_too_few_stops_it_too(volume: Path) -> None:
 
 
 @pytest.mark.parametrize("attributes", [f"{OWNER} 750 @nan", "-1:-1 750 @1", f"{OWNER} 999 @1", "", "x"])
-def test_attributes_that_no_directory_can_have_stop_it_before_the_old_ones_move(volume: Path, attributes: str) -> None:
+def test_attributes_that_no_directory_can_have_stop_a_swap_before_the_old_files_move(
+    volume: Path, attributes: str
+) -> None:
     (volume / WORK_DIRECTORY / "attributes").write_text(f"{attributes}\n")
     assert run(volume, "ready").returncode
     well(run(volume, "settle"))
@@ -294,7 +300,7 @@ def test_an_empty_archive_empties_the_volume(tmp_path: Path) -> None:
 
 
 def tick(volume: Path) -> None:
-    """Wait until the file system's clock has gone on since the restore began."""
+    """Wait until the file system's clock has advanced since the restore began."""
     probe = volume.with_name("probe")
     while True:
         probe.touch()
@@ -303,7 +309,7 @@ def tick(volume: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["a line", "a new file", "a file gone"])
-def test_a_swap_is_refused_where_something_was_written_since_the_restore_began(volume: Path, change: str) -> None:
+def test_a_swap_is_refused_if_a_file_has_changed_since_the_restore_began(volume: Path, change: str) -> None:
     well(run(volume, "ready"))
     tick(volume)
     if change == "a line":
@@ -322,7 +328,7 @@ def test_a_swap_is_refused_where_something_was_written_since_the_restore_began(v
     assert (files(volume), mode(volume)) == (there, OLD_MODE)
 
 
-def test_what_is_written_into_an_old_file_after_the_swap_is_kept_wherever_settling_is_cut_off(
+def test_given_a_write_to_an_old_file_after_the_swap_the_file_is_kept_wherever_settling_is_cut_off(
     tmp_path: Path, deadly: Path
 ) -> None:
     for steps in itertools.count():
@@ -334,10 +340,10 @@ def test_what_is_written_into_an_old_file_after_the_swap_is_kept_wherever_settli
             held_open.write(b"acknowledged\n")
         (deadly / "left").write_text(f"{steps}\n")
         first = run(volume, "settle", f"{deadly}:{os.environ['PATH']}")
-        told = (first.stdout + well(run(volume, "settle"))).split()
+        reported = (first.stdout + well(run(volume, "settle"))).split()
         kept = [path for path in volume.iterdir() if path.name.startswith(".gix-kept-")]
         assert len(kept) == 1
-        assert {*told} == {kept[0].name}
+        assert {*reported} == {kept[0].name}
         assert files(kept[0]) == OLD | {b"ledger.jsonl": b"old\nacknowledged\n"}
         shutil.rmtree(kept[0])
         assert (files(volume), mode(volume)) == (NEW, NEW_MODE)

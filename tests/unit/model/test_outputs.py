@@ -1,4 +1,4 @@
-"""The outputs of a stack are one model: the program exports it, and gixctl reads the same."""
+"""The program exports the outputs of a stack as one model, which gixctl reads."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.unit.declared import declare, environment
 from tests.unit.outputs import stack_outputs
 
 
-def test_what_the_program_exports_is_what_gixctl_reads() -> None:
+def test_gixctl_reads_the_outputs_that_the_program_exports() -> None:
     exported: list[dict[str, Any]] = []
 
     def program(options: pulumi.ResourceOptions) -> None:
@@ -27,16 +27,16 @@ def test_what_the_program_exports_is_what_gixctl_reads() -> None:
     assert read.scan.fail_on == "critical"
 
 
-def test_outputs_are_the_same_after_they_were_written_and_read() -> None:
+def test_outputs_are_unchanged_after_they_are_written_and_read() -> None:
     written = stack_outputs().model_dump(by_alias=True)
     assert StackOutputs.read(written) == stack_outputs()
 
 
-def test_outputs_of_a_later_program_are_read_as_far_as_they_are_known() -> None:
+def test_unknown_outputs_of_a_later_program_are_ignored() -> None:
     assert StackOutputs.read(stack_outputs().model_dump(by_alias=True) | {"edge": {}}) == stack_outputs()
 
 
-def test_an_output_that_is_none_need_not_be_there() -> None:
+def test_an_output_without_a_value_may_be_missing() -> None:
     exported = stack_outputs().model_dump(by_alias=True)
     del exported["volume"]
     del exported["services"]["router"]["endpoint"]
@@ -44,7 +44,7 @@ def test_an_output_that_is_none_need_not_be_there() -> None:
     assert (read.volume, read.services["router"].endpoint) == (None, None)
 
 
-def test_outputs_of_something_else_are_refused() -> None:
+def test_outputs_of_another_program_are_refused() -> None:
     with pytest.raises(ValueError, match="services"):
         StackOutputs.read({"label": "gix/dev"})
 

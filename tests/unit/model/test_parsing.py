@@ -1,4 +1,4 @@
-"""Stack files with mistakes, and hostile ones: each is refused with its problems, and nothing else happens."""
+"""Invalid and hostile stack files are refused with their problems, and never with a traceback."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ NOTHING_VALID = st.one_of(
     st.floats(max_value=-1, allow_nan=False, allow_infinity=False),
     st.integers(max_value=-2),
 )
-"""Values that no key takes, whatever its type."""
+"""Values that are invalid for every key."""
 
 STRICT_KEYS = {
     "images": ("way", "tag", "builderBase", "platform", "push", "digests"),
@@ -51,22 +51,22 @@ def mistakes(draw: st.DrawFn) -> tuple[str, Any]:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(mistakes(), min_size=1, max_size=6))
-def test_each_made_up_file_is_refused_with_a_problem_for_every_mistake(made_up: list[tuple[str, Any]]) -> None:
+def test_a_generated_file_with_mistakes_is_refused_with_a_problem_for_each(made_up: list[tuple[str, Any]]) -> None:
     sections: dict[str, dict[str, Any]] = {}
     for section, values in made_up:
         sections.setdefault(section, {}).update(values)
     tried("configurations")
     with pytest.raises(ConfigurationError) as caught:
         environment({f"gix:{section}": json.dumps(values) for section, values in sections.items()})
-    told = str(caught.value)
+    message = str(caught.value)
     for section, values in sections.items():
         for key in values:
-            assert f"gix:{section}.{key}" in told
+            assert f"gix:{section}.{key}" in message
     assert all(problem.limit and problem.fix for problem in caught.value.problems)
 
 
 LEAST_TRIED = 200
-"""Hostile configurations that each run must have tried."""
+"""The least number of hostile configurations in each run."""
 LONGEST_LINE = 3 * 1000 + 20
 DEEP = 100_000
 
@@ -111,7 +111,7 @@ HOSTILE_VALUES = [
     '"../../../../../../../dev/zero"',
     '"~nobody-of-this-name/x"',
 ]
-"""JSON, and text that is none, which no key can take or few can."""
+"""JSON and other text that is valid for no key or for few."""
 JSON = st.recursive(
     st.one_of(
         st.none(),
@@ -130,7 +130,7 @@ JSON = st.recursive(
 
 
 def keys(model: type[BaseModel] = StackSettings, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every key that a file can have, and the sections that they are in; NAME stands for any name."""
+    """Every key and section of a file. NAME stands for any name."""
     for name, field in model.model_fields.items():
         step = (*path, field.alias or name)
         yield step
@@ -146,7 +146,7 @@ KEYS = sorted(keys())
 
 
 def at(path: tuple[str, ...], value: str) -> dict[str, str]:
-    """A file that has JSON, or text that is none, at a key."""
+    """A file with `value` at a key. The value may be JSON or any text."""
     section, *inner = path
     for step in reversed(inner):
         value = f"{{{json.dumps(step)}: {value}}}"
@@ -154,7 +154,7 @@ def at(path: tuple[str, ...], value: str) -> dict[str, str]:
 
 
 def accept_or_refuse(config: Mapping[str, str]) -> None:
-    """A file makes an environment that can be declared, or problems that a terminal can show. Else this raises."""
+    """Check that a file gives an environment that can be declared, or problems that a terminal can show."""
     tried("configurations")
     refused, read = None, None
     try:
@@ -176,7 +176,7 @@ def accept_or_refuse(config: Mapping[str, str]) -> None:
 
 
 @pytest.mark.parametrize("value", HOSTILE_VALUES, ids=range(len(HOSTILE_VALUES)))
-def test_a_hostile_value_at_any_key_is_taken_or_refused_and_never_a_traceback(
+def test_a_hostile_value_at_any_key_is_accepted_or_refused_without_a_traceback(
     value: str,
 ) -> None:
     for path in KEYS:
@@ -185,19 +185,19 @@ def test_a_hostile_value_at_any_key_is_taken_or_refused_and_never_a_traceback(
 
 @settings(max_examples=2 * LEAST_TRIED, deadline=None)
 @given(st.sampled_from(KEYS), JSON)
-def test_any_json_at_any_key_is_taken_or_refused_and_never_a_traceback(path: tuple[str, ...], value: Any) -> None:
+def test_any_json_at_any_key_is_accepted_or_refused_without_a_traceback(path: tuple[str, ...], value: Any) -> None:
     accept_or_refuse(at(path, json.dumps(value)))
 
 
 @settings(max_examples=LEAST_TRIED, deadline=None)
 @given(st.dictionaries(st.text(alphabet=st.characters(exclude_categories=[])).map("gix:{}".format), st.text()))
-def test_any_text_under_any_key_is_refused_and_never_a_traceback(config: dict[str, str]) -> None:
+def test_any_text_under_any_key_is_accepted_or_refused_without_a_traceback(config: dict[str, str]) -> None:
     accept_or_refuse(config)
 
 
 @settings(max_examples=LEAST_TRIED, deadline=None)
 @given(st.sampled_from(["router", "images", "ledger", "services", "source", "prefix"]), JSON)
-def test_any_value_from_code_is_taken_or_refused_and_never_a_traceback(key: str, value: Any) -> None:
+def test_any_value_from_code_is_accepted_or_refused_without_a_traceback(key: str, value: Any) -> None:
     tried("configurations")
     with contextlib.suppress(ConfigurationError):
         configuration.from_code(**cast("StackArgs", {key: value}))
@@ -235,7 +235,7 @@ def test_the_problem_of_a_hostile_value_names_its_key_and_the_limit(path: str, v
     assert limit in problem.limit
 
 
-def test_a_source_that_links_to_itself_is_refused(tmp_path: Path) -> None:
+def test_a_source_directory_that_links_to_itself_is_refused(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(ConfigurationError, match="gix:source = loop: can't be read"):
         environment({"gix:source": "loop"}, directory=tmp_path)

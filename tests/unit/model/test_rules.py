@@ -1,4 +1,4 @@
-"""A stack's file with mistakes: what is said, and that it is all said at once."""
+"""The rules for a stack's file, and the problems of files that break them."""
 
 import json
 import os
@@ -16,7 +16,7 @@ NOBODY = 65534
 
 
 def problems(config: Mapping[str, Any], directory: Path = PROGRAM) -> dict[str, Problem]:
-    """The problems of a stack's file, each by the key that it is about. Objects of `config` are written as JSON."""
+    """The problems of a stack's file by key. Objects of `config` are written as JSON."""
     texts = {
         key if ":" in key else f"gix:{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in config.items()
@@ -31,7 +31,7 @@ def only(found: dict[str, Problem], key: str) -> Problem:
     return found[key]
 
 
-def test_every_problem_of_a_file_is_told_at_once() -> None:
+def test_every_problem_of_a_file_is_reported_at_once() -> None:
     found = problems(
         {
             "prefx": "a",
@@ -173,7 +173,7 @@ def test_a_problem_has_key_value_limit_and_fix() -> None:
         ("production", "perhaps", "gix:production"),
     ],
 )
-def test_a_value_that_breaks_a_rule_is_told_by_its_key(section: str, value: Any, key: str) -> None:
+def test_a_value_that_breaks_a_rule_is_reported_with_its_key(section: str, value: Any, key: str) -> None:
     problem = problems({section: value})[key]
     assert problem.limit
     assert problem.fix
@@ -204,21 +204,21 @@ def test_a_value_that_breaks_a_rule_is_told_by_its_key(section: str, value: Any,
         ("router", {"logging": {"options": {"mode": "non-blocking", "max-buffer-size": "4m"}}}),
     ],
 )
-def test_what_the_engine_takes_is_taken(section: str, value: Any) -> None:
+def test_a_value_that_the_engine_accepts_is_accepted(section: str, value: Any) -> None:
     assert environment({f"gix:{section}": json.dumps(value)})
 
 
-def test_a_capability_with_a_slip_is_told_with_the_one_that_was_meant() -> None:
+def test_a_misspelled_capability_is_reported_with_the_closest_one() -> None:
     problem = only(problems({"router": {"dropCapabilities": ["CAP_NET_ROW"]}}), "gix:router.dropCapabilities[0]")
     assert problem.fix == "did you mean CAP_NET_RAW?"
 
 
-def test_an_unknown_key_is_told_with_the_one_that_was_meant() -> None:
+def test_an_unknown_key_is_reported_with_the_closest_one() -> None:
     problem = only(problems({"router": {"rustLg": "debug"}}), "gix:router.rustLg")
     assert problem.fix == "did you mean rustLog?"
 
 
-def test_ports_on_different_addresses_of_the_host_do_not_collide() -> None:
+def test_equal_ports_on_different_addresses_do_not_collide() -> None:
     read = environment(
         {
             "gix:router": '{"bindAddress": "127.0.0.1"}',
@@ -228,11 +228,11 @@ def test_ports_on_different_addresses_of_the_host_do_not_collide() -> None:
     assert [read.host_port(spec) for spec in read.specs] == [50051, 50052, 50051]
 
 
-def test_keys_of_the_provider_itself_are_refused_since_they_would_do_nothing() -> None:
+def test_keys_of_the_provider_itself_are_refused() -> None:
     only(problems({"docker:host": "unix:///x"}), "docker:host")
 
 
-def test_a_source_directory_that_is_no_workspace_is_refused(tmp_path: Path) -> None:
+def test_a_source_directory_without_a_workspace_is_refused(tmp_path: Path) -> None:
     only(problems({"source": "absent"}, tmp_path), "gix:source")
     (tmp_path / "empty").mkdir()
     assert only(problems({"source": "empty"}, tmp_path), "gix:source").limit == "has no Cargo.toml"
@@ -242,7 +242,7 @@ def test_a_source_directory_that_is_no_workspace_is_refused(tmp_path: Path) -> N
 
 @contextmanager
 def as_somebody_without_rights() -> Iterator[None]:
-    """Root may read everything, so for a while this process is not root."""
+    """Run the block without root's right to read everything."""
     before = os.geteuid()
     if before == 0:
         os.seteuid(NOBODY)
@@ -252,7 +252,7 @@ def as_somebody_without_rights() -> Iterator[None]:
         os.seteuid(before)
 
 
-def test_a_source_directory_that_may_not_be_read_is_told_with_the_fix(tmp_path: Path) -> None:
+def test_a_source_directory_that_is_not_readable_is_refused_with_the_fix(tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     (workspace / "Cargo.toml").touch()
@@ -269,7 +269,7 @@ PRODUCTION: dict[str, Any] = {
 }
 
 
-def test_production_takes_pinned_bases_a_version_and_a_protected_ledger(own_source: str) -> None:
+def test_production_accepts_pinned_base_images_a_version_and_a_protected_ledger(own_source: str) -> None:
     config = {f"gix:{key}": json.dumps(value) for key, value in PRODUCTION.items()}
     assert environment(config | {"gix:source": own_source}).settings.production
 
@@ -289,8 +289,12 @@ def test_production_refuses(change: dict[str, dict[str, Any]], key: str, own_sou
     only(problems(production | {section: production.get(section, {}) | values}), key)
 
 
-@pytest.mark.parametrize("source", [None, "sample", "./sample", "sample/.", str(PROGRAM / "sample"), "LINK"])
-def test_the_bundled_sample_replaces_no_real_service_under_any_of_its_names(source: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "source",
+    [None, "sample", "./sample", "sample/.", str(PROGRAM / "sample"), "LINK"],
+    ids=["default", "relative", "with a dot before", "with a dot after", "absolute", "link"],
+)
+def test_the_bundled_sample_never_replaces_a_real_service(source: str | None, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(PROGRAM / "sample")
     config = PRODUCTION | {"takeOver": True, "ledger": {"adopt": True}}
     if source is not None:
@@ -302,7 +306,7 @@ def test_the_bundled_sample_replaces_no_real_service_under_any_of_its_names(sour
         assert "gix:images.way to registry" in problem.fix
 
 
-def test_where_nothing_is_built_or_another_workspace_is_real_services_may_be_replaced(own_source: str) -> None:
+def test_given_pulled_images_or_another_workspace_real_services_may_be_replaced(own_source: str) -> None:
     settings = {"gix:takeOver": "true", "gix:ledger": '{"adopt": true}'}
     pulled = {"gix:images": '{"way": "registry"}', "gix:registry": '{"address": "ghcr.io"}'}
     for config in (settings | pulled, settings | {"gix:source": own_source}):
@@ -316,13 +320,13 @@ def test_production_refuses_to_pull_by_tag() -> None:
     assert set(found) == {f"gix:images.digests.{service}" for service in ("router", "auction", "enclave")}
 
 
-def test_the_machines_own_bases_are_defaults_that_a_stack_overrides() -> None:
+def test_the_machine_s_base_images_are_defaults_that_a_stack_overrides() -> None:
     machine = {"GIX_BUILDER_BASE": "local/rust:1", "GIX_RUNTIME_BASE": "local/debian:1"}
     images = environment({"gix:images": '{"runtimeBase": "debian:12.5-slim"}'}, machine=machine).settings.images
     assert (images.builder_base, images.runtime_base) == ("local/rust:1", "debian:12.5-slim")
 
 
-def test_what_a_service_says_goes_over_the_defaults_key_by_key() -> None:
+def test_a_service_s_own_keys_override_the_defaults() -> None:
     read = environment(
         {
             "gix:defaults": '{"environment": {"A": "1", "B": "1"}, "healthCheck": {"interval": "2s"}}',

@@ -1,6 +1,6 @@
-"""Secrets in a configuration: where one may stand, where one must, and that none shows in what is said of it.
+"""Secrets in a configuration: the keys that take them, and messages that never show one.
 
-The places are those of the settings' models: a new key is tried with the others.
+The keys are read from the settings' models, so that new keys are tested too.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ SECRET = "hunter2-of-secrets"  # noqa: S105 - what must show nowhere
 
 Step = str | int
 NAMES = (VARIABLE, "/a/path", "nofile")
-"""Names, of which every mapping of the settings takes one as a key."""
+"""Names, one of which is valid as a key of each mapping in the settings."""
 BESIDE: Mapping[str, dict[str, Any]] = {"registry": {"address": "registry.test", "username": "me"}}
-"""What else is set, for a configuration to be whole."""
+"""Further settings that make a configuration valid."""
 
 
 def places(annotation: Any = StackSettings, *path: Step) -> Iterator[tuple[Step, ...]]:
-    """Every place of the model at which a value can be: sections, keys, and one item of each list and mapping."""
+    """Every path of the model: sections, keys, and one item of each list and mapping."""
     if path:
         yield path
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -48,7 +48,7 @@ def places(annotation: Any = StackSettings, *path: Step) -> Iterator[tuple[Step,
 
 
 def _name(annotation: Any) -> str:
-    """A name that a mapping takes as a key."""
+    """A valid key of a mapping."""
     if get_origin(annotation) is Literal:
         return str(get_args(annotation)[0])
     return next(name for name in NAMES if _takes(annotation, name))
@@ -68,7 +68,7 @@ def at(path: tuple[Step, ...], value: Any) -> Any:
 
 
 def beside(path: tuple[Step, ...], value: Any) -> dict[str, Any]:
-    """A configuration with `value` at `path`, and what belongs to it."""
+    """A configuration with `value` at `path`, and the settings that it needs."""
     [(section, own)] = at(path, value).items()
     return {section: BESIDE.get(section, {}) | own if isinstance(own, dict) else own}
 
@@ -77,12 +77,12 @@ def key(path: tuple[Step, ...]) -> str:
     return "gix:" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)[1:]
 
 
-def told(arguments: Configured) -> dict[str, str]:
-    """What is said of a configuration: limit and fix by subject. Nothing of it is a secret."""
+def problems(arguments: Configured) -> dict[str, str]:
+    """The problems of a configuration: limit and fix by subject. None shows a secret."""
     with pytest.raises(ConfigurationError) as caught:
         environment(**arguments)
     assert SECRET not in str(caught.value) + repr(caught.value) + repr(caught.value.problems)
-    # The first of a subject's problems: the others can follow from it.
+    # Keep the first problem of a subject, since later ones can follow from it.
     return {each.subject: f"{each.limit}; {each.fix}" for each in reversed(caught.value.problems)}
 
 
@@ -94,7 +94,7 @@ def shown(path: tuple[Step, ...]) -> str:
     return key(path)
 
 
-def test_the_places_are_found() -> None:
+def test_every_kind_of_key_is_found_in_the_model() -> None:
     assert set(PLACES) >= set(SECRET_PLACES)
     assert set(PLACES) >= {
         ("source",),
@@ -113,7 +113,7 @@ def test_the_places_are_found() -> None:
 
 
 @pytest.mark.parametrize("path", SECRET_PLACES, ids=shown)
-def test_a_secret_is_kept_where_secrets_are(path: tuple[Step, ...]) -> None:
+def test_a_secret_in_a_secret_key_is_accepted(path: tuple[Step, ...]) -> None:
     read = environment(**configured(beside(path, SecretStr(SECRET))))
     assert SECRET not in repr(read)
     value: Any = read.settings.model_dump(by_alias=True)
@@ -124,8 +124,8 @@ def test_a_secret_is_kept_where_secrets_are(path: tuple[Step, ...]) -> None:
 
 @pytest.mark.parametrize("path", OTHERS, ids=shown)
 @pytest.mark.parametrize("text", [SECRET, "50051", "true", json.dumps({SECRET: SECRET}), json.dumps([SECRET])])
-def test_a_secret_is_refused_anywhere_else_by_its_key(path: tuple[Step, ...], text: str) -> None:
-    found = told(configured(beside(path, SecretStr(text))))
+def test_a_secret_in_any_other_key_is_refused_with_the_key(path: tuple[Step, ...], text: str) -> None:
+    found = problems(configured(beside(path, SecretStr(text))))
     assert "secrets are for gix:registry.password and secretEnvironment of a service" in found[key(path)]
     assert text not in found[key(path)]
 
@@ -133,39 +133,37 @@ def test_a_secret_is_refused_anywhere_else_by_its_key(path: tuple[Step, ...], te
 @pytest.mark.parametrize("path", SECRET_PLACES, ids=shown)
 @pytest.mark.parametrize("value", [SECRET, [SECRET], {SECRET: SECRET}, 1, True])
 @pytest.mark.parametrize("others", [SecretStr("sealed"), "plain"])
-def test_a_secret_in_the_clear_is_refused_whatever_stands_beside_it(
-    path: tuple[Step, ...], value: object, others: object
-) -> None:
+def test_a_plain_text_value_in_a_secret_key_is_refused(path: tuple[Step, ...], value: object, others: object) -> None:
     config = beside(path, value)
     section = config[str(path[0])]
     below = section if len(path) == 2 else section["secretEnvironment"]
     below |= {"OTHER" if len(path) == 3 else "username": others}
-    limit = told(configured(config))[key(path)]
+    limit = problems(configured(config))[key(path)]
     assert limit.startswith("is in plain text; change it, since it has been seen")
     assert f"pulumi config set --secret --path {key(path)}" in limit
 
 
 @pytest.mark.parametrize("section", ["registry", "defaults", "router"])
-def test_a_value_of_the_wrong_type_where_secrets_are_is_not_shown(section: str) -> None:
-    assert set(told(configured({section: [SECRET]}))) == {f"gix:{section} = (not shown)"}
+def test_a_value_of_the_wrong_type_in_a_secret_key_is_not_shown(section: str) -> None:
+    assert set(problems(configured({section: [SECRET]}))) == {f"gix:{section} = (not shown)"}
     if section != "registry":
-        found = told(configured({section: {"secretEnvironment": SECRET}}))
+        found = problems(configured({section: {"secretEnvironment": SECRET}}))
         assert set(found) == {f"gix:{section}.secretEnvironment = (not shown)"}
 
 
-def test_a_secret_for_a_key_that_is_none_is_told_by_the_key_alone() -> None:
-    found = told(configured({"registry": {"passwort": SecretStr(SECRET)}, "token": SecretStr(SECRET)}))
+def test_a_secret_in_an_unknown_key_is_reported_with_the_key_only() -> None:
+    found = problems(configured({"registry": {"passwort": SecretStr(SECRET)}, "token": SecretStr(SECRET)}))
     assert found["gix:registry.passwort"] == "there is no such key; did you mean password?"
     assert "gix:token" in found
 
 
-def test_a_path_that_a_shell_would_read_otherwise_is_quoted() -> None:
-    found = told(configured({"router": {"tmpfs": {"/a.b c": SecretStr(SECRET)}}}))
+def test_a_path_with_special_characters_is_quoted_for_the_shell() -> None:
+    found = problems(configured({"router": {"tmpfs": {"/a.b c": SecretStr(SECRET)}}}))
     assert """--path 'gix:router.tmpfs["/a.b c"]' VALUE""" in found["gix:router.tmpfs./a.b c"]
 
 
 @pytest.mark.parametrize("path", OTHERS, ids=shown)
-def test_code_keeps_to_the_same_places(path: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_accepts_secrets_in_the_same_keys(path: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsing, "_as_in_a_file", lambda given, _: given)
     with pytest.raises(ConfigurationError) as caught:
         configuration.from_code(**beside(path, SecretStr(SECRET)))
@@ -176,7 +174,9 @@ def test_code_keeps_to_the_same_places(path: tuple[Step, ...], monkeypatch: pyte
 
 
 @pytest.mark.parametrize("path", SECRET_PLACES, ids=shown)
-def test_code_gives_a_secret_as_one(path: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_gives_a_plain_value_in_a_secret_key_is_refused(
+    path: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(parsing, "_as_in_a_file", lambda given, _: given)
     with pytest.raises(ConfigurationError) as caught:
         configuration.from_code(**beside(path, SECRET))
@@ -196,28 +196,28 @@ ROUTER: dict[str, Any] = {
 }
 
 
-def test_given_a_file_elsewhere_no_value_beside_a_secret_is_taken_or_shown() -> None:
+def test_given_a_file_elsewhere_no_value_beside_a_secret_is_accepted_or_shown() -> None:
     arguments = configured({"router": ROUTER, "prefix": "a"})
     arguments["stated"] = {}
-    [(subject, text)] = told(arguments).items()
+    [(subject, text)] = problems(arguments).items()
     assert subject == "gix:router"
     assert "gix:router holds one, and Pulumi.dev.yaml does not show this value" in text
 
 
-def test_given_another_value_in_the_file_it_counts_as_a_secret() -> None:
+def test_given_another_value_in_the_file_the_value_counts_as_a_secret() -> None:
     arguments = configured({"router": ROUTER})
     arguments["stated"] = configured({"router": ROUTER | {"hostPort": 50052, "dropCapabilities": []}})["stated"]
-    assert set(told(arguments)) == {"gix:router.hostPort", "gix:router.dropCapabilities[0]"}
+    assert set(problems(arguments)) == {"gix:router.hostPort", "gix:router.dropCapabilities[0]"}
 
 
 @pytest.mark.parametrize("stated", ["2024-99-99", "@", "[", "!!int x"])
-def test_given_a_text_in_the_file_that_is_no_value_the_program_s_counts_as_a_secret(stated: str) -> None:
+def test_given_an_invalid_text_in_the_file_the_program_s_value_counts_as_a_secret(stated: str) -> None:
     arguments = configured({"router": ROUTER})
     arguments["stated"]["gix:router"]["hostPort"] = stated
-    assert set(told(arguments)) == {"gix:router.hostPort"}
+    assert set(problems(arguments)) == {"gix:router.hostPort"}
 
 
-def test_given_a_secret_that_only_the_program_has_it_is_kept() -> None:
+def test_given_a_secret_that_is_not_in_the_file_it_is_accepted() -> None:
     arguments = configured({"router": ROUTER})
     arguments["stated"] = configured({"router": ROUTER | {"secretEnvironment": {}}})["stated"]
     kept = environment(**arguments).services["router"].secret_environment
@@ -239,7 +239,7 @@ def test_given_a_secret_that_only_the_program_has_it_is_kept() -> None:
         ("memory: null", {"memory": None}),
     ],
 )
-def test_a_plain_value_is_known_however_it_is_written(written: str, value: dict[str, Any], tmp_path: Path) -> None:
+def test_a_plain_value_is_recognized_however_it_is_written(written: str, value: dict[str, Any], tmp_path: Path) -> None:
     file = f"config:\n  gix:router:\n    secretEnvironment: {{{VARIABLE}: {{secure: 'v1:a'}}}}\n    {written}\n"
     (tmp_path / "Pulumi.dev.yaml").write_text(file)
     environment(
@@ -259,8 +259,8 @@ def test_a_program_below_its_project_finds_the_file_beside_the_project(tmp_path:
 @pytest.mark.parametrize(
     "content", [b"", b"a: [", b"\xff", b"- 1", b"config: 1", b"config: {gix:router: 1}", b"[" * 2_000, b"a: !!int b"]
 )
-def test_a_file_that_says_nothing_leaves_every_value_a_secret(content: bytes, tmp_path: Path) -> None:
+def test_given_an_unreadable_or_empty_file_every_value_counts_as_a_secret(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "Pulumi.dev.yaml").write_bytes(content)
     arguments = configured({"router": ROUTER})
     arguments["stated"] = stack_file.read(tmp_path, "dev")
-    assert set(told(arguments)) == {"gix:router"}
+    assert set(problems(arguments)) == {"gix:router"}

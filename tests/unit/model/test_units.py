@@ -9,12 +9,12 @@ from gix_model import units
     ("text", "size"),
     [("2G", 2048), ("2GiB", 2048), ("2gb", 2048), ("512MiB", 512), ("512m", 512), ("1048576", 1), ("0.5g", 512)],
 )
-def test_memory_is_read_as_docker_reads_it(text: str, size: int) -> None:
+def test_memory_is_parsed_as_docker_does(text: str, size: int) -> None:
     assert units.mebibytes(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "G", "2 apples", "-1G", "1.5", "100k"])
-def test_what_is_no_whole_number_of_mebibytes_is_refused(text: str) -> None:
+def test_memory_that_is_no_whole_number_of_mebibytes_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a"):
         units.mebibytes(text)
 
@@ -22,7 +22,7 @@ def test_what_is_no_whole_number_of_mebibytes_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "length"), [("10s", 10), ("1m30s", 90), ("500ms", 0.5), ("1h", 3600), ("0s", 0), ("1.5s", 1.5)]
 )
-def test_time_is_read_as_docker_reads_it(text: str, length: float) -> None:
+def test_a_duration_is_parsed_as_docker_does(text: str, length: float) -> None:
     assert units.seconds(text) == length
 
 
@@ -44,12 +44,12 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         ("0s", "0s"),
     ],
 )
-def test_time_is_written_as_the_engine_gives_it_back(text: str, given_back: str) -> None:
+def test_a_duration_is_written_as_the_engine_returns_it(text: str, given_back: str) -> None:
     assert units.go_duration(text) == given_back
 
 
 @given(st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
-def test_hours_minutes_and_seconds_add_up(hours: int, minutes: int, whole: int) -> None:
+def test_hours_minutes_and_seconds_are_added(hours: int, minutes: int, whole: int) -> None:
     assert units.seconds(f"{hours}h{minutes}m{whole}s") == hours * 3600 + minutes * 60 + whole
 
 

@@ -1,4 +1,4 @@
-"""gixctl where there is no engine and no program: what cannot be done is told in one line, and the words complete."""
+"""`gixctl` without an engine or program: failures take one line, and the shell completes words."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ def gixctl(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["delete-ledger", "gcam-data"], "there is no Pulumi.yaml"),
         (["status"], "there is no Pulumi.yaml"),
@@ -28,14 +28,16 @@ def gixctl(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_what_cannot_be_done_is_told_in_a_line(tmp_path: Path, words: list[str], told: str) -> None:
+def test_a_failure_is_reported_in_one_line(tmp_path: Path, words: list[str], message: str) -> None:
     done = gixctl(tmp_path, *words)
     assert done.returncode == 1
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_pulumi_command_the_way_to_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_given_no_pulumi_command_the_message_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: gix\n")
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -1,4 +1,4 @@
-"""The flowchart of a stack: it names all that the stack has, and no name breaks it."""
+"""The flowchart of a stack shows every object, and no name breaks its syntax."""
 
 import dataclasses
 from typing import Any
@@ -39,7 +39,7 @@ def change(index: int, **fields: Any) -> Graph:
     return dataclasses.replace(GRAPH, nodes=tuple(nodes))
 
 
-def test_the_whole_stack_is_in_the_flowchart() -> None:
+def test_the_flowchart_shows_the_whole_stack() -> None:
     assert graph_mermaid.draw(GRAPH) == (
         """---
 title: "gix/dev, 3 services, 3 healthy"
@@ -68,7 +68,7 @@ flowchart TB
 @pytest.mark.parametrize(
     ("health", "style"), [("healthy", "good"), ("starting", "waiting"), ("unhealthy", "bad"), ("missing", "bad")]
 )
-def test_health_is_a_word_as_well_as_a_style(health: str, style: str) -> None:
+def test_health_is_shown_as_a_word_and_as_a_style(health: str, style: str) -> None:
     assert f'<br>{health}"]:::{style}\n' in graph_mermaid.draw(change(1, health=health))
 
 
@@ -77,7 +77,7 @@ def test_given_two_ports_both_are_shown() -> None:
     assert 'router1(["#91;::#93;:9001 to 9001 metrics"]) --> router\n' in graph_mermaid.draw(change(0, ports=ports))
 
 
-def test_given_the_router_alone_there_is_nobody_to_ask_and_no_ledger() -> None:
+def test_given_the_router_alone_the_flowchart_has_no_peers_and_no_ledger() -> None:
     alone = dataclasses.replace(GRAPH, nodes=(dataclasses.replace(NODES[0], peers=()),), volume=None)
     drawn = graph_mermaid.draw(alone)
     assert "asks" not in drawn
@@ -85,18 +85,18 @@ def test_given_the_router_alone_there_is_nobody_to_ask_and_no_ledger() -> None:
     assert "1 service, 1 healthy" in drawn
 
 
-def test_given_a_missing_volume_the_flowchart_says_so() -> None:
+def test_given_a_missing_volume_the_flowchart_marks_it() -> None:
     graph = dataclasses.replace(GRAPH, has_volume=False)
     assert 'volume[("gcam-data<br>missing")]:::bad\n' in graph_mermaid.draw(graph)
     assert graph.missing == ["the volume gcam-data"]
 
 
-def test_what_is_missing_is_named_with_its_kind() -> None:
+def test_missing_objects_are_named_with_their_kind() -> None:
     assert GRAPH.missing == []
     graph = dataclasses.replace(change(0, health="missing"), driver="missing")
     assert graph.missing == ["the container gix-router", "the network gix-network"]
 
 
-def test_what_is_markup_in_a_name_is_text_in_the_flowchart() -> None:
+def test_markup_in_a_name_is_escaped_in_the_flowchart() -> None:
     drawn = graph_mermaid.draw(dataclasses.replace(GRAPH, label='gix/<dev> & "co"|]'))
     assert 'title: "gix/#60;dev#62; #38; #34;co#34;#124;#93;, 3 services' in drawn

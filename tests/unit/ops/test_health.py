@@ -49,7 +49,7 @@ def container(
     digest: str = DIGEST,
     restarts: int = 0,
 ) -> ServiceContainer:
-    """A container in `state`; one that is missing without."""
+    """A container in `state`. Without a state it is missing."""
     found = state and {
         "State": state,
         "Image": "sha256:here",
@@ -61,7 +61,7 @@ def container(
     )
 
 
-def test_of_what_runs_all_is_told() -> None:
+def test_a_running_container_has_all_its_facts() -> None:
     found = health.health_of(container(HEALTHY, restarts=2), NOW)
     assert found.is_healthy
     assert (found.state, found.health, found.fix) == ("running", "healthy", None)
@@ -84,7 +84,7 @@ def test_of_what_runs_all_is_told() -> None:
     ],
     ids=lambda value: "" if isinstance(value, dict) else str(value),
 )
-def test_what_is_not_healthy_is_told_with_a_fix(state: dict[str, Any] | None, word: str, fix: str) -> None:
+def test_a_container_that_is_not_healthy_has_a_fix(state: dict[str, Any] | None, word: str, fix: str) -> None:
     found = health.health_of(container(state), NOW)
     assert not found.is_healthy
     assert found.health == word
@@ -92,14 +92,14 @@ def test_what_is_not_healthy_is_told_with_a_fix(state: dict[str, Any] | None, wo
     assert health.unhealthy([found]) == f"auction is not healthy ({word}): {found.fix}"
 
 
-def test_what_does_not_run_has_an_exit_code_and_no_uptime() -> None:
+def test_a_container_that_does_not_run_has_an_exit_code_and_no_uptime() -> None:
     stopped = health.health_of(container(HEALTHY | {"Status": "exited", "Running": False, "ExitCode": 137}), NOW)
     assert (stopped.exit_code, stopped.started, stopped.uptime_seconds) == (137, None, None)
     missing = health.health_of(container(), NOW)
     assert (missing.exit_code, missing.started, missing.uptime_seconds, missing.ports) == (None, None, None, [])
 
 
-def test_an_image_built_here_is_the_one_that_runs_and_a_pulled_one_is_named_by_its_registry() -> None:
+def test_a_built_image_is_shown_by_the_running_digest_and_a_pulled_one_by_its_registry_digest() -> None:
     pulled = f"registry.test/gix/auction@{DIGEST}"
     assert health.health_of(container(HEALTHY), NOW).digest == "sha256:here"
     assert health.health_of(container(), NOW).digest == DIGEST
@@ -114,7 +114,7 @@ def test_a_time_is_shown_in_its_two_largest_units(seconds: float, shown: str) ->
     assert health.duration(seconds) == shown
 
 
-def test_the_table_has_what_a_probe_wrote_as_it_stands() -> None:
+def test_the_table_shows_the_output_of_a_probe_unchanged() -> None:
     failed = HEALTHY["Health"]["Log"][0] | {"ExitCode": 1, "Output": "[bold]refused[/bold]\n"}
     sick = HEALTHY | {"Health": {"Status": "unhealthy", "FailingStreak": 3, "Log": [failed]}}
     console = Console(width=120)
@@ -127,7 +127,7 @@ def test_the_table_has_what_a_probe_wrote_as_it_stands() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--wait", "soon"], "soon is not a time such as 10s"),
         (["--wait", "60"], "60 is not a time such as 10s"),
@@ -135,7 +135,7 @@ def test_the_table_has_what_a_probe_wrote_as_it_stands() -> None:
     ],
     ids=["no time", "no unit", "both"],
 )
-def test_what_cannot_be_waited_for_is_refused(words: list[str], told: str) -> None:
+def test_an_invalid_wait_is_refused(words: list[str], message: str) -> None:
     done = CliRunner().invoke(cli.app, ["health", *words], env={"COLUMNS": "200"})
     assert done.exit_code == 2
-    assert told in done.output
+    assert message in done.output

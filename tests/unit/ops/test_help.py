@@ -1,4 +1,4 @@
-"""The help texts of gixctl: short first lines, present verbs, and no phrase that the style of the project rules out."""
+"""The help texts of gixctl: a first line that fits, and a text for every option."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ import typer
 from gix_ops import cli
 
 LONGEST_SUMMARY = 58
-"""Characters that fit beside a verb's name in a terminal of 80 columns."""
+"""The characters beside a verb's name in a terminal of 80 columns."""
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Logs as the engine sends them: frames, times, and what is read again after a container was restarted."""
+"""Logs as the engine sends them: frames, times, and reading on after a restart."""
 
 import io
 import itertools
@@ -46,7 +46,7 @@ class Answer:
 
 
 class Engine:
-    """Answers one request for a log after the other, and keeps what it was asked."""
+    """Answers requests for a log in order, and records their arguments."""
 
     base_url, api_version = "http://engine", "1.41"
 
@@ -81,30 +81,30 @@ def test_lines_have_their_stream_and_time() -> None:
     ]
 
 
-def test_a_line_that_comes_in_parts_is_one_even_where_the_other_stream_comes_between() -> None:
+def test_a_line_in_several_frames_is_one_line_also_with_the_other_stream_between() -> None:
     parts = [frame(STDOUT, 1, "a" * 9), frame(STDERR, 2, "x\n"), frame(STDOUT, 1, "b" * 9), frame(STDOUT, 1, "c\n")]
     found = list(log(Engine(Answer(b"".join(parts)))).read())
     assert texts(found) == [("stderr", "x"), ("stdout", "a" * 9 + "b" * 9 + "c")]
     assert [line.time for line in found] == [at(2), at(1)]
 
 
-def test_what_has_no_end_is_told_at_the_end() -> None:
+def test_a_line_without_an_end_is_shown_at_the_end_of_the_log() -> None:
     assert texts(log(Engine(Answer(frame(STDOUT, 1, "half")))).read()) == [("stdout", "half")]
 
 
-def test_a_line_without_an_end_does_not_fill_the_memory() -> None:
+def test_a_very_long_line_is_shown_in_parts() -> None:
     parts = itertools.repeat(frame(STDOUT, 1, "y" * 2**14), 2 * LONGEST_LINE // 2**14 + 1)
     lengths = [len(line.line) for line in log(Engine(Answer(b"".join(parts)))).read()]
     assert lengths == [LONGEST_LINE, LONGEST_LINE, 2**14]
 
 
-def test_bytes_that_are_no_text_are_shown_as_such() -> None:
+def test_invalid_utf_8_is_shown_as_replacement_characters() -> None:
     assert texts(log(Engine(Answer(frame(STDOUT, 1, b"caf\xc3\xa9 \xff\n")))).read()) == [
         ("stdout", "café \N{REPLACEMENT CHARACTER}")
     ]
 
 
-def test_given_a_restart_nothing_is_read_twice_and_nothing_is_left_out() -> None:
+def test_given_a_restart_no_line_is_repeated_or_lost() -> None:
     before = frame(STDOUT, 10.25, "one\n") + frame(STDERR, 10.5, "two\n") + frame(STDERR, 10.5, "two again\n")
     after = before + frame(STDOUT, 10.4, "late on its stream\n") + frame(STDERR, 12, "three\n")
     engine = Engine(Answer(before), Answer(after))
@@ -116,7 +116,7 @@ def test_given_a_restart_nothing_is_read_twice_and_nothing_is_left_out() -> None
     assert (second["since"], second["follow"], "tail" in second) == (int(NOW.timestamp()) + 5, 1, False)
 
 
-def test_given_a_tail_what_the_other_stream_has_from_before_it_stays_out() -> None:
+def test_given_a_tail_earlier_lines_of_the_other_stream_are_left_out() -> None:
     tail = frame(STDOUT, 20, "last\n")
     everything = frame(STDERR, 19, "old\n") + tail + frame(STDERR, 21, "new\n")
     one = log(Engine(Answer(tail), Answer(everything)), tail=1)
@@ -124,13 +124,13 @@ def test_given_a_tail_what_the_other_stream_has_from_before_it_stays_out() -> No
     assert texts(one.read(follow=True)) == [("stderr", "new")]
 
 
-def test_since_is_kept_to_the_microsecond() -> None:
+def test_since_is_exact_to_the_microsecond() -> None:
     engine = Engine(Answer(frame(STDOUT, 5.2, "before\n") + frame(STDOUT, 5.25, "at\n") + frame(STDOUT, 6, "after\n")))
     assert texts(log(engine, since=NOW.timestamp() + 0.25).read()) == [("stdout", "at"), ("stdout", "after")]
     assert engine.asked[0]["since"] == int(NOW.timestamp())
 
 
-def test_logs_are_put_together_by_time_and_those_that_cannot_be_read_are_told() -> None:
+def test_logs_are_merged_by_time_and_unreadable_ones_are_reported() -> None:
     router = log(Engine(Answer(frame(STDOUT, 1, "a\n") + frame(STDOUT, 4, "d\n"))))
     auction = log(Engine(Answer(frame(STDERR, 2, "b\n") + frame(STDERR, 3, "c\n"))), "auction")
     gone = log(Engine(Answer(b"", 404)), "enclave")
@@ -140,18 +140,18 @@ def test_logs_are_put_together_by_time_and_those_that_cannot_be_read_are_told() 
     assert "the enclave's container gix-enclave is missing" in str(error)
 
 
-def test_what_the_engine_says_against_reading_is_told() -> None:
+def test_the_engine_s_reason_for_an_unreadable_log_is_reported() -> None:
     refusal = Answer(b'{"message": "configured logging driver does not support reading"}', 501)
     with pytest.raises(UnreadableLogError, match="the router's log can't be read: configured logging driver does not"):
         log(Engine(refusal)).read()
 
 
-def test_a_log_that_breaks_off_is_told() -> None:
+def test_a_truncated_log_is_reported() -> None:
     with pytest.raises(StackError, match="the router's log broke off"):
         list(log(Engine(Answer(frame(STDOUT, 1, "one\n") + b"\x01\x00"))).read())
 
 
-def test_what_is_no_frame_is_told() -> None:
+def test_an_invalid_frame_is_reported() -> None:
     with pytest.raises(UnreadableLogError, match="can't be read: ready on port 50051"):
         list(log(Engine(Answer(b"<ter\x00\x00\x00minal>ready on port 50051"[:8] + b"ready on port 50051"))).read())
 
@@ -168,7 +168,7 @@ def test_what_is_no_frame_is_told() -> None:
         ("1767312000.25", datetime(2026, 1, 2, 0, 0, 0, 250_000, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_read_as_docker_logs_reads_it(text: str, moment: datetime) -> None:
+def test_a_time_is_parsed_as_docker_logs_does(text: str, moment: datetime) -> None:
     assert logs.moment(text, NOW) == moment.timestamp()
 
 

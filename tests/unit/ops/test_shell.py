@@ -1,4 +1,4 @@
-"""The docker command that `gixctl shell` becomes: on the stack's own engine, whatever this machine is set to."""
+"""The docker command of `gixctl shell`, which always uses the stack's engine."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from gix_ops.errors import StackError
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A PATH that has a docker command, and one of another name."""
+    """A PATH with a docker command and one of another name."""
     for name in ("docker", "docker-20"):
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
@@ -31,13 +31,13 @@ def invocation(path: Path, *, engine: dict[str, Any] | None = None, **options: A
     )
 
 
-def test_without_a_command_it_is_a_shell_on_this_machine_s_engine(path: Path) -> None:
+def test_given_no_command_shell_starts_a_shell_on_this_machine_s_engine(path: Path) -> None:
     words = invocation(path).words
     assert words[:5] == [f"{path}/docker", "--host", "unix:///var/run/docker.sock", "exec", "--interactive"]
     assert words[5:] == ["gix-router", *shell.DEFAULT_COMMAND]
 
 
-def test_with_a_terminal_a_user_and_a_command_all_three_are_passed_on(path: Path) -> None:
+def test_given_a_terminal_a_user_and_a_command_all_three_are_passed_on(path: Path) -> None:
     words = invocation(path, terminal=True, user="root", command=["ls", "-l", "--", "/data"]).words
     assert words[3:] == [
         *("exec", "--interactive", "--tty", "--user", "root", "gix-router"),
@@ -45,14 +45,14 @@ def test_with_a_terminal_a_user_and_a_command_all_three_are_passed_on(path: Path
     ]
 
 
-def test_given_docker_host_its_engine_is_meant_with_its_tls(path: Path) -> None:
+def test_given_docker_host_its_engine_and_its_tls_settings_are_used(path: Path) -> None:
     variables = {"DOCKER_HOST": "tcp://192.0.2.1:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/certificates"}
     found = invocation(path, environment=variables)
     assert found.words[1:3] == ["--host", "tcp://192.0.2.1:2376"]
     assert found.environment == {"PATH": str(path)} | variables
 
 
-def test_given_an_engine_of_the_stack_s_own_docker_host_and_its_tls_do_not_count(path: Path) -> None:
+def test_given_an_engine_in_the_stack_docker_host_and_its_tls_settings_are_ignored(path: Path) -> None:
     variables = {"DOCKER_HOST": "tcp://192.0.2.1:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/certificates"}
     found = invocation(path, engine={"host": "ssh://gix@host"}, environment=variables)
     assert found.words[1:4] == ["--host", "ssh://gix@host", "exec"]
@@ -62,7 +62,7 @@ def test_given_an_engine_of_the_stack_s_own_docker_host_and_its_tls_do_not_count
 @pytest.mark.parametrize(
     ("given", "found"), [("certs", "/program/certs"), ("/etc/certs", "/etc/certs")], ids=["relative", "absolute"]
 )
-def test_given_certificates_they_are_used_and_asked_for(path: Path, given: str, found: str) -> None:
+def test_given_certificates_they_are_used_and_verification_is_on(path: Path, given: str, found: str) -> None:
     words = invocation(path, engine={"host": "tcp://192.0.2.1:2376", "certPath": given}).words
     assert words[1:11] == [
         *("--host", "tcp://192.0.2.1:2376", "--tlsverify", "--tlscacert", f"{found}/ca.pem"),
@@ -75,7 +75,7 @@ def test_the_command_that_gix_docker_names_is_used(path: Path) -> None:
 
 
 @pytest.mark.parametrize("variables", [{}, {"GIX_DOCKER": "podman"}], ids=["docker", "GIX_DOCKER"])
-def test_without_the_command_the_fix_is_shown(tmp_path: Path, variables: dict[str, str]) -> None:
+def test_given_no_docker_command_the_fix_is_shown(tmp_path: Path, variables: dict[str, str]) -> None:
     wanted = variables.get("GIX_DOCKER", "docker")
     with pytest.raises(StackError, match=f"there is no command {wanted}; install Docker's command line"):
         invocation(tmp_path, environment=variables)

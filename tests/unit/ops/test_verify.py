@@ -1,4 +1,4 @@
-"""What a stack declares beside what the engine shows: inputs and inspections as they really are, cut short."""
+"""What a stack declares compared with what the engine shows. Inputs and inspections are real but shortened."""
 
 import copy
 import json
@@ -127,7 +127,7 @@ def compared(found: dict[str, Any] = FOUND, image: dict[str, Any] = IMAGE, **dec
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
-    """What was found, with another value at `path`."""
+    """The inspection with another value at `path`."""
     found = copy.deepcopy(FOUND)
     *way, last = path.split("/")
     place: Any = found
@@ -225,7 +225,7 @@ REFRESH = "pulumi up --refresh"
         ("State", {"Status": "paused", "ExitCode": 0}, "state", "paused", "docker unpause gix-auction"),
     ],
 )
-def test_given_one_field_changed_it_alone_is_told(
+def test_given_one_field_changed_only_that_is_a_difference(
     path: str, value: object, field: str, found: str | None, fix: str
 ) -> None:
     difference = only(compared(changed(path, value)))
@@ -233,25 +233,25 @@ def test_given_one_field_changed_it_alone_is_told(
     assert (difference.found, difference.fix) == (found, fix)
 
 
-def test_given_a_limit_that_nobody_declared_only_a_new_container_is_rid_of_it() -> None:
+def test_given_an_undeclared_limit_the_fix_is_to_replace_the_container() -> None:
     difference = only(compared(memory=None))
     assert (difference.declared, difference.found, difference.fix) == (None, "256 MiB", ANEW)
 
 
-@pytest.mark.parametrize(("health", "told"), [("unhealthy", "docker logs gix-auction"), ("starting", "wait")])
-def test_given_a_container_that_is_not_healthy_the_fix_fits(health: str, told: str) -> None:
+@pytest.mark.parametrize(("health", "fix"), [("unhealthy", "docker logs gix-auction"), ("starting", "wait")])
+def test_given_a_container_that_is_not_healthy_the_fix_fits_its_state(health: str, fix: str) -> None:
     difference = only(compared(changed("State", {"Status": "running", "Health": {"Status": health}})))
     assert (difference.field, difference.found) == ("health", health)
-    assert told in difference.fix
+    assert fix in difference.fix
 
 
-def test_given_another_container_under_the_name_that_one_must_go_first() -> None:
+def test_given_another_container_with_the_name_the_fix_removes_it_first() -> None:
     report = compared(changed("Id", "2" * 64))
     assert [each.field for each in report.differences] == ["container id", "network gix-network"]
     assert {each.fix for each in report.differences} == {f"docker rm -f gix-auction, then {REFRESH}"}
 
 
-def test_given_another_value_of_a_secret_it_is_told_and_neither_value_shown() -> None:
+def test_given_another_value_of_a_secret_the_difference_shows_neither_value() -> None:
     report = compared(changed("Config/Env", ["RUST_LOG=info", "EMPTY=", "TOKEN=guessed", "PATH=/usr/bin"]))
     difference = only(report)
     assert (difference.field, difference.declared, difference.found) == ("variable TOKEN", "(secret)", "another value")
@@ -259,7 +259,7 @@ def test_given_another_value_of_a_secret_it_is_told_and_neither_value_shown() ->
     assert "guessed" not in repr(report)
 
 
-def test_given_a_variable_that_nobody_declared_its_name_alone_is_shown() -> None:
+def test_given_an_undeclared_variable_only_its_name_is_shown() -> None:
     env = [*FOUND["Config"]["Env"], "PASSWORD=leaked"]
     difference = only(compared(changed("Config/Env", env)))
     assert (difference.field, difference.declared, difference.found) == ("variable PASSWORD", None, "(not shown)")
@@ -270,12 +270,12 @@ def test_given_the_images_own_variable_overridden_it_is_a_difference() -> None:
     assert only(compared(changed("Config/Env", env))).field == "variable PATH"
 
 
-def test_given_the_image_gone_it_alone_is_told() -> None:
+def test_given_a_missing_image_only_that_is_a_difference() -> None:
     difference = only(compared(image={}))
     assert (difference.field, difference.declared, difference.found) == ("image", "on the engine", None)
 
 
-def test_given_an_input_that_the_engine_does_not_show_it_is_said_to_be_left_out() -> None:
+def test_given_an_input_that_the_engine_does_not_show_it_is_listed_as_not_compared() -> None:
     report = compared(sysctls={"net.core.somaxconn": 1024})
     assert report.differences == []
     assert report.not_compared == ["auction sysctls"]
@@ -316,14 +316,14 @@ FOUND_NETWORK: dict[str, Any] = {
         ({"Containers": {"9" * 64: {"Name": "gix-auction"}}}, None, None),
     ],
 )
-def test_a_network_and_who_is_on_it(change: dict[str, Any], field: str | None, found: str | None) -> None:
+def test_a_network_is_compared_with_its_endpoints(change: dict[str, Any], field: str | None, found: str | None) -> None:
     report = Report(stack="gix/dev")
     verify.compare_network(report, NETWORK, FOUND_NETWORK | change, frozenset({ID, "gix-auction"}))
-    told = [(each.subject, each.field, each.found) for each in report.differences]
-    assert told == ([] if field is None else [("network gix-network", field, found)])
+    differences = [(each.subject, each.field, each.found) for each in report.differences]
+    assert differences == ([] if field is None else [("network gix-network", field, found)])
 
 
-def test_every_input_that_a_fully_configured_service_has_can_be_read_back() -> None:
+def test_every_input_of_a_fully_configured_service_can_be_compared() -> None:
     settings: dict[str, Any] = {
         "environment": {"A": "1"},
         "secretEnvironment": {"B": SecretStr("2")},
@@ -337,8 +337,8 @@ def test_every_input_that_a_fully_configured_service_has_can_be_read_back() -> N
         "extraHosts": {"a.test": "192.0.2.1"},
         "healthCheck": {"startInterval": "1s"},
     }
-    told = environment(**configured({"defaults": settings}))
-    declared = declare(lambda opts: GixPlatform("gix", told, opts))
+    configuration = environment(**configured({"defaults": settings}))
+    declared = declare(lambda opts: GixPlatform("gix", configuration, opts))
     containers = declared.of_type(resources.CONTAINER)
     readable = inspection.SHOWN | resources.TOLD_TO_PROVIDER
     assert len(containers) == 3
@@ -358,7 +358,7 @@ def test_variables_that_are_secret_as_a_whole_are_compared_one_by_one() -> None:
     assert fields.read({"envs": "[secret]"})["envs"] == {"variables": Value("")}
 
 
-def test_a_secret_shows_in_no_way() -> None:
+def test_a_secret_is_shown_nowhere() -> None:
     variable = fields.flat(fields.read({"envs": [SECRET]}))["variable TOKEN"]
     assert variable.text == "hunter2"
     assert "hunter2" not in f"{variable} {variable!r} {fields.opened(SECRET)!r}"

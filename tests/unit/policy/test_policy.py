@@ -1,4 +1,4 @@
-"""The policy pack's rules by themselves, where an input is none that every docker plugin takes."""
+"""Rules of the policy pack with inputs that not every docker plugin accepts."""
 
 import runpy
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from tests.unit.declared import PROGRAM
 
 @pytest.fixture
 def rules(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the pack defines, without the server that it becomes."""
+    """The rules of the pack, without its server."""
     monkeypatch.setattr(pulumi_policy, "PolicyPack", lambda *_, **__: None)
     return runpy.run_path(str(PROGRAM / "policy/__main__.py"))
 
@@ -30,7 +30,7 @@ def rules(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         ({}, False),
     ],
 )
-def test_a_mount_that_reaches_the_engines_socket_is_refused(
+def test_a_mount_that_contains_the_engine_s_socket_is_refused(
     rules: dict[str, Any],
     props: dict[str, Any],
     refused: bool,  # noqa: FBT001 - a parameter
@@ -44,5 +44,5 @@ def test_every_name_of_root_is_refused(rules: dict[str, Any], user: str) -> None
 
 
 @pytest.mark.parametrize("user", ["1000", "1000:0", "gix", "10"])
-def test_no_other_user_is(rules: dict[str, Any], user: str) -> None:
+def test_every_other_user_is_accepted(rules: dict[str, Any], user: str) -> None:
     assert not list(rules["no_root"](SimpleNamespace(props={"user": user})))

@@ -1,4 +1,4 @@
-"""Two processes that choose at the same moment never choose the same, and what one has held is free when it is gone."""
+"""Processes never reserve the same number at the same time, and a reservation ends with its process."""
 
 import itertools
 import os
@@ -26,7 +26,7 @@ sys.stdin.read()
 
 @contextmanager
 def another_process(file: Path, count: int) -> Iterator[Callable[[], list[int]]]:
-    """Another process that takes numbers at once, and holds them until this ends. What is given reads which."""
+    """Start a process that reserves numbers for the time of the block. Yields a function that reads them."""
     command = [sys.executable, "-c", TAKE, str(file), str(count)]
     environment = os.environ | {"PYTHONPATH": str(PROGRAM)}
     with subprocess.Popen(
@@ -48,14 +48,14 @@ def take(numbers: Reservations, among: int = 100) -> int:
     return numbers.first_free(iter(range(among)), usable=lambda _: True)
 
 
-def test_processes_that_choose_at_the_same_moment_choose_different_numbers(file: Path) -> None:
+def test_processes_that_reserve_at_the_same_time_get_different_numbers(file: Path) -> None:
     with ExitStack() as stack:
         readers = [stack.enter_context(another_process(file, 20)) for _ in range(4)]
         taken = [number for read in readers for number in read()]
     assert sorted(taken) == list(range(80))
 
 
-def test_what_a_process_holds_is_taken_until_it_ends(file: Path) -> None:
+def test_a_reserved_number_is_taken_until_its_process_ends(file: Path) -> None:
     mine = Reservations(file)
     with another_process(file, 3) as read:
         assert read() == [0, 1, 2]
@@ -63,21 +63,21 @@ def test_what_a_process_holds_is_taken_until_it_ends(file: Path) -> None:
     assert take(mine) == 0
 
 
-def test_a_process_never_gets_a_number_twice_whatever_thread_asks(file: Path) -> None:
+def test_a_process_never_gets_a_number_twice_from_any_thread(file: Path) -> None:
     mine = Reservations(file)
     with ThreadPoolExecutor(8) as pool:
         taken = list(pool.map(lambda _: take(mine), range(50)))
     assert sorted(taken) == list(range(50))
 
 
-def test_what_is_not_usable_is_left_to_others(file: Path) -> None:
+def test_numbers_that_are_not_usable_stay_free_for_others(file: Path) -> None:
     mine = Reservations(file)
     assert mine.first_free(itertools.count(), usable=lambda number: number > 1) == 2
     with another_process(file, 3) as read:
         assert read() == [0, 1, 3]
 
 
-def test_where_nothing_is_free_it_is_said(file: Path) -> None:
+def test_given_no_free_number_it_raises(file: Path) -> None:
     mine = Reservations(file)
     take(mine, among=1)
     with pytest.raises(LookupError):

@@ -1,4 +1,4 @@
-"""The comment of a pull request: what it touches, how long it is, what stands for secrets; and who may post what."""
+"""The comment on a pull request: its content and length, placeholders for secrets, and who may post it."""
 
 import json
 import subprocess
@@ -41,16 +41,16 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
         ("sampled/Cargo.toml", ()),
     ],
 )
-def test_a_change_touches_the_environments_that_are_made_of_it(path: str, names: tuple[str, ...]) -> None:
+def test_a_changed_file_affects_the_environments_that_use_it(path: str, names: tuple[str, ...]) -> None:
     assert touched.environments([path, "README.md"], ENVIRONMENTS) == names
 
 
-def test_given_a_source_of_its_own_an_environment_is_touched_by_that() -> None:
+def test_given_a_source_of_its_own_an_environment_is_affected_by_changes_there() -> None:
     files = {"dev": {"gix:source": "services"}, "staging": {}}
     assert touched.environments(["services/src/main.rs"], files) == ("dev",)
 
 
-def test_what_is_sealed_has_placeholders_and_what_belongs_to_an_engine_is_left_out() -> None:
+def test_encrypted_values_become_placeholders_and_keys_of_an_engine_are_left_out() -> None:
     config = {
         "gix:auction": {
             "hostPort": 1,
@@ -79,7 +79,7 @@ def test_what_is_sealed_has_placeholders_and_what_belongs_to_an_engine_is_left_o
     assert "v1:" not in "".join(secrets.values())
 
 
-def test_the_last_words_of_a_build_are_those_of_the_step_that_failed() -> None:
+def test_the_output_of_a_failed_build_is_that_of_the_failed_step() -> None:
     output = """\
 #7 [auction 1/2] RUN instal -d /data
 #7 sha256:de66b68cf9da
@@ -116,14 +116,14 @@ def test_the_comment_begins_with_its_marker_and_folds_pulumis_diff() -> None:
     assert "secret" not in text
 
 
-def test_given_a_fork_it_says_that_there_were_no_secrets_and_what_stands_for_them() -> None:
+def test_given_a_fork_the_comment_explains_the_placeholders_for_secrets() -> None:
     text = compose([section(placeholders=("gix:registry.password",))], fork=True)
     assert "comes from a fork" in text
     assert "**without any secret**" in text
     assert "<code>gix:registry.password</code>" in text
 
 
-def test_given_diffs_that_are_too_long_each_is_cut_and_no_plan_is() -> None:
+def test_given_diffs_that_are_too_long_each_is_cut_and_plans_are_complete() -> None:
     text = compose([section(diff="a\n" * LONGEST), section(diff="b\n" * LONGEST), section(diff="short")], fork=True)
     assert LONGEST - 2 * LONGEST // 3 < len(text) <= LONGEST < LONGEST_COMMENT
     assert text.count("[cut here:") == 2
@@ -131,18 +131,18 @@ def test_given_diffs_that_are_too_long_each_is_cut_and_no_plan_is() -> None:
     assert text.count("<details>") == text.count("</details>") == 3
 
 
-def test_given_plans_that_leave_no_room_the_diffs_go() -> None:
+def test_given_plans_that_fill_the_comment_the_diffs_are_left_out() -> None:
     long = FailedBuild(image="gix-router", words="x\n" * (LONGEST // 8))
     text = compose([section(diff="a\n" * 999, failed=(long,))] * 2, fork=False)
     assert len(text) <= LONGEST
 
 
-def test_a_diff_with_fences_of_its_own_stays_in_its_fold() -> None:
+def test_a_diff_with_code_fences_stays_in_its_block() -> None:
     text = compose([section(diff="````\n</details>")], fork=False)
     assert "`````\n````\n</details>\n`````" in text
 
 
-def test_given_nothing_touched_the_comment_says_so() -> None:
+def test_given_no_affected_environment_the_comment_says_so() -> None:
     assert "touches no environment" in compose([], fork=False)
 
 
@@ -156,13 +156,13 @@ def test_given_nothing_touched_the_comment_says_so() -> None:
     ],
     ids=["all is well", "refused by policy", "a broken build", "a failed preview"],
 )
-def test_a_failure_of_any_kind_is_one(values: dict[str, Any], good: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_failure_of_any_kind_fails_the_section(values: dict[str, Any], good: bool) -> None:  # noqa: FBT001 - a parameter
     assert (Section(**values).is_good if "plan" in values else section(**values).is_good) is good
 
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with an environment, on a machine that has no engine."""
+    """A repository with one environment, on a machine without an engine."""
     directory = tmp_path / "repository"
     directory.mkdir()
     (directory / "Pulumi.yaml").write_text("name: gix\nruntime: python\n")
@@ -182,7 +182,7 @@ def commit(directory: Path, *first: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "told"),
+    ("file", "content", "message"),
     [
         ("Pulumi.dev.yaml", "config: {'gix:router': {rustLog: warn}}\n", "does not answer"),
         ("Pulumi.dev.yaml", "config: [\n", "does not answer"),
@@ -191,15 +191,17 @@ def commit(directory: Path, *first: str) -> None:
     ],
     ids=["no engine", "no YAML", "no stack file", "nothing touched"],
 )
-def test_what_cannot_be_previewed_is_a_comment_too(repository: Path, file: str, content: str, told: str) -> None:
+def test_given_a_change_that_cannot_be_previewed_the_comment_has_the_reason(
+    repository: Path, file: str, content: str, message: str
+) -> None:
     (repository / file).write_text(content)
     commit(repository)
     made = pull_request.comment(repository, "HEAD^1", fork=False)
-    assert told in made.text
+    assert message in made.text
     assert made.is_good is (file == "docs.md")
 
 
-def test_given_one_environment_the_others_are_not_looked_at(repository: Path) -> None:
+def test_given_one_environment_only_that_is_previewed(repository: Path) -> None:
     (repository / "Pulumi.prod.yaml").write_text("config: {}\n")
     (repository / "Pulumi.dev.yaml").write_text("config: {'gix:router': {rustLog: warn}}\n")
     commit(repository)
@@ -209,19 +211,19 @@ def test_given_one_environment_the_others_are_not_looked_at(repository: Path) ->
 
 
 @pytest.mark.parametrize("content", ["config: [\n", "just a word\n", "- a list\n", "config: 7\n"])
-def test_given_a_stack_file_that_is_none_its_reader_says_so(tmp_path: Path, content: str) -> None:
+def test_given_an_invalid_stack_file_the_error_names_it(tmp_path: Path, content: str) -> None:
     (tmp_path / "Pulumi.dev.yaml").write_text(content)
     with pytest.raises(StackError, match=r"Pulumi\.dev\.yaml is no stack file"):
         read_config(tmp_path, "dev")
 
 
-def test_given_no_such_revision_git_is_quoted(repository: Path) -> None:
+def test_given_no_such_revision_the_error_of_git_is_shown(repository: Path) -> None:
     with pytest.raises(StackError, match="git merge-base"):
         pull_request.comment(repository, "no-such-revision", fork=False)
 
 
 class GitHub:
-    """Stands in for `gh api`: what it was sent, and what it answers, by path."""
+    """A stand-in for `gh api`: the requests that it got, and its answers by path."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -266,7 +268,7 @@ def said(identity: int, body: str, login: str = "github-actions[bot]") -> dict[s
 COMMENTS = "GET repos/gix/gix/issues/7/comments?per_page=100"
 
 
-def test_the_first_comment_is_made_and_the_next_takes_its_place(hub: GitHub) -> None:
+def test_the_first_comment_is_created_and_later_ones_update_it(hub: GitHub) -> None:
     hub.answers(**{COMMENTS: [], "POST repos/gix/gix/issues/7/comments": {}})
     github.say(7, MARKER, f"{MARKER} one")
     assert hub.sent == [("POST", "repos/gix/gix/issues/7/comments", {"body": f"{MARKER} one"})]
@@ -276,7 +278,7 @@ def test_the_first_comment_is_made_and_the_next_takes_its_place(hub: GitHub) -> 
     assert hub.sent[1:] == [("PATCH", "repos/gix/gix/issues/comments/2", {"body": f"{MARKER} two"})]
 
 
-def test_what_somebody_else_wrote_is_never_changed_whatever_it_begins_with(hub: GitHub) -> None:
+def test_comments_of_other_authors_are_never_changed(hub: GitHub) -> None:
     hub.answers(**{COMMENTS: [said(1, MARKER, "mallory")], "POST repos/gix/gix/issues/7/comments": {}})
     github.say(7, MARKER, MARKER)
     assert [method for method, _, _ in hub.sent] == ["POST"]
@@ -311,7 +313,7 @@ def test_given_another_pull_requests_number_nothing_is_posted(hub: GitHub, artif
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "told"),
+    ("file", "content", "message"),
     [
         ("number", "7; rm -rf /", "does not hold the number"),
         ("number", "0", "does not hold the number"),
@@ -321,16 +323,16 @@ def test_given_another_pull_requests_number_nothing_is_posted(hub: GitHub, artif
         ("comment.md", "hello", "does not begin with"),
     ],
 )
-def test_given_an_artifact_that_is_not_what_it_must_be_nothing_is_posted(
-    hub: GitHub, artifact: tuple[Path, Path], file: str, content: str, told: str
+def test_given_an_invalid_artifact_nothing_is_posted(
+    hub: GitHub, artifact: tuple[Path, Path], file: str, content: str, message: str
 ) -> None:
     (artifact[0].parent / file).write_text(content)
-    with pytest.raises(StackError, match=told):
+    with pytest.raises(StackError, match=message):
         posting.post(*artifact, head="abc", fork=True)
     assert hub.sent == []
 
 
-def test_a_comment_calls_nobody_and_a_forks_says_that_it_is_one() -> None:
+def test_a_comment_mentions_nobody_and_names_a_fork_as_such() -> None:
     body = posting.harmless(f"{MARKER}\n@everybody \x1b[31mred ghcr.io/gix@sha256:0\n", fork=True)
     assert "@everybody" not in body
     assert "\x1b" not in body
@@ -342,7 +344,7 @@ def test_a_comment_calls_nobody_and_a_forks_says_that_it_is_one() -> None:
 ISSUES = "GET repos/gix/gix/issues?state=open&per_page=100"
 
 
-def test_drift_opens_an_issue_of_the_environment_keeps_it_up_to_date_and_closes_it(hub: GitHub) -> None:
+def test_drift_opens_updates_and_closes_an_issue_of_the_environment(hub: GitHub) -> None:
     drifted, clean = Drift(stack="prod", changes="~ memory"), Drift(stack="prod")
 
     hub.answers(**{ISSUES: [], "POST repos/gix/gix/issues": {"number": 3}})
@@ -371,7 +373,7 @@ def test_drift_opens_an_issue_of_the_environment_keeps_it_up_to_date_and_closes_
     assert len(hub.sent) == 4
 
 
-def test_without_gh_the_way_to_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_given_no_gh_command_the_message_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("GITHUB_REPOSITORY", "gix/gix")
     with pytest.raises(StackError, match="no gh command"):
@@ -381,7 +383,7 @@ def test_without_gh_the_way_to_one_is_told(tmp_path: Path, monkeypatch: pytest.M
         github.head_of(1)
 
 
-def test_a_release_pins_its_digests_and_leaves_the_rest_of_an_environment(tmp_path: Path) -> None:
+def test_a_release_pins_its_digests_and_keeps_the_other_keys_of_an_environment(tmp_path: Path) -> None:
     release = Release(registry="r:5000", organization="gix", tag="v2", digests={"router": "sha256:b"})
     release.save(tmp_path / "release.json")
     assert Release.load(tmp_path / "release.json") == release

@@ -1,4 +1,4 @@
-"""gixctl doctor where something is missing: every check says something, and no other is lost by it."""
+"""`gixctl doctor` with something missing: each check reports its finding, and the others still run."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from gix_ops.errors import StackError
 from tests.unit.declared import PROGRAM
 
 NOBODY = {"pid": 4_194_305, "username": "gix", "hostname": socket.gethostname(), "timestamp": "2026-01-02T03:04:05Z"}
-"""A lock whose process is over the largest number that the kernel gives."""
+"""A lock of a process that cannot exist: its id is more than the largest of the kernel."""
 
 
 def gixctl(directory: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -58,7 +58,7 @@ def program(directory: Path) -> Path:
 
 
 def installed(directory: Path, **versions: str) -> None:
-    """A virtual environment with these packages, as their installers leave them."""
+    """Make a virtual environment with the metadata of these packages."""
     library = directory / ".venv/lib/python3.11/site-packages"
     for name, version in versions.items():
         about = library / f"{name}-{version}.dist-info"
@@ -73,26 +73,26 @@ def command(directory: Path, name: str, script: str) -> Path:
     return file
 
 
-def test_given_no_program_and_no_engine_both_are_told_and_the_rest_is_skipped(tmp_path: Path) -> None:
+def test_given_no_program_and_no_engine_both_are_faults_and_the_other_checks_are_skipped(tmp_path: Path) -> None:
     diagnosis = diagnosed(tmp_path)
-    told = faults(diagnosis)
-    assert "there is no Pulumi.yaml" in told["program"][0]
-    assert "does not answer" in told["engine"][0]
-    assert "make setup" in told["engine"][1]
-    assert set(told) == {"program", "engine"}
+    found = faults(diagnosis)
+    assert "there is no Pulumi.yaml" in found["program"][0]
+    assert "does not answer" in found["engine"][0]
+    assert "make setup" in found["engine"][1]
+    assert set(found) == {"program", "engine"}
     assert set(levels(diagnosis).values()) == {"fault", "skipped"}
     reasons = {each["text"] for each in diagnosis["findings"] if each["level"] == "skipped"}
     assert reasons == {"for what is told at: program", "for what is told at: engine"}
 
 
-def test_given_no_pulumi_command_the_way_to_one_is_told(tmp_path: Path) -> None:
+def test_given_no_pulumi_command_it_is_a_fault(tmp_path: Path) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
-    told = faults(diagnosed(tmp_path, PATH=str(tmp_path)))
-    assert "there is no pulumi command" in told["pulumi"][0]
-    assert set(told) == {"pulumi", "engine"}
+    found = faults(diagnosed(tmp_path, PATH=str(tmp_path)))
+    assert "there is no pulumi command" in found["pulumi"][0]
+    assert set(found) == {"pulumi", "engine"}
 
 
-def test_given_no_such_stack_it_is_told_how_to_make_it(tmp_path: Path) -> None:
+def test_given_no_such_stack_the_fix_creates_it(tmp_path: Path) -> None:
     directory = program(tmp_path)
     installed(directory, pulumi="3.250.0", pulumi_docker="5.2.0")
     command(
@@ -100,12 +100,12 @@ def test_given_no_such_stack_it_is_told_how_to_make_it(tmp_path: Path) -> None:
         "pulumi",
         'case $1 in version) echo v3.250.0;; *) echo "error: no stack named dev" >&2; exit 6;; esac',
     )
-    told = faults(diagnosed(directory, "--stack", "dev", PATH=f"{directory}:/bin:/usr/bin"))
-    assert told["stack"] == ("no stack named dev", "pulumi stack select --create dev")
-    assert set(told) == {"stack", "engine"}
+    found = faults(diagnosed(directory, "--stack", "dev", PATH=f"{directory}:/bin:/usr/bin"))
+    assert found["stack"] == ("no stack named dev", "pulumi stack select --create dev")
+    assert set(found) == {"stack", "engine"}
 
 
-def test_given_a_passphrase_that_is_wrong_it_is_told_how_to_give_it(tmp_path: Path) -> None:
+def test_given_a_wrong_passphrase_the_fix_names_the_variable(tmp_path: Path) -> None:
     directory = program(tmp_path)
     installed(directory, pulumi="3.250.0", pulumi_docker="5.2.0")
     script = """case $1 in
@@ -115,13 +115,13 @@ def test_given_a_passphrase_that_is_wrong_it_is_told_how_to_give_it(tmp_path: Pa
         *) echo "error: incorrect passphrase" >&2; exit 1 ;;
     esac"""
     command(directory, "pulumi", script)
-    told = faults(diagnosed(directory, PATH=f"{directory}:/bin:/usr/bin"))
-    assert "incorrect passphrase" in told["configuration"][0]
-    assert "PULUMI_CONFIG_PASSPHRASE" in told["configuration"][1]
-    assert set(told) == {"configuration", "engine"}
+    found = faults(diagnosed(directory, PATH=f"{directory}:/bin:/usr/bin"))
+    assert "incorrect passphrase" in found["configuration"][0]
+    assert "PULUMI_CONFIG_PASSPHRASE" in found["configuration"][1]
+    assert set(found) == {"configuration", "engine"}
 
 
-def test_without_an_engine_fix_does_nothing_and_says_what_it_left(tmp_path: Path) -> None:
+def test_given_no_engine_fix_changes_nothing_and_lists_what_it_left(tmp_path: Path) -> None:
     done = gixctl(program(tmp_path), "doctor", "--fix")
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
@@ -129,24 +129,24 @@ def test_without_an_engine_fix_does_nothing_and_says_what_it_left(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("pulumi", "level", "told"),
+    ("pulumi", "level", "text"),
     [
         ("3.250.7", Level.OK, "3.250.7"),
         ("3.249.0", Level.WARNING, "made for each other"),
     ],
 )
 def test_the_pulumi_command_must_fit_the_library(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pulumi: str, level: Level, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pulumi: str, level: Level, text: str
 ) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
     command(tmp_path, "pulumi", f"echo v{pulumi}")
     monkeypatch.setenv("PATH", str(tmp_path))
     [found] = tool_checks.pulumi(Facts(tmp_path, None))
     assert found.level is level
-    assert told in found.text
+    assert text in found.text
 
 
-def test_python_packages_that_are_not_as_locked_are_named(tmp_path: Path) -> None:
+def test_python_packages_that_differ_from_the_lock_are_named(tmp_path: Path) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.1.0")
     [found] = tool_checks.python(Facts(tmp_path, None))
     assert found.level is Level.WARNING
@@ -154,13 +154,13 @@ def test_python_packages_that_are_not_as_locked_are_named(tmp_path: Path) -> Non
     assert "pulumi 3" not in found.text
 
 
-def test_without_a_virtual_environment_the_way_to_one_is_told(tmp_path: Path) -> None:
+def test_given_no_virtual_environment_the_fix_is_make_setup(tmp_path: Path) -> None:
     [found] = tool_checks.python(Facts(program(tmp_path), None))
     assert (found.level, found.fix) == (Level.FAULT, "make setup")
 
 
 @pytest.mark.parametrize(
-    ("content", "automatic", "level", "told"),
+    ("content", "automatic", "level", "text"),
     [
         ("#!/bin/sh\nexec python -m offline.docker_plugin", "true", Level.OK, "the offline one, 5.2.0"),
         ("\x7fELF", "true", Level.OK, "the official one, 5.2.0"),
@@ -168,8 +168,8 @@ def test_without_a_virtual_environment_the_way_to_one_is_told(tmp_path: Path) ->
         (None, "false", Level.WARNING, "fetches it"),
     ],
 )
-def test_the_docker_plugin_is_told_by_its_kind_and_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, automatic: str, level: Level, told: str
+def test_the_docker_plugin_is_named_with_its_kind_and_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, automatic: str, level: Level, text: str
 ) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
@@ -181,10 +181,10 @@ def test_the_docker_plugin_is_told_by_its_kind_and_version(
         file.write_text(content)
     [found] = tool_checks.plugin(Facts(tmp_path, None))
     assert found.level is level
-    assert told in found.text
+    assert text in found.text
 
 
-def test_a_plugin_on_path_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_on_path_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(program(tmp_path), pulumi="3.250.0", pulumi_docker="5.2.0")
     command(tmp_path, "pulumi-resource-docker", "exit 1")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -197,7 +197,7 @@ def test_a_plugin_on_path_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("version", "has_buildx", "speaks"),
     [("20.10.24", False, True), ("28.2.2", False, False), ("28.2.2", True, True)],
 )
-def test_a_docker_command_speaks_buildkit_by_itself_or_by_buildx(
+def test_a_docker_command_supports_buildkit_by_itself_or_with_buildx(
     tmp_path: Path,
     version: str,
     has_buildx: bool,  # noqa: FBT001 - a column of the table
@@ -210,7 +210,7 @@ def test_a_docker_command_speaks_buildkit_by_itself_or_by_buildx(
     assert tool_checks._buildkit_version(str(docker)) == (version if speaks else None)
 
 
-def test_given_an_engine_that_measures_its_disk_for_another_it_is_asked_again(tmp_path: Path) -> None:
+def test_given_an_engine_that_is_measuring_its_disk_the_request_is_repeated(tmp_path: Path) -> None:
     answers: list[object] = [APIError("500", explanation="a disk usage operation is already running"), {"Images": []}]
 
     def df() -> object:
@@ -228,12 +228,12 @@ def test_given_an_engine_that_measures_its_disk_for_another_it_is_asked_again(tm
         engine_checks._disk_usage(facts)
 
 
-def test_a_check_that_fails_itself_hides_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def broken(_patient: Facts) -> Iterator[Finding]:
+def test_given_a_check_that_raises_the_other_checks_still_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(_facts: Facts) -> Iterator[Finding]:
         yield finding.ok("so far")
         raise KeyError("surprise")
 
-    def unknown(_patient: Facts) -> Iterator[Finding]:
+    def unknown(_facts: Facts) -> Iterator[Finding]:
         raise StackError("nobody knows")
 
     monkeypatch.setattr(
@@ -256,15 +256,15 @@ def lock(directory: Path, **more: object) -> locks.Lock:
     return found
 
 
-def test_a_lock_is_stale_where_its_process_is_gone_for_sure(tmp_path: Path) -> None:
+def test_a_lock_is_stale_if_its_process_on_this_machine_has_ended(tmp_path: Path) -> None:
     assert lock(tmp_path).is_stale
-    # The number is somebody else's now, who is no pulumi.
+    # Another program than pulumi has the process id now.
     assert lock(tmp_path, pid=os.getpid()).is_stale
     assert not lock(tmp_path, hostname="another.test").is_stale
 
 
-def test_a_lock_of_a_pulumi_that_runs_is_not_stale(tmp_path: Path) -> None:
-    # A script goes by its file's name, and this one waits until its input ends.
+def test_a_lock_of_a_running_pulumi_is_not_stale(tmp_path: Path) -> None:
+    # The process of a script has its file's name. This one waits until its input ends.
     waiting = [command(tmp_path, "pulumi", "echo ready; read nothing")]
     with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
@@ -274,7 +274,7 @@ def test_a_lock_of_a_pulumi_that_runs_is_not_stale(tmp_path: Path) -> None:
     assert held.is_stale
 
 
-def test_what_is_no_lock_or_not_written_yet_is_passed_over(tmp_path: Path) -> None:
+def test_files_that_are_no_complete_lock_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "1.json").write_text("")
     (tmp_path / "2.json").write_text("[]")
     (tmp_path / "3.json.attrs").write_text("{}")
@@ -292,6 +292,6 @@ def test_what_is_no_lock_or_not_written_yet_is_passed_over(tmp_path: Path) -> No
         ("s3://bucket", None),
     ],
 )
-def test_where_a_back_end_keeps_its_locks(back_end: str, root: str | None) -> None:
+def test_the_directory_of_locks_follows_from_the_back_end(back_end: str, root: str | None) -> None:
     found = locks.directory(back_end, "gix", "dev", Path("/program"))
     assert found == (Path(root) / ".pulumi/locks/organization/gix/dev" if root else None)

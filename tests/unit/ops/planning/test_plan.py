@@ -1,4 +1,4 @@
-"""What a preview's steps amount to, told for people: from steps as `pulumi preview --json` writes them, cut short."""
+"""The plan that is made from the steps of `pulumi preview --json`, which are shortened here."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ def step(
     options: dict[str, Any] | None = None,
     depends: dict[str, list[str]] | None = None,
 ) -> Step:
-    """A step. `options` are those of both sides; `depends` the resources that an input depends on."""
+    """A step. `options` belong to the old and the new state; `depends` lists the resources that an input depends on."""
     kind = urn.split("::")[2].rpartition("$")[2]
     common: dict[str, Any] = {
         "urn": urn,
@@ -51,7 +51,7 @@ def step(
         "urn": urn,
         "provider": f"{CONNECTION}::an-id" if kind.startswith("docker:") else "",
         "detailedDiff": paths or None,
-        # The provider gives none for an image.
+        # The provider gives no detailed diff for an image.
         "diffReasons": None if kind == IMAGE else reasons,
     }
     if op == "replace":
@@ -85,7 +85,7 @@ def container(
     new: dict[str, Any] | None = None,
     outputs: dict[str, Any] | None = None,
 ) -> Step:
-    """A step of a service's container; `old` and `new` are put over its inputs."""
+    """A step of a service's container. `old` and `new` change its inputs."""
     depends = {"image": [image_urn(service)], "networksAdvanced": [NETWORK]}
     if service == "auction":
         depends["volumes"] = [VOLUME]
@@ -119,7 +119,7 @@ def other(found: Plan) -> OtherPlan:
     return each
 
 
-def test_given_nothing_changed_every_service_is_there_and_untouched() -> None:
+def test_given_nothing_changed_every_service_is_listed_as_unchanged() -> None:
     found = planned(*untouched("enclave", "auction", "router"))
     assert [each.service for each in found.services] == ["router", "auction", "enclave"]
     assert {each.effect for each in found.services} == {Effect.UNTOUCHED}
@@ -146,7 +146,7 @@ def test_given_a_variable_changed_the_service_is_restarted_with_the_variable_as_
     assert found.summary == "router restarted; 2 services untouched"
 
 
-def test_given_a_start_interval_the_first_probe_is_that_soon() -> None:
+def test_given_a_start_interval_the_downtime_is_computed_from_it() -> None:
     check = {"interval": "10s", "startInterval": "500ms"}
     found = planned(container("replace", "router", diff={"user": "update-replace"}, new={"healthcheck": check}))
     assert only(found).downtime == Downtime(usual_seconds=3, at_most_seconds=72)
@@ -171,7 +171,7 @@ def test_given_limits_and_restart_policy_changed_the_service_is_updated_live() -
     )
 
 
-def test_given_a_limit_removed_it_is_told_that_the_engine_keeps_it() -> None:
+def test_given_a_limit_removed_the_plan_warns_that_the_engine_keeps_it() -> None:
     found = planned(container("update", "enclave", diff={"memory": "delete"}, old={"memory": 256}))
     assert only(found).effect is Effect.RECORDED
     assert only(found).causes == (
@@ -180,7 +180,7 @@ def test_given_a_limit_removed_it_is_told_that_the_engine_keeps_it() -> None:
     )
 
 
-def test_given_an_update_that_the_provider_only_records_the_service_is_not_said_to_be_updated() -> None:
+def test_given_an_update_that_the_provider_only_records_the_service_is_listed_as_unchanged() -> None:
     found = planned(
         container("update", "router", diff={"healthcheck.interval": "update"}, new={"healthcheck": {"interval": "1s"}})
     )
@@ -188,7 +188,7 @@ def test_given_an_update_that_the_provider_only_records_the_service_is_not_said_
     assert "health check interval 10s -> 1s" in only(found).causes
 
 
-def test_given_the_network_replaced_containers_without_reasons_of_their_own_get_its() -> None:
+def test_given_the_network_replaced_containers_without_own_causes_have_its_cause() -> None:
     old, new = ({"name": "gix-network", "ipamConfigs": [{"subnet": each}]} for each in ("172.28.0.0/16", "10.0.0.0/24"))
     found = planned(
         step("replace", NETWORK, old=old, new=new, diff={"ipamConfigs[0]": "update-replace"}),
@@ -213,7 +213,7 @@ def rebuilt(service: str) -> tuple[Step, Step]:
     )
 
 
-def test_given_the_source_changed_a_restart_depends_on_what_the_build_gives() -> None:
+def test_given_the_source_changed_a_restart_depends_on_the_built_image() -> None:
     found = planned(*rebuilt("router"), *rebuilt("enclave"))
     assert {each.effect for each in found.services} == {Effect.RESTARTED_IF_IMAGE_CHANGES}
     assert found.services[0].causes == ("image built again: source changed",)
@@ -244,22 +244,22 @@ def test_given_the_source_and_the_network_changed_the_restart_is_certain() -> No
     assert only(found).causes == ("image built again: source changed", "network replaced: name a -> b")
 
 
-def test_given_another_engine_everything_on_it_is_replaced_for_that() -> None:
+def test_given_another_engine_everything_is_replaced_with_that_cause() -> None:
     connection = step("replace", CONNECTION, old={}, new={"host": "ssh://gix@other"}, diff={"host": "add-replace"})
     found = planned(connection, container("replace", "router"))
     assert only(found).causes == ("connection replaced: engine (none) -> ssh://gix@other",)
 
 
 @pytest.mark.parametrize(
-    ("retained", "told"), [(True, "stays on the engine with its data"), (False, "IS DELETED WITH ALL THAT IS IN IT")]
+    ("retained", "text"), [(True, "stays on the engine with its data"), (False, "IS DELETED WITH ALL THAT IS IN IT")]
 )
-def test_given_the_volume_removed_data_is_at_risk(*, retained: bool, told: str) -> None:
+def test_given_the_volume_removed_data_is_at_risk(*, retained: bool, text: str) -> None:
     volume = step("delete", VOLUME, old={"name": "gcam-data"}, options={"retainOnDelete": retained})
     found = planned(volume, container("delete", "auction"), *untouched("router"))
     assert found.summary.startswith("DATA AT RISK; ")
     assert other(found).operation == ("given up (it stays on the engine)" if retained else "removed")
     [risk] = other(found).data_at_risk
-    assert told in risk
+    assert text in risk
     auction = next(each for each in found.services if each.service == "auction")
     assert auction.effect is Effect.REMOVED
     assert auction.data_at_risk == (risk,)
@@ -274,7 +274,7 @@ def test_given_another_volume_the_service_no_longer_sees_its_data() -> None:
         diff={"name": "update-replace"},
         options={"retainOnDelete": True},
     )
-    # Pulumi marks the old state of a resource that it replaces create first like this.
+    # Pulumi marks the old state of a resource this way when it creates the new one first.
     volume["oldState"]["delete"] = True
     found = planned(
         volume,
@@ -292,12 +292,12 @@ def test_given_another_volume_the_service_no_longer_sees_its_data() -> None:
     assert "no longer sees what it wrote" in unseen
 
 
-def test_given_the_mount_alone_gone_data_is_at_risk_too() -> None:
+def test_given_only_the_mount_removed_data_is_at_risk() -> None:
     found = planned(container("replace", "auction", diff={"volumes": "delete-replace"}, new={"volumes": []}))
     assert found.summary == "DATA AT RISK; auction restarted"
 
 
-def test_given_protection_taken_off_it_is_told_although_pulumi_calls_it_the_same() -> None:
+def test_given_protection_removed_the_plan_shows_it_although_pulumi_calls_it_unchanged() -> None:
     guarded = step("same", VOLUME, old={"name": "gcam-data"}, new={"name": "gcam-data"})
     guarded["oldState"]["protect"] = True
     found = planned(guarded, *untouched("auction"))
@@ -317,7 +317,7 @@ SECRET = "[secret]"  # noqa: S105 - what a preview shows instead
         (["A=1", SECRET], SECRET, {"envs[1]": "update-replace"}),
     ],
 )
-def test_of_secret_variables_it_is_told_that_they_change_and_nothing_else(
+def test_given_secret_variables_changed_the_plan_shows_only_that_they_change(
     before: Any, after: Any, diff: dict[str, str]
 ) -> None:
     found = planned(
@@ -342,7 +342,7 @@ def test_given_a_refresh_that_finds_a_stopped_container_that_is_the_cause() -> N
     assert only(found).causes == ("it does not run",)
 
 
-def test_given_a_refresh_that_finds_other_memory_the_change_is_from_what_was_found() -> None:
+def test_given_a_refresh_that_finds_other_memory_the_change_starts_at_the_found_value() -> None:
     stated = {"memory": 256}
     found = planned(
         container("update", "enclave", diff={"memory": "update"}, old=stated, new=stated, outputs={"memory": 300})
@@ -351,7 +351,7 @@ def test_given_a_refresh_that_finds_other_memory_the_change_is_from_what_was_fou
     assert only(found).causes == ("memory 300 MiB -> 256 MiB",)
 
 
-def test_given_a_new_stack_all_is_created_and_the_records_are_told_apart() -> None:
+def test_given_a_new_stack_everything_is_created_and_records_are_listed_separately() -> None:
     found = planned(
         step("create", f"{PLATFORM}::gix", new={}),
         step("create", NETWORK, new={"name": "gix-network"}),
@@ -367,7 +367,7 @@ def test_given_a_new_stack_all_is_created_and_the_records_are_told_apart() -> No
     assert found.summary == "router created; 2 other changes"
 
 
-def test_given_a_volume_taken_over_and_a_step_of_no_known_kind_both_are_told() -> None:
+def test_given_an_adopted_volume_and_an_unknown_step_both_are_shown() -> None:
     found = planned(
         step("import", VOLUME, new={"name": "gcam-data"}),
         step("remove-pending-replace", "urn:pulumi:dev::gix::some:other/thing:Thing::odd", old={}, new={}),
@@ -378,7 +378,7 @@ def test_given_a_volume_taken_over_and_a_step_of_no_known_kind_both_are_told() -
     ]
 
 
-def test_in_whatever_order_pulumi_comes_to_things_they_read_the_same_and_data_at_risk_comes_first() -> None:
+def test_the_order_of_steps_does_not_change_the_plan_and_data_at_risk_comes_first() -> None:
     steps = [
         step("create", NETWORK, new={"name": "gix-network"}),
         step("delete", VOLUME, old={"name": "gcam-data"}),
@@ -395,7 +395,7 @@ def test_in_whatever_order_pulumi_comes_to_things_they_read_the_same_and_data_at
     assert planned(*reversed(steps)) == found
 
 
-def test_given_a_leftover_of_an_earlier_update_it_is_not_the_service_that_goes() -> None:
+def test_given_a_leftover_of_an_earlier_update_its_removal_does_not_affect_the_service() -> None:
     leftover = container("delete", "router")
     leftover["oldState"]["delete"] = True
     found = planned(leftover, *untouched("router"))
@@ -406,7 +406,7 @@ def test_given_a_leftover_of_an_earlier_update_it_is_not_the_service_that_goes()
 PREFLIGHT = "error: Docker engine vm: 1 problem; nothing has been touched\n  gix:router.hostPort = 1: is held\n"
 
 
-def test_given_a_preview_that_fails_only_the_reason_is_told() -> None:
+def test_given_a_preview_that_fails_only_the_reason_is_shown() -> None:
     found = planned(
         *untouched("router"),
         diagnostics=[
@@ -426,11 +426,11 @@ def test_given_a_preview_that_fails_only_the_reason_is_told() -> None:
     assert error.splitlines()[-1] in shown(found)
 
 
-def test_given_a_preview_that_fails_without_a_word_it_is_a_failure_all_the_same() -> None:
+def test_given_a_preview_that_fails_without_a_message_the_plan_is_a_failure() -> None:
     assert planned(failed=True).errors == ("Pulumi gave no reason",)
 
 
-def test_what_the_program_says_is_told_and_the_provider_s_debug_output_is_not() -> None:
+def test_messages_of_the_program_are_shown_and_debug_output_of_the_provider_is_not() -> None:
     found = planned(
         *untouched("router"),
         diagnostics=[
@@ -470,7 +470,7 @@ def test_the_terminal_shows_services_causes_risks_and_records() -> None:
     assert "created: Platform gix" in text
 
 
-def test_markdown_begins_with_a_line_that_says_it_all_and_nothing_in_it_is_markup() -> None:
+def test_markdown_begins_with_a_summary_and_escapes_all_values() -> None:
     first, *rest = plan_text.markdown(MANY).splitlines()
     assert first.startswith(":warning: **dev**: DATA AT RISK; auction removed; router restarted")
     [row] = [line for line in rest if "RUST&#95;LOG debug" in line]
@@ -478,7 +478,7 @@ def test_markdown_begins_with_a_line_that_says_it_all_and_nothing_in_it_is_marku
     assert row.count("|") == 4
 
 
-def test_markdown_is_cut_to_what_a_comment_may_hold_and_says_so() -> None:
+def test_markdown_is_cut_to_the_limit_of_a_comment_with_a_note() -> None:
     variables = [f"V{number}={'x' * 90}" for number in range(900)]
     found = planned(
         container("replace", "router", diff={"user": "update-replace"}, new={"user": "1"}),

@@ -1,4 +1,4 @@
-"""Inspections as they really are, cut short, held against the benchmark: each made worse in one place."""
+"""Real inspections, shortened and made less secure in one place each, against the items of the benchmark."""
 
 import copy
 import dataclasses
@@ -76,7 +76,7 @@ ALL_GUARDS = frozenset({"apparmor", "seccomp"})
 
 
 def container(path: str = "", value: object = None, **more: Any) -> Container:
-    """The hardened container, with another value at `path` of its inspection."""
+    """The hardened container with another value at `path` of its inspection."""
     record = copy.deepcopy(HARDENED)
     if path:
         *way, last = path.split("/")
@@ -119,7 +119,7 @@ def mounted(source: str, **more: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "item", "told"),
+    ("path", "value", "item", "text"),
     [
         ("Config/User", "", "4.1", "root"),
         ("Config/User", "0:1000", "4.1", "root"),
@@ -165,20 +165,20 @@ def mounted(source: str, **more: Any) -> list[dict[str, Any]]:
         ("Mounts", mounted("/run"), "5.32", "/run"),
     ],
 )
-def test_given_one_thing_worse_that_item_fails_and_has_a_fix(path: str, value: object, item: str, told: str) -> None:
+def test_given_one_insecure_setting_its_item_fails_with_a_fix(path: str, value: object, item: str, text: str) -> None:
     [failed] = fails(container(path, value))
     assert failed.item == item
     assert failed.subject == "router"
-    assert told in failed.found
+    assert text in failed.found
     assert failed.fix
     assert "{" not in failed.fix
 
 
-def test_given_the_host_s_whole_file_system_its_directories_and_the_engine_s_socket_are_told() -> None:
+def test_given_a_mount_of_the_whole_file_system_its_directories_and_the_engine_s_socket_fail() -> None:
     assert [each.item for each in fails(container("Mounts", mounted("/")))] == ["5.6", "5.32"]
 
 
-def test_given_a_process_of_ssh_it_fails_and_given_none_that_runs_it_does_not_apply() -> None:
+def test_given_an_ssh_process_its_item_fails_and_given_no_process_it_does_not_apply() -> None:
     [failed] = fails(container(processes=("/usr/sbin/sshd -D",)))
     assert failed.item == "5.7"
     [left_out] = [each for each in card(container(processes=None)).results if each.item == "5.7"]
@@ -205,7 +205,7 @@ def test_given_selinux_on_the_engine_a_container_without_a_label_fails() -> None
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_given_a_worse_image_that_item_fails_and_no_value_is_shown(made: Image, item: str) -> None:
+def test_given_an_insecure_image_its_item_fails_and_no_value_is_shown(made: Image, item: str) -> None:
     [failed] = fails(made)
     assert (failed.item, failed.subject) == (item, "router's image")
     assert "=x" not in failed.found
@@ -233,7 +233,7 @@ def test_given_an_image_with_a_secret_of_the_stack_it_fails_and_the_secret_is_no
     assert "hunter2" not in repr(dataclasses.replace(image(), secrets=secrets))
 
 
-def test_a_waiver_gives_its_reason_and_holds_for_those_alone_that_it_is_meant_for() -> None:
+def test_a_waiver_has_a_reason_and_applies_only_to_its_subjects() -> None:
     everywhere = {"50051/tcp": [{"HostIp": "", "HostPort": "50051"}]}
     found = card(container("HostConfig/PortBindings", everywhere))
     [waived] = [each for each in found.results if each.result is Verdict.WAIVED]
@@ -247,7 +247,7 @@ def test_a_waiver_gives_its_reason_and_holds_for_those_alone_that_it_is_meant_fo
     assert "gix:enclave.bindAddress" in failed.fix
 
 
-def test_what_the_provider_cannot_set_is_waived_for_services_and_for_nothing_else() -> None:
+def test_items_that_the_provider_cannot_set_are_waived_for_services_only() -> None:
     assert fails(container("HostConfig/PidsLimit", None)) == []
     [failed] = fails(container("HostConfig/PidsLimit", None, service=None, name="stranger"))
     assert (failed.item, failed.subject) == ("5.29", "stranger")
@@ -260,7 +260,7 @@ def test_given_a_container_made_by_hand_its_fix_is_to_remove_it() -> None:
     assert "docker rm -f stranger" in failed.fix
 
 
-def test_every_waiver_and_every_item_left_out_has_a_reason_and_no_item_is_both_looked_at_and_left_out() -> None:
+def test_every_waiver_and_excluded_item_has_a_reason_and_no_item_is_both_checked_and_excluded() -> None:
     looked_at = {each.id for each in cis.CONTAINER_ITEMS} | {each.id for each in cis.IMAGE_ITEMS}
     assert {each.item for each in cis.WAIVERS} <= looked_at
     assert all(each.reason for each in cis.WAIVERS)
@@ -269,7 +269,7 @@ def test_every_waiver_and_every_item_left_out_has_a_reason_and_no_item_is_both_l
     assert looked_at | set(cis.NOT_LOOKED_AT) == sections
 
 
-def test_the_score_is_what_passed_of_what_counts_rounded_down() -> None:
+def test_the_score_is_the_percentage_of_passed_items_rounded_down() -> None:
     found = card(container("HostConfig/Memory", 0))
     assert found.failed == 1
     assert found.score == 100 * found.passed // (found.passed + 1)

@@ -1,4 +1,4 @@
-"""What the scanners say, as their documentation shows it, and the SBOM that is written where there is none."""
+"""Reports of the scanners, as their documentation shows them, and the SBOM that is written without a scanner."""
 
 import json
 from datetime import UTC, datetime
@@ -89,7 +89,7 @@ Version: 1.0
 """
 
 
-def test_a_report_of_trivy_is_understood() -> None:
+def test_a_report_of_trivy_is_parsed() -> None:
     assert TRIVY.read(TRIVY_REPORT) == [
         Vulnerability(id="CVE-2011-3374", severity="low", package="apt", version="2.6.1"),
         Vulnerability(id="CVE-2024-0001", severity="high", package="libssl3", version="3.0.9-1", fixed="3.0.11-1"),
@@ -97,7 +97,7 @@ def test_a_report_of_trivy_is_understood() -> None:
     assert TRIVY.read({"SchemaVersion": 2, "Results": None}) == []
 
 
-def test_a_report_of_grype_is_understood() -> None:
+def test_a_report_of_grype_is_parsed() -> None:
     assert GRYPE.read(GRYPE_REPORT) == [
         Vulnerability(id="CVE-2024-0001", severity="high", package="libssl3", version="3.0.9-1", fixed="3.0.11-1"),
         Vulnerability(id="CVE-2011-3374", severity="negligible", package="apt", version="2.6.1"),
@@ -105,14 +105,14 @@ def test_a_report_of_grype_is_understood() -> None:
 
 
 def scanner(directory: Path, name: str, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command `name`, the only one on PATH that is no part of the system."""
+    """A command `name`, the only scanner on PATH."""
     file = directory / name
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
     monkeypatch.setenv("PATH", f"{directory}:/bin:/usr/bin")
 
 
-def test_the_worst_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_most_severe_vulnerabilities_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "report").write_text(json.dumps(TRIVY_REPORT))
     scanner(tmp_path, "trivy", f"cat {tmp_path}/report", monkeypatch)
     found = scanners.on_path()
@@ -122,7 +122,7 @@ def test_the_worst_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "message"),
     [
         ('printf "\\033[31mno database\\033[0m\\n" >&2; exit 1', "grype failed (exit code 1): no database"),
         ("exit 3", "grype failed (exit code 3): it said nothing"),
@@ -130,16 +130,16 @@ def test_the_worst_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ("echo '{}'", "is not understood"),
     ],
 )
-def test_given_a_scanner_that_fails_its_words_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, told: str
+def test_given_a_scanner_that_fails_its_message_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
 ) -> None:
     scanner(tmp_path, "grype", script, monkeypatch)
     with pytest.raises(StackError) as caught:
         GRYPE.scan("gix-router:latest", scanners.reaching(EngineSettings(), tmp_path))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_scanner_is_led_to_the_engine_of_the_stack(tmp_path: Path) -> None:
+def test_a_scanner_uses_the_engine_of_the_stack(tmp_path: Path) -> None:
     over_tls = EngineSettings.model_validate({"host": "tcp://192.0.2.1:2376", "certPath": "certificates"})
     environment = scanners.reaching(over_tls, tmp_path)
     assert environment["DOCKER_HOST"] == "tcp://192.0.2.1:2376"
@@ -160,11 +160,11 @@ def test_a_scanner_is_led_to_the_engine_of_the_stack(tmp_path: Path) -> None:
         ("critical", "never", False),
     ],
 )
-def test_what_is_over_a_limit(severity: str, limit: str, over: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_a_severity_is_over_a_limit(severity: str, limit: str, over: bool) -> None:  # noqa: FBT001 - a column of the table
     assert scan.is_over(severity, limit) is over
 
 
-def test_the_installed_packages_are_read_and_no_others() -> None:
+def test_only_installed_packages_are_listed() -> None:
     assert image_contents.packages(STATUS) == (
         Package(
             name="bsdutils",
@@ -182,7 +182,7 @@ def test_the_installed_packages_are_read_and_no_others() -> None:
     )
 
 
-def test_the_sbom_names_image_system_program_crates_packages_and_its_maker() -> None:
+def test_the_sbom_names_image_system_program_crates_packages_and_its_tool() -> None:
     image = "sha256:" + "a" * 64
     crates = (
         Crate(name="ajr-router", version="0.1.0", registry=False),
@@ -201,7 +201,7 @@ def test_the_sbom_names_image_system_program_crates_packages_and_its_maker() -> 
     assert document["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
     components = {each["name"]: each for each in document["components"]}
     assert (components["debian"]["type"], components["debian"]["version"]) == ("operating-system", "12")
-    # As syft writes them for the same packages.
+    # The form in which syft writes them for the same packages.
     version = "2.38.1-5%2Bdeb12u3"
     assert {name: each["purl"] for name, each in components.items() if "purl" in each} == {
         "bsdutils": f"pkg:deb/debian/bsdutils@1:{version}?arch=amd64&distro=debian-12&upstream=util-linux%40{version}",
@@ -214,7 +214,7 @@ def test_the_sbom_names_image_system_program_crates_packages_and_its_maker() -> 
     assert dependencies[image] == references
 
 
-def test_given_an_image_of_which_nothing_is_known_there_is_an_sbom_without_components() -> None:
+def test_given_an_image_with_unknown_contents_the_sbom_has_no_components() -> None:
     image = "registry.test/gix/router@sha256:" + "a" * 64
     document = json.loads(sbom.cyclonedx("gix-router:latest", image, ImageContents(release={})))
     assert document.get("components", []) == []

@@ -1,4 +1,4 @@
-"""The verbs that look, on a real engine: `status`, `health`, `logs`, `shell` and `graph`."""
+"""The verbs `status`, `health`, `logs`, `shell` and `graph` on a real engine."""
 
 import contextlib
 import io
@@ -34,7 +34,7 @@ VERBS = ("status", "health", "logs", "shell", "graph")
 
 
 def command(stack: str, words: tuple[str, ...]) -> list[str]:
-    """The words of `gixctl WORDS`, with --stack before a `--` that parts others from the verb's own."""
+    """The command line of `gixctl WORDS`. --stack stands before a `--`."""
     at = words.index("--") if "--" in words else len(words)
     return [sys.executable, "-P", "-m", "gix_ops.cli", *words[:at], "--stack", stack, *words[at:]]
 
@@ -51,7 +51,7 @@ class Done:
 
 
 def gixctl(stack: StackUnderTest, *words: str, name: str | None = None) -> Done:
-    """`gixctl WORDS` on the stack, or on the one of another name; in this process, as its start takes longest."""
+    """Run `gixctl WORDS` on the stack, or on the stack `name`. In this process, which saves start-up time."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with ExitStack() as here:
@@ -68,7 +68,7 @@ def gixctl(stack: StackUnderTest, *words: str, name: str | None = None) -> Done:
 
 
 class Running:
-    """A `gixctl` command that goes on, and the lines that it writes to standard output."""
+    """A running `gixctl` command and the lines of its standard output."""
 
     def __init__(self, stack: StackUnderTest, *words: str) -> None:
         self._process = subprocess.Popen(
@@ -94,7 +94,7 @@ class Running:
         return self._lines.empty()
 
     def line(self, pattern: str) -> str:
-        """The next line that holds `pattern`."""
+        """The next line that matches `pattern`."""
         deadline = time.monotonic() + WITHIN_SECONDS
         seen = []
         while (left := deadline - time.monotonic()) > 0:
@@ -104,23 +104,23 @@ class Running:
                     return seen[-1]
         pytest.fail(f"no line with {pattern!r} in {WITHIN_SECONDS} s, but {seen}")
 
-    def told(self) -> str:
-        """The next line that it writes to standard error."""
+    def error_line(self) -> str:
+        """The next line of standard error."""
         assert self._process.stderr
         return self._process.stderr.readline()
 
     def rest(self) -> list[str]:
-        """What it wrote that nobody asked for, when it has ended."""
+        """The lines that are left after the command has ended."""
         self._reader.join(WITHIN_SECONDS)
         return [self._lines.get() for _ in range(self._lines.qsize())]
 
     def interrupt(self) -> tuple[int, str]:
-        """Press Ctrl-C; the exit code, and what went to standard error."""
+        """Send SIGINT. Returns the exit code and standard error."""
         self._process.send_signal(signal.SIGINT)
         return self.end()
 
     def end(self) -> tuple[int, str]:
-        """Wait for its end; the exit code, and what went to standard error."""
+        """Wait for the end. Returns the exit code and standard error."""
         code = self._process.wait(WITHIN_SECONDS)
         assert self._process.stderr
         return code, self._process.stderr.read()
@@ -144,7 +144,7 @@ def name(stack: StackUnderTest, service: str) -> str:
 
 
 def healths(stack: StackUnderTest, *words: str) -> tuple[int, dict[str, dict[str, Any]], str]:
-    """Exit code, what `gixctl health --json` says by service, and what it says on standard error."""
+    """Run `gixctl health --json`. Returns the exit code, the result by service, and standard error."""
     done = gixctl(stack, "health", "--json", *words)
     return done.returncode, {each["service"]: each for each in json.loads(done.stdout)}, done.stderr
 
@@ -159,7 +159,7 @@ def lines(stack: StackUnderTest, *words: str) -> list[dict[str, str]]:
 def in_the_place_of(
     stack: StackUnderTest, service: str, image: str, script: str, **options: Any
 ) -> Iterator[Container]:
-    """A container made by hand that bears the name of a service's; what was there is gone afterwards."""
+    """A container made by hand with the name of a service's container, which it replaces."""
     stack.client.containers.get(name(stack, service)).remove(force=True)
     other = stack.client.containers.run(
         image, ["bash", "-c", script], detach=True, name=name(stack, service), **options
@@ -171,8 +171,8 @@ def in_the_place_of(
 
 
 def test_given_a_healthy_stack_health_shows_what_the_engine_shows(platform: StackUnderTest) -> None:
-    code, found, told = healths(platform)
-    assert (code, told) == (0, "")
+    code, found, errors = healths(platform)
+    assert (code, errors) == (0, "")
     assert list(found) == list(SERVICES)
     for service, shown in found.items():
         there = platform.container(service)
@@ -191,7 +191,7 @@ def test_given_a_healthy_stack_health_shows_what_the_engine_shows(platform: Stac
         assert re.search(rf"{service} +healthy .*{shown['digest'][7:19]} .*exit 0, \d+s ago", table)
 
 
-def test_given_a_sick_service_health_tells_why_and_waiting_ends_with_its_recovery(platform: StackUnderTest) -> None:
+def test_given_an_unhealthy_service_health_shows_why_and_wait_ends_when_it_recovers(platform: StackUnderTest) -> None:
     router = platform.client.containers.get(name(platform, "router"))
     router.exec_run(["chmod", "0", "/usr/bin/timeout"], user="root")
     try:
@@ -199,9 +199,9 @@ def test_given_a_sick_service_health_tells_why_and_waiting_ends_with_its_recover
             watching.line('"service": "router".*?"health": "unhealthy"')
             assert watching.interrupt() == (0, "")
 
-        code, found, told = healths(platform, "--wait", "1s")
+        code, found, errors = healths(platform, "--wait", "1s")
         assert code == 1
-        assert told == "gixctl: after 1s: router is not healthy (unhealthy): gixctl logs router tells why\n"
+        assert errors == "gixctl: after 1s: router is not healthy (unhealthy): gixctl logs router tells why\n"
         probe = found["router"]["probes"][-1]
         assert probe["exit_code"] != 0
         assert "timeout" in probe["output"]
@@ -216,13 +216,13 @@ def test_given_a_sick_service_health_tells_why_and_waiting_ends_with_its_recover
         router.exec_run(["chmod", "755", "/usr/bin/timeout"], user="root")
 
 
-def test_given_containers_that_do_not_run_every_verb_says_so_with_the_fix(platform: StackUnderTest) -> None:
+def test_given_containers_that_do_not_run_every_verb_names_them_with_the_fix(platform: StackUnderTest) -> None:
     router, auction, enclave = (platform.client.containers.get(name(platform, service)) for service in SERVICES)
     router.pause()
     auction.stop()
     enclave.rename(f"{enclave.name}-away")
     try:
-        code, found, told = healths(platform)
+        code, found, errors = healths(platform)
         assert code == 1
         assert {service: each["health"] for service, each in found.items()} == {
             "router": "paused",
@@ -231,8 +231,8 @@ def test_given_containers_that_do_not_run_every_verb_says_so_with_the_fix(platfo
         }
         assert found["auction"]["exit_code"] == 0
         for fix in (f"docker unpause {router.name}", "gixctl logs auction tells why", "pulumi up --refresh makes"):
-            assert fix in told
-        assert len(told.splitlines()) == 1
+            assert fix in errors
+        assert len(errors.splitlines()) == 1
 
         done = gixctl(platform, "status", "--json")
         assert done.returncode == 1
@@ -262,7 +262,7 @@ def test_given_containers_that_do_not_run_every_verb_says_so_with_the_fix(platfo
     assert healths(platform, "--wait", f"{WITHIN_SECONDS}s")[0] == 0
 
 
-def test_on_a_terminal_health_is_a_live_view_until_ctrl_c(platform: StackUnderTest) -> None:
+def test_health_watch_on_a_terminal_is_a_live_view_until_ctrl_c(platform: StackUnderTest) -> None:
     with on_a_terminal(platform, "health", "--watch") as (process, terminal):
         shown = until(terminal, rb"enclave.{0,20}healthy.*enclave.{0,20}healthy")
         process.send_signal(signal.SIGINT)
@@ -270,7 +270,7 @@ def test_on_a_terminal_health_is_a_live_view_until_ctrl_c(platform: StackUnderTe
     assert b"gix/" in shown
 
 
-def test_logs_of_all_services_are_put_together_by_time(platform: StackUnderTest) -> None:
+def test_logs_of_all_services_are_merged_by_time(platform: StackUnderTest) -> None:
     settle(platform, jobs=3)
     everything = lines(platform)
     assert {each["service"] for each in everything} == {*SERVICES}
@@ -291,7 +291,7 @@ def test_logs_of_all_services_are_put_together_by_time(platform: StackUnderTest)
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (["--grep", "("], 2, "( is not a regular expression"),
         (["--since", "yesterday"], 2, "yesterday is no time"),
@@ -299,15 +299,17 @@ def test_logs_of_all_services_are_put_together_by_time(platform: StackUnderTest)
     ],
     ids=["expression", "time", "service"],
 )
-def test_what_is_no_expression_no_time_and_no_service_is_told(
-    platform: StackUnderTest, words: list[str], code: int, told: str
+def test_logs_refuses_an_invalid_expression_time_or_service(
+    platform: StackUnderTest, words: list[str], code: int, message: str
 ) -> None:
     done = gixctl(platform, "logs", *words)
     assert (done.returncode, done.stdout) == (code, "")
-    assert told in done.stderr
+    assert message in done.stderr
 
 
-def test_following_goes_on_through_a_restart_and_a_replacement_and_ends_with_ctrl_c(platform: StackUnderTest) -> None:
+def test_logs_follow_continues_through_a_restart_and_a_replacement_and_ends_with_ctrl_c(
+    platform: StackUnderTest,
+) -> None:
     with running(platform, "logs", "--follow", "--tail", "0", "router") as following:
         router = platform.client.containers.get(name(platform, "router"))
         settle_until_seen(platform, following)
@@ -322,16 +324,16 @@ def test_following_goes_on_through_a_restart_and_a_replacement_and_ends_with_ctr
         settle(platform, jobs=1)
         following.line("settled: .*job-0")
 
-        code, told = following.interrupt()
+        code, errors = following.interrupt()
         assert code == 0
         assert following.rest() == []
-    assert set(told.splitlines()) <= {
+    assert set(errors.splitlines()) <= {
         f"gixctl: the router's container {router.name} is missing: pulumi up --refresh makes it anew"
     }
 
 
 def settle_until_seen(stack: StackUnderTest, following: Running) -> None:
-    """Have a job settled, again until the log that is followed shows it: only then is it followed."""
+    """Settle jobs until the followed log shows one, which proves that following has begun."""
     deadline = time.monotonic() + WITHIN_SECONDS
     while following.is_silent:
         settle(stack, jobs=1)
@@ -340,7 +342,7 @@ def settle_until_seen(stack: StackUnderTest, following: Running) -> None:
     following.line("settled: .*job-0")
 
 
-def test_following_ends_when_nobody_reads(platform: StackUnderTest) -> None:
+def test_logs_follow_ends_when_its_reader_ends(platform: StackUnderTest) -> None:
     pipeline = f"{' '.join(command(platform.name, ('logs', '-f')))} | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", pipeline],
@@ -365,7 +367,7 @@ printf 'no end'
 """
 
 
-def test_given_other_containers_in_services_places_what_they_write_is_shown_or_why_not(
+def test_given_other_containers_with_the_services_names_logs_shows_their_output_or_the_reason(
     platform: StackUnderTest, image: str
 ) -> None:
     try:
@@ -388,7 +390,7 @@ def test_given_other_containers_in_services_places_what_they_write_is_shown_or_w
             }
 
             with running(platform, "logs", "--follow") as following:
-                assert following.told() == f"gixctl: {unread}\n"
+                assert following.error_line() == f"gixctl: {unread}\n"
                 following.line("^router .*no end")
                 assert following.interrupt() == (0, "")
     finally:
@@ -408,7 +410,7 @@ def shell(stack: StackUnderTest, *words: str, stdin: str = "") -> tuple[int, str
     return done.returncode, done.stdout
 
 
-def test_a_shell_passes_on_input_words_user_and_exit_code(platform: StackUnderTest) -> None:
+def test_shell_passes_on_input_arguments_user_and_exit_code(platform: StackUnderTest) -> None:
     script = "hostname; test -t 0 || echo no terminal; echo $BASH\nexit 3\n"
     assert shell(platform, "auction", stdin=script) == (3, "auction\nno terminal\n/usr/bin/bash\n")
 
@@ -416,7 +418,7 @@ def test_a_shell_passes_on_input_words_user_and_exit_code(platform: StackUnderTe
     assert shell(platform, "router", "--user", "root", "--", *words) == (42, "0\na b\n")
 
 
-def test_on_a_terminal_a_shell_has_one_too(platform: StackUnderTest) -> None:
+def test_shell_on_a_terminal_has_a_terminal_in_the_container(platform: StackUnderTest) -> None:
     with on_a_terminal(platform, "shell", "enclave") as (process, terminal):
         os.write(terminal, b"test -t 1 && echo it is$((6 * 7)); exit 7\n")
         until(terminal, b"it is42")
@@ -425,7 +427,7 @@ def test_on_a_terminal_a_shell_has_one_too(platform: StackUnderTest) -> None:
 
 @contextlib.contextmanager
 def on_a_terminal(stack: StackUnderTest, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Run `gixctl WORDS` on a terminal of its own; the process, and the terminal's other end."""
+    """Run `gixctl WORDS` on a pseudo-terminal. Yields the process and the other end of the terminal."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         command(stack.name, words),
@@ -445,7 +447,7 @@ def on_a_terminal(stack: StackUnderTest, *words: str) -> Iterator[tuple[subproce
 
 
 def until(terminal: int, pattern: bytes) -> bytes:
-    """What a terminal shows, up to where it matches."""
+    """Read from a terminal until the output matches `pattern`. Returns the output."""
     deadline = time.monotonic() + WITHIN_SECONDS
     shown = b""
     while not re.search(pattern, shown, re.DOTALL):
@@ -454,7 +456,7 @@ def until(terminal: int, pattern: bytes) -> bytes:
     return shown
 
 
-def test_the_flowchart_in_the_documentation_is_what_a_stack_shows(platform: StackUnderTest, tmp_path: Path) -> None:
+def test_the_flowchart_in_the_readme_is_the_output_of_graph(platform: StackUnderTest, tmp_path: Path) -> None:
     file = tmp_path / "stack.mmd"
     assert gixctl(platform, "graph", str(file)).returncode == 0
     assert gixctl(platform, "graph").stdout == file.read_text()
@@ -468,13 +470,13 @@ def test_the_flowchart_in_the_documentation_is_what_a_stack_shows(platform: Stac
     assert f"```mermaid\n{picture}```\n" in README.read_text(), "run: make up, then gixctl graph, and paste it"
 
 
-def test_a_picture_that_cannot_be_written_is_told(platform: StackUnderTest, tmp_path: Path) -> None:
+def test_given_a_file_that_cannot_be_written_graph_fails_and_names_it(platform: StackUnderTest, tmp_path: Path) -> None:
     done = gixctl(platform, "graph", str(tmp_path / "absent/stack.mmd"))
     assert done.returncode == 1
     assert done.stderr.endswith("absent/stack.mmd cannot be written: No such file or directory\n")
 
 
-def test_two_stacks_are_told_apart(platform: StackUnderTest, fresh: StackUnderTest) -> None:
+def test_given_two_stacks_each_verb_shows_only_its_own(platform: StackUnderTest, fresh: StackUnderTest) -> None:
     fresh.up()
     settle(fresh, jobs=1)
     assert len(lines(fresh, "router", "--grep", "settled: ")) == 1
@@ -487,7 +489,7 @@ def test_two_stacks_are_told_apart(platform: StackUnderTest, fresh: StackUnderTe
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_given_no_engine_and_no_stack_that_is_told_in_a_line(
+def test_given_no_engine_or_no_such_stack_each_verb_fails_with_one_line(
     platform: StackUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     words = [verb, "router"] if verb == "shell" else [verb]

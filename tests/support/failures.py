@@ -1,0 +1,22 @@
+"""Updates that must fail."""
+
+import pytest
+from pulumi.automation.errors import CommandError
+
+from tests.support.stack_under_test import StackUnderTest
+
+_SCREEN_LINES = 60
+
+
+def failure(stack: StackUnderTest) -> str:
+    """Run an `up` that must fail. Its diagnostics have no traceback and fit on a screen.
+
+    Returns the diagnostics.
+    """
+    with pytest.raises(CommandError) as caught:
+        stack.up()
+    text = str(caught.value)
+    diagnostics = text[text.index("Diagnostics:") :]
+    assert "Traceback" not in text
+    assert len(diagnostics.splitlines()) <= _SCREEN_LINES, diagnostics
+    return diagnostics
