@@ -16,10 +16,9 @@ MinimumOption = Annotated[
 def command(stack: StackOption = None, minimum: MinimumOption = 100, as_json: JsonOption = False) -> None:
     """Check containers and images against the CIS Benchmark.
 
-    The benchmark is the CIS Docker Benchmark. Checks the items of sections 4 and 5 that containers and images
-    decide, numbered as in versions 1.6 and 1.7. --json also lists the items that are left out, with the reason. The
-    audit looks at everything on the engine that has the stack's label. For the items about the host and the engine,
-    use docker-bench-security.
+    The benchmark is the CIS Docker Benchmark. Checks the items of sections 4 and 5 about containers and images,
+    numbered as in versions 1.6 and 1.7, for everything on the engine that has the stack's label. --json also lists the
+    items that are left out, with the reason. For the items about the host and the engine, use docker-bench-security.
 
     An item passes, fails, does not apply, or is waived with a reason. A failed item names the key or command that fixes
     it. The score is the percentage of passed items among those that passed or failed.

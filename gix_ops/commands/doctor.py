@@ -17,7 +17,7 @@ def command(stack: StackOption = None, fix: FixOption = False, as_json: JsonOpti
     """Find problems, and show how to fix them.
 
     Checks the tools (pulumi, docker plugin, Python packages, BuildKit), the stack (configuration, locks, pending
-    operations, differences to the engine), the engine (connection, clock, disk, conflicts with the next update), the
+    operations, differences from the engine), the engine (connection, clock, disk, conflicts with the next update), the
     ledger, interrupted backups and restores, and the published ports.
 
     It also works without a pulumi command, an engine or a stack: checks that cannot run are skipped and say why. It

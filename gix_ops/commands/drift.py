@@ -15,8 +15,8 @@ IssueOption = Annotated[bool, typer.Option("--issue", help="Keep one GitHub issu
 def command(stacks: StacksArgument, issue: IssueOption = False) -> None:
     """Check whether stacks are still as they were deployed.
 
-    Compares by a refresh, and field by field as `gixctl verify` does. Changes nothing. The images that count are those
-    that the stack runs, not those that HEAD would build. --issue needs the gh command, GH_TOKEN and GITHUB_REPOSITORY.
+    Compares with a refresh, and field by field as `gixctl verify` does. Changes nothing. It compares the images that
+    the stack runs, not those that HEAD would build. --issue needs the gh command, GH_TOKEN and GITHUB_REPOSITORY.
 
     Exits with 1 if there is drift, or if a stack cannot be read.
 

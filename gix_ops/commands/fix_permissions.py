@@ -10,7 +10,7 @@ from gix_ops import stack_ledger
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 
 OwnerOption = Annotated[
-    str | None, typer.Option("--owner", help="Owner to set, as UID:GID. Default: the auction's user.")
+    str | None, typer.Option("--owner", metavar="UID:GID", help="Owner to set. Default: the auction's user.")
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 

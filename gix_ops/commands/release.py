@@ -21,7 +21,7 @@ app = typer.Typer(help="Build, try, push and pin releases.", no_args_is_help=Tru
 def try_command(tag: TagOption, stack: TrialStackOption = "release") -> None:
     """Build all images and run them as a separate stack.
 
-    The stack is configured like staging. The stack's name is the prefix of its objects. No port is published and
+    The stack is configured like staging, with the stack's name as the prefix of its objects. No port is published and
     nothing is pushed. GIX_REGISTRY_USERNAME and GIX_REGISTRY_PASSWORD, if set, are the registry credentials. Exits
     with 1 if a service does not become healthy.
     """

@@ -45,8 +45,9 @@ def command(
     Runs the first of trivy and grype that is on PATH. Without a scanner, the command reports that it did not scan, and
     succeeds unless --require is given.
 
-    The SBOMs are STACK-SERVICE.cdx.json in CycloneDX JSON. Trivy writes them, or syft beside grype. Without these,
-    gixctl writes the Debian packages and the digest of the service's program, without the Rust crates.
+    The SBOMs are STACK-SERVICE.cdx.json in CycloneDX JSON. trivy writes them, or syft if the scanner is grype. Without
+    these, gixctl lists the Debian packages, the digest of the service's program, and the Rust crates of a program that
+    was built with cargo auditable.
 
     Exits with 1 if a vulnerability reaches the severity, a scanner fails, or --require finds no scanner.
 

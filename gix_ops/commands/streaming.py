@@ -1,4 +1,4 @@
-"""Output that goes on until the reader leaves."""
+"""Output that continues until the user presses Ctrl-C or the reader closes the pipe."""
 
 import contextlib
 import os
@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def until_interrupted() -> Iterator[None]:
-    """End without an error on Ctrl-C, and when the reader of the output is gone."""
+    """End without an error on Ctrl-C, and when the reader closes the pipe."""
     try:
         yield
     except KeyboardInterrupt:
         return
     except BrokenPipeError:
-        # The interpreter flushes the buffered rest at its end, and would report the broken pipe again.
+        # At exit, the interpreter flushes the rest of the buffer, and would report the broken pipe again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
