@@ -4,6 +4,7 @@ Keys are camelCase in the file. A default stands beside its field; it is the des
 description has one. Every value is checked alone here; what must hold between keys stands in `environment`.
 """
 
+import contextlib
 import difflib
 import ipaddress
 import posixpath
@@ -163,12 +164,20 @@ def _recordable_cpus(value: float) -> float:
     try:
         units.recorded_processors(value)
     except ValueError as error:
-        near = f"{value + 0.001:.3f}"
         refuse(
             f"is recorded as {error} by the docker provider, which would replace the container at each update",
-            f"write a value that it records as it is, e.g. {near}",
+            f"write a value that it records as it is, e.g. {_next_recordable(value):.3f}",
         )
     return value
+
+
+def _next_recordable(cpus: float) -> float:
+    """The next higher number of processors, in thousandths, that the provider records as it is."""
+    while True:
+        cpus = round(cpus + 0.001, 3)
+        with contextlib.suppress(ValueError):
+            units.recorded_processors(cpus)
+            return cpus
 
 
 def _sealed(value: object) -> object:

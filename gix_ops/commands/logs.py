@@ -25,7 +25,9 @@ FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Follow the l
 SinceOption = Annotated[
     str | None, typer.Option(metavar="TIME", help="Show lines since TIME: 10m, or 2026-01-02T15:04:05Z.")
 ]
-TailOption = Annotated[int | None, typer.Option("--tail", "-n", metavar="N", min=0, help="Show the last N lines of each service.")]
+TailOption = Annotated[
+    int | None, typer.Option("--tail", "-n", metavar="N", min=0, help="Show the last N lines of each service.")
+]
 GrepOption = Annotated[
     str | None, typer.Option(metavar="REGEX", help="Show only lines that match a Python regular expression.")
 ]
