@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gix_model.problems import ConfigurationError, Problem
@@ -78,6 +78,7 @@ def test_the_examples_of_a_refused_value_are_accepted(
         assert problem(stack(float(example) if path.endswith("cpus") else accepted)) is None
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=0.01, max_value=2000).map(lambda count: round(count, 3)))
 def test_the_number_of_processors_that_an_error_proposes_is_accepted(cpus: float) -> None:
     found = problem({"router": {"cpus": cpus}})
