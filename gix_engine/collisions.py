@@ -167,7 +167,7 @@ def _network(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
                 yield Problem(
                     subject=f"gix:network.subnet = {settings.subnet}",
                     limit=f"overlaps {subnet} of {network.name or 'a network'}, made by {_held_by(network.labels)}",
-                    fix="set it to a range that is free, e.g. 172.29.0.0/16",
+                    fix=_another_subnet(holdings),
                 )
 
 
@@ -182,8 +182,18 @@ def _routes(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
             yield Problem(
                 subject=f"gix:network.subnet = {wanted}",
                 limit=f"overlaps this machine's route to {route.network} by {route.device}",
-                fix="set it to a range that is free, e.g. 172.29.0.0/16",
+                fix=_another_subnet(holdings),
             )
+
+
+def _another_subnet(holdings: Holdings) -> str:
+    """The fix for a subnet in use. It names one that no network of the engine and no route of this machine uses."""
+    used = [subnet for network in holdings.networks for subnet in network.subnets]
+    routes = machine.routes() if holdings.local else []
+    for subnet in ipaddress.IPv4Network("172.16.0.0/12").subnets(new_prefix=16):
+        if not any(map(subnet.overlaps, used)) and not any(route.collides(subnet) for route in routes):
+            return f"set it to a range that is free, e.g. {subnet}"
+    return "set it to a range that is free"
 
 
 def _volume(environment: Environment, holdings: Holdings) -> Iterator[Problem]:

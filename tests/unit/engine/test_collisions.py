@@ -243,6 +243,16 @@ def test_a_container_without_a_name_that_holds_a_port_is_a_problem() -> None:
     assert problems(containers=state) == ["gix:router.hostPort = 50051: is held by the container without a name"]
 
 
+def test_the_subnet_that_a_problem_proposes_is_free(table: Callable[..., None]) -> None:
+    table(("172.18.0.0/16", "eth0", 0x1))
+    used = [{"Subnet": "172.16.3.0/24"}, {"Subnet": "172.17.0.0/16"}, {"Subnet": "172.28.0.0/16"}]
+    found = holdings.read(local=True, **(SOUND | {"networks": network(IPAM={"Config": used})}))
+    [problem] = [each for each in collisions.find(environment(), found) if "subnet" in each.subject]
+    assert problem.fix == "set it to a range that is free, e.g. 172.19.0.0/16"
+    proposed = environment({"gix:network": '{"subnet": "172.19.0.0/16"}'})
+    assert [each for each in collisions.find(proposed, found) if "subnet" in each.subject] == []
+
+
 def test_a_network_whose_subnet_has_host_bits_is_named_by_its_range() -> None:
     state = network(IPAM={"Config": [{"Subnet": "fd00::/64"}, {"Subnet": "172.28.3.7/24"}]})
     assert problems(networks=state) == [
