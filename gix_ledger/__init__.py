@@ -1,1 +1,1 @@
-"""Backups of a ledger's volume, and restores. A `LedgerLocation` says where it is. No stacks, no Pulumi."""
+"""Backup and restore of a ledger's volume. `LedgerLocation` names the volume; stacks and Pulumi are not known here."""

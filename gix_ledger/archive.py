@@ -1,7 +1,7 @@
 """The archive of a ledger: a gzipped tar that any `tar` reads, with a manifest as its last file.
 
-The manifest is a gzip member of its own, so that it can be read from the file's end without reading the rest. Nothing
-here holds more than one block of content at a time.
+The manifest is a separate gzip member, so it can be read from the end of the file without the rest. This module never
+holds more than one block of content in memory.
 """
 
 import gzip
@@ -24,61 +24,61 @@ from gix_ledger.stream import Readable, Tar
 from gix_model.catalog import DATA_DIRECTORY
 
 WORK_DIRECTORY = ".gix-restore"
-"""Where a restore puts things together, on the volume itself; no archive holds it."""
+"""The directory on the volume in which a restore prepares the new content. No archive contains it."""
 RESTORED_DIRECTORY = ".gix-restored"
-"""What a restore renames it to at its end; no archive holds it."""
+"""The name that a restore gives to `WORK_DIRECTORY` at its end. No archive contains it."""
 
 Progress = Callable[[int], None]
-"""Told of bytes that have been dealt with since it was last told."""
+"""Called with the number of bytes that were processed since the last call."""
 
-_LEVEL = 1  # five times as fast as the default, for a quarter more bytes
+_LEVEL = 1  # five times as fast as the default, with a quarter more bytes
 _BLOCK_BYTES = 2**18
 _TAIL_BYTES = 2**16  # no manifest is longer
 _GZIP_MAGIC = b"\x1f\x8b\x08"
-_NO_OWNER = 2**32 - 1  # for chown, "leave it"
+_NO_OWNER = 2**32 - 1  # chown reads it as "do not change"
 _MODE_BITS = 0o7777
 _TIME = re.compile(r"-?[0-9]{1,11}(\.[0-9]*)?")
 _KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE)
 
 
 def ignore_progress(_done: int) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 @dataclass(kw_only=True)
 class Contents:
-    """What is in an archive, or goes into one. `content_bytes` is what its regular files hold together."""
+    """The contents of an archive. `content_bytes` is the total size of its regular files."""
 
     manifest: Manifest | None = None
     content_bytes: int = 0
     directory: str | None = None
-    """Owner, mode and time of the ledger's directory itself, as swap.sh reads them, where the archive has them."""
+    """Owner, mode and time of the ledger's directory, as swap.sh reads them. None if not in the archive."""
     digests: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of every regular file by its name, relative to the ledger's directory."""
+    """SHA-256 of every regular file, by its name relative to the ledger's directory."""
 
     def sums(self) -> bytes:
-        """The list of `digests` as `sha256sum` writes and checks it, by name in the order of their bytes."""
+        """The list of `digests` in the format of `sha256sum`, sorted by the bytes of the names."""
         names = sorted((name.encode(errors="surrogateescape"), digest) for name, digest in self.digests.items())
         return b"".join(_sums_line(name, digest) for name, digest in names)
 
     @property
     def sha256(self) -> str:
-        """The digest of `sums`: one figure for everything that the files hold."""
+        """The SHA-256 of `sums`: one digest for the content of all files."""
         return hashlib.sha256(self.sums()).hexdigest()
 
     @property
     def measure(self) -> Measure:
-        """What the files amount to."""
+        """Number, size and digest of the files."""
         return Measure(files=len(self.digests), content_bytes=self.content_bytes, sha256=self.sha256)
 
 
 class Sent(Readable, Protocol):
-    """A tar that a sender sends."""
+    """A tar stream whose sender measured the files."""
 
     def stated(self) -> Measure:
-        """What the sender says it sent, measured on the files themselves; asked once `read` has given everything.
+        """What the sender measured on the files. Call it after `read` has returned everything.
 
-        Raises LedgerError where the sender failed or says nothing.
+        Raises LedgerError if the sender failed or reported no measure.
         """
 
 
@@ -89,7 +89,7 @@ def _sums_line(name: bytes, digest: str) -> bytes:
 
 
 class _Content:
-    """The content of one entry, whose digest it works out while it is read."""
+    """The content of one entry. Computes its digest while it is read."""
 
     def __init__(self, tar: Tar, size: int, progress: Progress) -> None:
         self._tar = tar
@@ -111,7 +111,7 @@ class _Content:
 
 
 class _GzipMembers:
-    """Writes gzip members one after another into a file."""
+    """Writes consecutive gzip members to a file."""
 
     def __init__(self, target: IO[bytes]) -> None:
         self._target = target
@@ -137,9 +137,10 @@ class _GzipMembers:
 
 
 def pack(sent: Sent, target: IO[bytes], source: Source, progress: Progress = ignore_progress) -> Manifest:
-    """Write the archive of what the tar `sent` holds to `target`, its manifest last, and give the manifest back.
+    """Write the content of the tar `sent` to `target` as an archive, and return its manifest.
 
-    Raises LedgerError where the tar is not whole, is not what its sender states, or holds what cannot be restored.
+    Raises LedgerError if the tar is incomplete, differs from what its sender measured, or contains an entry that cannot
+    be restored.
     """
     taken = datetime.now(UTC).isoformat(timespec="seconds")
     contents = Contents()
@@ -152,19 +153,21 @@ def pack(sent: Sent, target: IO[bytes], source: Source, progress: Progress = ign
         try:
             for member in _entries(tar):
                 if _relative(member.name) == MANIFEST_NAME:
-                    raise LedgerError(f"{member.name} is on the volume; remove it, an archive has its manifest there")
+                    raise LedgerError(
+                        f"{member.name} is on the volume; remove it, since an archive has its manifest there"
+                    )
                 content = _Content(tar, member.size, progress)
                 written.addfile(member, cast("IO[bytes]", content))
                 _note(contents, member, content)
         except tarfile.TarError:
-            # The cause, where the sender knows one, says more than where the stream ended.
+            # If the sender knows the cause, its error says more than the position where the stream ended.
             sent.stated()
             raise
         stated = sent.stated()
         if stated != contents.measure:
             raise LedgerError(
                 f"the copy of the ledger did not arrive as it was sent: {stated}, and {contents.measure} arrived; "
-                "take the backup again"
+                "run the backup again"
             )
         manifest = Manifest(**vars(source), time=taken, **vars(stated))
         members.next_member()
@@ -177,10 +180,10 @@ def pack(sent: Sent, target: IO[bytes], source: Source, progress: Progress = ign
 
 
 def check(path: Path, progress: Progress = ignore_progress) -> Contents:
-    """Read the whole archive at `path`, and say what it holds. `progress` is told of bytes of the file.
+    """Read the whole archive at `path`, and return its contents. `progress` counts bytes of the file.
 
-    Raises LedgerError where it can't be read, is cut off or damaged, is not what its manifest says, holds neither a
-    manifest nor a file, or holds anything that would be written outside the ledger's directory.
+    Raises LedgerError if the archive cannot be read, is cut off or damaged, differs from its manifest, contains neither
+    a manifest nor a file, or contains an entry that would be written outside the ledger's directory.
     """
     contents = Contents()
     try:
@@ -189,15 +192,17 @@ def check(path: Path, progress: Progress = ignore_progress) -> Contents:
         with path.open("rb") as file, _told(str(path)):
             if file.peek(len(_GZIP_MAGIC))[: len(_GZIP_MAGIC)] != _GZIP_MAGIC:
                 raise LedgerError(
-                    f"{path} is no gzipped tar; gixctl backup makes one, and so does tar czf FILE -C /data ."
+                    f"{path} is not a gzipped tar; gixctl backup makes one, and so does tar czf FILE -C /data ."
                 )
             _read(contents, file, str(path), progress)
     except OSError as error:
-        raise LedgerError(f"{path} can't be read: {error.strerror or error}") from error
+        raise LedgerError(f"{path} cannot be read: {error.strerror or error}") from error
     if contents.manifest is None and not contents.digests:
-        raise LedgerError(f"{path} holds no file and no manifest, so it is no backup of a ledger; take another one")
+        raise LedgerError(
+            f"{path} contains no file and no manifest, so it is not a backup of a ledger; use another one"
+        )
     if contents.manifest is not None and contents.manifest.measure != contents.measure:
-        raise LedgerError(f"{path} does not hold what its manifest says: it was changed, or damaged; take another one")
+        raise LedgerError(f"{path} differs from its manifest: it was changed or damaged; use another one")
     return contents
 
 
@@ -212,11 +217,15 @@ def _read(contents: Contents, file: IO[bytes], name: str, progress: Progress) ->
     tar = Tar(gzip.GzipFile(fileobj=file))
     for member in _entries(tar):
         if contents.manifest is not None:
-            raise LedgerError(f"{name} goes on after its manifest, with {member.name}: it was tampered with")
+            raise LedgerError(
+                f"{name} continues after its manifest, with {member.name}: it was changed; use another one"
+            )
         content = _Content(tar, member.size, tell)
         if _relative(member.name) == MANIFEST_NAME:
             if member.size > _TAIL_BYTES:
-                raise LedgerError(f"{name} has a manifest of {member.size} bytes, and the limit is {_TAIL_BYTES}")
+                raise LedgerError(
+                    f"{name} has a manifest of {member.size} bytes, and the limit is {_TAIL_BYTES}; use another one"
+                )
             contents.manifest = Manifest.read(content.read(_TAIL_BYTES))
         else:
             _note(contents, member, content)
@@ -224,9 +233,9 @@ def _read(contents: Contents, file: IO[bytes], name: str, progress: Progress) ->
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """The manifest at the end of the archive `path`, without a check of the rest; None where there is none.
+    """The manifest at the end of the archive `path`, or None if there is none. The rest is not checked.
 
-    Raises OSError where the file can't be read.
+    Raises OSError if the file cannot be read.
     """
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
@@ -236,13 +245,13 @@ def read_manifest(path: Path) -> Manifest | None:
         try:
             return _manifest_of(tail[start:])
         except (EOFError, zlib.error, tarfile.TarError, ValueError, RecursionError, LedgerError):
-            # The three bytes may stand anywhere in compressed data.
+            # The three bytes can occur anywhere in compressed data.
             start = tail.rfind(_GZIP_MAGIC, 0, start)
     return None
 
 
 def _manifest_of(member: bytes) -> Manifest:
-    """The manifest in the last gzip member of an archive; raises ValueError and others where there is none."""
+    """The manifest in the last gzip member of an archive. Raises ValueError and others if there is none."""
     unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
     tar = Tar(io.BytesIO(unzip.decompress(member, 2 * _TAIL_BYTES)))
     if not unzip.eof or unzip.unused_data:
@@ -256,18 +265,18 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise LedgerError(f"{what} is cut off or damaged ({error}); take another one") from error
+        raise LedgerError(f"{what} is cut off or damaged ({error}); use another one") from error
     except (ValueError, RecursionError) as error:
-        raise LedgerError(f"{what} can't be used: {error}") from error
+        raise LedgerError(f"{what} cannot be used: {error}") from error
 
 
 def _note(contents: Contents, member: tarfile.TarInfo, content: _Content) -> None:
-    """Put down what an entry adds to the contents."""
+    """Add an entry to the contents."""
     if member.isreg():
         contents.digests[_relative(member.name)] = content.digest()
         contents.content_bytes += member.size
     elif member.islnk():
-        # A hard link is one more name of a file that has been read.
+        # A hard link is another name of a file that was already read.
         contents.digests[_relative(member.name)] = contents.digests[_relative(member.linkname)]
     elif member.isdir() and _relative(member.name) == ".":
         time = member.pax_headers.get("mtime", member.mtime)
@@ -275,23 +284,25 @@ def _note(contents: Contents, member: tarfile.TarInfo, content: _Content) -> Non
 
 
 def _entries(tar: Tar) -> Iterator[tarfile.TarInfo]:
-    """The entries of an archive, each known to stay within the ledger's directory."""
+    """The entries of an archive. Each was checked to stay within the ledger's directory."""
     kinds: dict[str, bytes] = {}
     for member in tar:
         name = _relative(member.name)
         if member.type not in _KINDS:
-            raise LedgerError(f"{member.name} is a device or of an unknown kind; a ledger has no such thing")
+            raise LedgerError(
+                f"{member.name} is a device or of an unknown kind; a ledger has files, directories, links and pipes"
+            )
         if name in kinds:
-            raise LedgerError(f"{member.name} is in it twice; nothing says which one is meant")
+            raise LedgerError(f"{member.name} is in it twice; make the archive again with each file once")
         _check_name(member, name)
         _check_attributes(member)
         for parent in _parents(name):
             if kinds.get(parent, tarfile.DIRTYPE) != tarfile.DIRTYPE:
-                raise LedgerError(f"{member.name} would be written through {parent}, which is no directory")
-        # A name that leads out is none of those that went before.
+                raise LedgerError(f"{member.name} would be written through {parent}, which is not a directory")
+        # A target outside the directory is not among the earlier names.
         if member.islnk() and kinds.get(posixpath.normpath(member.linkname)) not in {tarfile.REGTYPE, tarfile.LNKTYPE}:
             raise LedgerError(
-                f"{member.name} is a link to {member.linkname}, which is no file before it in the archive"
+                f"{member.name} is a link to {member.linkname}, which is not an earlier file in the archive"
             )
         if member.issym() and _leads_out(name, member.linkname):
             raise LedgerError(f"{member.name} is a link to {member.linkname}, outside {DATA_DIRECTORY}")
@@ -300,18 +311,18 @@ def _entries(tar: Tar) -> Iterator[tarfile.TarInfo]:
 
 
 def _check_name(member: tarfile.TarInfo, name: str) -> None:
-    """Raise LedgerError where an entry has a name that restores keep for themselves."""
+    """Raise LedgerError if an entry has a name that is reserved for restores."""
     first, _, below = name.partition("/")
     if first in {WORK_DIRECTORY, RESTORED_DIRECTORY}:
-        raise LedgerError(f"{member.name} belongs to a restore that was at work when the archive was made")
+        raise LedgerError(f"{member.name} belongs to a restore that was in progress when the archive was made")
     if first == MANIFEST_NAME and (below or not member.isreg()):
-        raise LedgerError(f"{member.name} has the manifest's name, and is not a manifest")
+        raise LedgerError(f"{member.name} has the name of the manifest, but is not a manifest")
     if name == "." and not member.isdir():
-        raise LedgerError(f"{member.name} is the ledger's directory, and not a directory here")
+        raise LedgerError(f"{member.name} is the ledger's directory, but not a directory in the archive")
 
 
 def _check_attributes(member: tarfile.TarInfo) -> None:
-    """Raise LedgerError where no file can have such an owner, mode or time, or a file system may not write it back."""
+    """Raise LedgerError if an owner, mode or time is invalid, or a file system may not be able to store it."""
     time = str(member.pax_headers.get("mtime", member.mtime))
     owners = (member.uid, member.gid)
     if any(not 0 <= owner < _NO_OWNER for owner in owners) or member.mode < 0 or not _TIME.fullmatch(time):
@@ -322,7 +333,7 @@ def _check_attributes(member: tarfile.TarInfo) -> None:
 
 
 def _relative(name: str) -> str:
-    """A name without `./`; raises LedgerError where it is not below the ledger's directory."""
+    """A name without `./`. Raises LedgerError if it is not below the ledger's directory."""
     if name.startswith("/") or ".." in name.split("/") or "\0" in name:
         raise LedgerError(f"{name} would be written outside {DATA_DIRECTORY}")
     return posixpath.normpath(name)

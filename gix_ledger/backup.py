@@ -1,4 +1,4 @@
-"""Takes a backup of a ledger, while the auction serves."""
+"""Takes a backup of a ledger while the auction serves."""
 
 import contextlib
 import errno
@@ -25,10 +25,10 @@ from gix_ledger.work import Hold, Work, work
 from gix_model.catalog import DATA_DIRECTORY
 
 DIRECTORY = "backups"
-"""Where archives go that are given no other name, in the program's directory."""
+"""Default directory of archives, in the program's directory."""
 SUFFIX = ".tar.gz"
 PARTIAL_SUFFIX = ".partial"
-"""Ends the name of an archive that is not whole."""
+"""Suffix of the name of an incomplete archive."""
 
 MEASURE = f"""
 listed() {{ find . -type f ! -path ./{MANIFEST_NAME} "$@"; }}
@@ -37,25 +37,25 @@ bytes=$(listed -print0 | du --files0-from=- --bytes --total | tail -n 1 | cut -f
 sha256=$(listed -print0 | LC_ALL=C sort -z | xargs -0r sha256sum | sha256sum | cut -d ' ' -f 1)
 printf 'sent %s %s %s\\n' "$files" "$bytes" "$sha256"
 """
-"""A shell script that prints the `Measure` of the files in the current directory as a line: sent FILES BYTES SHA256."""
+"""Shell script that prints the `Measure` of the files in the current directory as one line: sent FILES BYTES SHA256."""
 
 _COPY = "/copy"
 _COPIED = b"copied\n"
 _SENT = re.compile(rb"^sent ([0-9]+) ([0-9]+) ([0-9a-f]{64})$", re.MULTILINE)
 _ENDS_WITHIN_SECONDS = 10
-"""Between the end of what a helper writes and its own end."""
-_CUT_OFF = "the connection to the engine ended before the copy of the ledger had arrived; take it again"
+"""Limit for the time between the end of a helper's output and its exit."""
+_CUT_OFF = "the connection to the engine ended before the copy of the ledger had arrived; run the backup again"
 _HEADROOM_BYTES = 2**24
-"""What must stay free on the engine's disk besides the copy."""
+"""Space that must stay free on the engine's disk besides the copy."""
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
-_LOOK = f"""
+_INSPECTION = f"""
 cd "$1"
 for each in {archive.WORK_DIRECTORY} {archive.RESTORED_DIRECTORY}; do
-    test ! -e $each || {{ echo "a restore was cut off on it; run that restore again" >&2; exit 3; }}
+    test ! -e $each || {{ echo "a restore of the volume was interrupted; run that restore again" >&2; exit 3; }}
 done
 if test -L {MANIFEST_NAME} || test ! -f {MANIFEST_NAME} -a -e {MANIFEST_NAME}; then
-    echo "{MANIFEST_NAME} on it is not a file; remove it" >&2
+    echo "{MANIFEST_NAME} on the volume is not a file; remove it" >&2
     exit 3
 fi
 du --summarize --block-size=1 . | cut -f 1
@@ -63,9 +63,9 @@ df --output=avail --block-size=1 {_COPY} | tail -n 1
 file=$(find . -type f -size +0 -print -quit)
 if test -n "$file" && cp --reflink=always "$file" {_COPY}/probe 2>/dev/null; then echo shared; else echo copied; fi
 """
-# The copy shares the ledger's blocks where the file system can do that, and is far faster than reading it from here.
-# A copy that fails is removed first: the auction that goes on must not find the disk full. The measure and the tar are
-# made at once, so that what one has read from the disk the other finds in memory.
+# The copy shares the ledger's blocks if the file system supports it, and is far faster than a transfer to this machine.
+# A failed copy is removed before the auction continues, so that the auction does not find the disk full. The measure
+# and the tar run at the same time, so that each file is read from the disk only once.
 SCRIPT = f"""
 cp --archive --reflink=auto "$1/." "$2" || {{ find "$2" -mindepth 1 -delete; exit 1; }}
 printf 'copied\\n' >&2
@@ -75,15 +75,15 @@ tar --create --file=- --format=posix --pax-option=delete=atime,delete=ctime --nu
     --exclude=./{MANIFEST_NAME} .
 wait $!
 """
-"""A shell script that copies the ledger $1 to the empty directory $2, and writes the tar of the copy.
+"""Shell script that copies the ledger $1 to the empty directory $2, and writes a tar of the copy.
 
-On standard error it writes the line `copied`, and the copy's measure as `MEASURE` does.
+On standard error it prints the line `copied`, and then the copy's measure as `MEASURE` does.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A backup that was taken. `held_seconds` is how long the auction was kept from writing."""
+    """A completed backup. `held_seconds` is how long the auction was paused or stopped."""
 
     file: str
     manifest: Manifest
@@ -92,17 +92,17 @@ class Taken:
 
 
 def default_file(directory: Path, stack: str) -> Path:
-    """A name for a backup of a stack's ledger that is taken now, for a program in `directory`."""
+    """The default file for a backup of a stack's ledger that is taken now, for a program in `directory`."""
     return directory / DIRECTORY / f"{stack}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}{SUFFIX}"
 
 
 def take(
     ledger: LedgerLocation, target: Path, *, program: str, how: Hold = "pause", progress: Progress = ignore_progress
 ) -> Taken:
-    """Write an archive of the ledger to `target`, which must not exist; `program` is the version that takes it.
+    """Write an archive of the ledger to `target`, which must not exist. `program` is the version that takes it.
 
-    The auction is held while the volume is copied on the engine, and goes on while the copy is read. Until all of it is
-    on the disk the file is called otherwise. Raises LedgerError where it can't be done; no archive is left then.
+    The auction is held while the engine copies the volume, and continues while the copy is read. The file has another
+    name until all of it is on the disk. Raises LedgerError if the backup fails; it then leaves no archive.
     """
     if os.path.lexists(target):
         raise _exists(target)
@@ -123,13 +123,13 @@ def take(
 
 
 def is_partial(name: str) -> bool:
-    """Whether a file's name is that of an archive that is not whole."""
+    """Whether a file name is that of an incomplete archive."""
     return name.endswith(PARTIAL_SUFFIX) and SUFFIX in name
 
 
 @contextlib.contextmanager
 def _partial(target: Path) -> Iterator[tuple[io.BufferedWriter, Path]]:
-    """A new file beside `target`, under a name of its own, that only its owner may read; at the end it is removed."""
+    """A new file beside `target` with a random name, which only its owner can read. It is removed at the end."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.", suffix=PARTIAL_SUFFIX)
@@ -141,19 +141,19 @@ def _partial(target: Path) -> Iterator[tuple[io.BufferedWriter, Path]]:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise LedgerError(
-            f"{target} can't be written: {error.strerror or error}; make room there, or give another name"
+            f"{target} cannot be written: {error.strerror or error}; free some space there, or give another name"
         ) from error
 
 
 def place(partial: Path, target: Path) -> None:
-    """Give a file its final name; raises LedgerError where there is another file of that name."""
+    """Give a file its final name. Raises LedgerError if another file has that name."""
     try:
         try:
             os.link(partial, target)
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
-            # An empty file keeps the name free of others, until the rename replaces it.
+            # An empty file reserves the name until the rename replaces it.
             target.touch(mode=0o600, exist_ok=False)
             partial.rename(target)
     except FileExistsError:
@@ -166,14 +166,14 @@ def _exists(target: Path) -> LedgerError:
 
 
 def _check_space(at_work: Work, directory: Path) -> None:
-    size, free, copies = at_work.inspect(_LOOK, DATA_DIRECTORY, scratch=_COPY).split()
+    size, free, copies = at_work.inspect(_INSPECTION, DATA_DIRECTORY, scratch=_COPY).split()
     there = shutil.disk_usage(directory)
     check_space(
         at_work.ledger.volume,
         int(size),
-        # Shared blocks need no room.
+        # Shared blocks need no space.
         engine_free_bytes=int(free) if copies == b"copied" else None,
-        # A file system that tells no size tells nothing.
+        # A file system that reports no size reports no free space either.
         target_free_bytes=there.free if there.total else None,
         directory=directory,
     )
@@ -182,16 +182,16 @@ def _check_space(at_work: Work, directory: Path) -> None:
 def check_space(
     volume: str, ledger_bytes: int, *, engine_free_bytes: int | None, target_free_bytes: int | None, directory: Path
 ) -> None:
-    """Raise LedgerError where there is no room for a copy on the engine, or for an archive in `directory`.
+    """Raise LedgerError if there is no space for a copy on the engine, or for an archive in `directory`.
 
-    The archive counts as large as the ledger, although most compress to less. None stands for room enough.
+    The archive is assumed to be as large as the ledger, although most compress to less. None means enough space.
     """
     disks = (
         (
             "the engine's disk",
             engine_free_bytes,
             ledger_bytes + _HEADROOM_BYTES,
-            "free some, for example with docker image prune",
+            "free some, e.g. with docker image prune",
         ),
         (str(directory), target_free_bytes, ledger_bytes, "free some, or give a name on another disk"),
     )
@@ -201,7 +201,7 @@ def check_space(
         if free is not None and free < needed
     ]
     if short:
-        raise LedgerError(f"no room for a backup of {volume}, {ledger_bytes / 2**20:.1f} MiB: " + ". ".join(short))
+        raise LedgerError(f"no space for a backup of {volume}, {ledger_bytes / 2**20:.1f} MiB: " + ". ".join(short))
 
 
 def _to_disk(directory: Path) -> None:
@@ -213,7 +213,7 @@ def _to_disk(directory: Path) -> None:
 
 
 class _Copy:
-    """The tar that the helper writes; the auction is held from the start until the helper has its copy."""
+    """The tar that the helper writes. The auction is held until the helper has copied the ledger."""
 
     def __init__(self, at_work: Work) -> None:
         self._work = at_work
@@ -224,11 +224,11 @@ class _Copy:
         self._stream = helper.output(at_work.container)
 
     def read(self, _size: int, /) -> bytes:
-        """What comes next, as much as there is; a tar reader asks again for the rest."""
+        """The next bytes, as many as have arrived."""
         return next((said for said in self._heard() if said), b"")
 
     def stated(self) -> Measure:
-        """What the helper says it sent; raises LedgerError, with its last words, where it did not end well."""
+        """What the helper measured. Raises LedgerError with the end of its output if it failed."""
         for _said in self._heard():
             pass
         try:
@@ -244,10 +244,10 @@ class _Copy:
         return Measure(files=int(files), content_bytes=int(content_bytes), sha256=sha256.decode())
 
     def stop(self) -> None:
-        """End the helper, if it still writes. The rest is read meanwhile, because the engine waits for its reader."""
+        """End the helper. Its output is read meanwhile, because the engine waits until it is read."""
         reader = threading.Thread(target=self._discard, daemon=True)
         reader.start()
-        # What ends every work tries again, and reports what fails.
+        # The end of the work tries again, and reports a failure.
         with contextlib.suppress(*ENGINE_ERRORS):
             helper.kill(self._work.container)
         reader.join(timeout=_ENDS_WITHIN_SECONDS)
@@ -269,6 +269,6 @@ class _Copy:
 
     def _let_go(self) -> None:
         if self._held is not None and self._work.state() != self._held:
-            raise LedgerError("somebody let the auction go on while its ledger was copied; take it again")
+            raise LedgerError("the auction was resumed while its ledger was copied; run the backup again")
         self._work.resume()
         self.held_seconds = time.monotonic() - self._held_since

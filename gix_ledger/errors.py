@@ -1,16 +1,16 @@
-"""What cannot be done with a ledger or an archive of one, told to a person."""
+"""Errors of backups and restores, with texts for users."""
 
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 ENGINE_ERRORS = (DockerException, RequestException, HTTPError)
-"""What the Docker SDK raises where the engine refuses, or goes away in the middle."""
+"""What the Docker SDK raises if the engine refuses a request, or the connection ends."""
 
 
 class LedgerError(Exception):
-    """The text says what is wrong, what became of the ledger where that is in doubt, and what to do."""
+    """A backup or restore failed. The text says what is wrong, what happened to the ledger, and how to fix it."""
 
 
 class OldLedgerKeptError(LedgerError):
-    """A restore is done, and the old ledger stays beside the new one: something wrote to it in the last moment."""
+    """A restore is done, but the old ledger is kept, since a container wrote to it during the restore."""

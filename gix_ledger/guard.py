@@ -1,8 +1,8 @@
-"""Watches over a backup or restore from a process of its own, and brings the ledger to order if that one cannot.
+"""A second process that ends a backup or restore if the first process cannot.
 
-Its arguments name the work and what it owes the auction. It reads the ledger and then the word `done` from standard
-input, a line each. An end without the word means that the process at work was killed, or that its engine did not answer
-when the work ended: neither leaves the auction held.
+Its arguments are the id of the work, and how to resume the auction afterwards. It reads two lines from standard input:
+the ledger's location, and the word `done`. If the input ends without that word, the first process was killed, or its
+engine did not answer at the end of the work. The second process then runs `recover`, so the auction is not left held.
 """
 
 import itertools
@@ -19,16 +19,16 @@ from gix_ledger.recovery import recover
 _DONE = "done"
 _FIRST_WAITS_SECONDS = (0, 1, 2, 4, 8, 16)
 _WAIT_SECONDS = 30
-"""Before each try after the first ones."""
+"""Delay before each later try."""
 _TRIES_FOR_SECONDS = 24 * 60 * 60
-"""An engine can be out of reach for a night."""
+"""Limit for all tries. An engine can be unreachable for a night."""
 
 
 @contextmanager
 def watched(ledger: LedgerLocation, work: str, owed: str) -> Iterator[None]:
-    """Have `recover` end a work with the block, or another process do it if this one can't.
+    """Run `recover` at the end of the block, or let a second process run it if this process cannot.
 
-    Raises LedgerError where this process can't: the text says so, and that the other one goes on trying.
+    Raises LedgerError if this process cannot. The text says so, and that the second process continues to try.
     """
     watcher = subprocess.Popen(
         [sys.executable, "-m", "gix_ledger.guard", work, owed],
@@ -52,11 +52,11 @@ def watched(ledger: LedgerLocation, work: str, owed: str) -> Iterator[None]:
             _release(watcher)
             raise
         except LedgerError as error:
-            # Its input ends without the word.
+            # The second process takes over, since its input ends without the word `done`.
             _close(watcher)
             raise LedgerError(
-                f"{failure}{error}; {ledger.container} may be held until then: a process in the background tries again "
-                f"for {_TRIES_FOR_SECONDS // 3600} hours; once the engine answers, gixctl doctor --fix does it, too"
+                f"{failure}{error}; {ledger.container} may be held until then: a background process tries again for "
+                f"{_TRIES_FOR_SECONDS // 3600} hours; once the engine answers, gixctl doctor --fix does the same"
             ) from error
         else:
             _release(watcher)
@@ -82,7 +82,7 @@ def _release(watcher: subprocess.Popen[str]) -> None:
 
 
 def main() -> None:
-    """Wait for the word or the end."""
+    """Wait for `done`, or run `recover` if the input ends without it."""
     _, work, owed = sys.argv
     ledger = LedgerLocation.from_json(sys.stdin.readline())
     if sys.stdin.readline().strip() == _DONE:
@@ -91,7 +91,7 @@ def main() -> None:
     for seconds in itertools.chain(_FIRST_WAITS_SECONDS, itertools.repeat(_WAIT_SECONDS)):
         time.sleep(seconds)
         waited += seconds
-        # Whatever goes wrong now may go well later, and nobody else is there to try.
+        # Any error may be temporary, and no other process tries.
         with suppress(Exception):
             recover(ledger, work, owed)
             return

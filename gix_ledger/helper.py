@@ -1,4 +1,4 @@
-"""The containers that look at a ledger's volume, or put something on it: without a network, gone when they are done."""
+"""Helper containers, which read or write a ledger's volume. They have no network and are removed at their end."""
 
 import contextlib
 import importlib.resources
@@ -17,22 +17,22 @@ from gix_model.catalog import DATA_DIRECTORY
 from gix_model.environment import HELPER_LABEL, STACK_LABEL
 
 WORK_LABEL = "io.gix.work"
-"""On each helper's container: the piece of work that it belongs to."""
+"""Label of a helper: the id of the work that it belongs to."""
 RESUME_LABEL = "io.gix.resume"
-"""On a helper's container: what its end owes the auction: `unpause`, `start`, or `nothing`."""
+"""Label of a helper: how to resume the auction at its end, `unpause`, `start` or `nothing`."""
 
 Verb = Literal["backup", "restore", "look"]
 Owed = Literal["unpause", "start", "nothing"]
-"""What the end of a backup or restore owes the auction."""
+"""How to resume the auction at the end of a backup or restore."""
 
 SWAP_REFUSED = 3
-"""Exit code of swap.sh where it refuses to begin the swap."""
+"""Exit code of swap.sh if it refuses to begin the exchange."""
 
 _CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
 _LAST_WORDS_BYTES = 600
 
 
-def create(  # noqa: PLR0913 - each is a word of the container's own
+def create(  # noqa: PLR0913 - each is an attribute of the container
     client: docker.DockerClient,
     ledger: LedgerLocation,
     verb: Verb,
@@ -44,9 +44,9 @@ def create(  # noqa: PLR0913 - each is a word of the container's own
     scratch: str | None = None,
     image: str | None = None,
 ) -> Container:
-    """Create a container that has the ledger's volume at /data, and does not run yet.
+    """Create a container that mounts the ledger's volume at /data, without starting it.
 
-    `scratch` is a path for an empty volume of its own. Raises LedgerError where the engine refuses.
+    `scratch` is the path of an additional empty volume. Raises LedgerError if the engine refuses.
     """
     mounts = [Mount(DATA_DIRECTORY, ledger.volume, no_copy=True)]
     if scratch is not None:
@@ -66,46 +66,46 @@ def create(  # noqa: PLR0913 - each is a word of the container's own
             cap_drop=["ALL"],
             cap_add=_CAPABILITIES,
             security_opt=["no-new-privileges:true"],
-            # What it writes is read from the container itself, and may be as large as the ledger.
+            # Its output is read from the container directly, and may be as large as the ledger.
             log_config=LogConfig(type="none"),
             healthcheck={"test": ["NONE"]},
         )
     except APIError as error:
         if name is not None and error.status_code == HTTPStatus.CONFLICT:
             raise LedgerError(
-                f"another backup or restore of {ledger.volume} is at work (container {name}), or was cut off; "
-                "if none is: gixctl doctor --fix"
+                f"another backup or restore of {ledger.volume} is running (container {name}), or was interrupted; "
+                "if none is running: gixctl doctor --fix"
             ) from error
-        raise LedgerError(f"no container can look at {ledger.volume}: {error.explanation}") from error
+        raise LedgerError(f"no container can be created on {ledger.volume}: {error.explanation}") from error
 
 
 def lock(ledger: LedgerLocation) -> str:
-    """The name of the helper of a backup or restore: only one container can have it."""
+    """The name of the helper of a backup or restore. Only one container can have it, so it serves as a lock."""
     return f"{ledger.volume}-helper"
 
 
 def containers(client: docker.DockerClient, ledger: LedgerLocation, work: str | None) -> list[Container]:
-    """Helpers of the ledger's stack that are on the engine, at work or left behind; or those of one `work`."""
+    """The helpers of the ledger's stack that are on the engine, running or left behind, or only those of one `work`."""
     whose = HELPER_LABEL if work is None else f"{WORK_LABEL}={work}"
     mine: dict[str, str | list[str] | bool] = {"label": [f"{STACK_LABEL}={ledger.label}", whose]}
     return list(client.containers.list(all=True, filters=mine, ignore_removed=True))
 
 
 def kill(container: Container) -> None:
-    """Kill a helper; that it came to its end meanwhile is well."""
+    """Kill a helper. It may have ended meanwhile."""
     with _done_meanwhile():
         container.kill()
 
 
 def remove(container: Container) -> None:
-    """Remove a helper, whatever it is at, with its scratch volume; that another process does is well."""
+    """Remove a helper in any state, with its scratch volume. Another process may have removed it meanwhile."""
     with contextlib.suppress(NotFound), _done_meanwhile():
         container.remove(force=True, v=True)
 
 
 @contextlib.contextmanager
 def _done_meanwhile() -> Iterator[None]:
-    """Take it as done where the engine answers that the container is in that state, or on its way to it."""
+    """Ignore the engine's answer that the container is already in the wanted state, or on its way to it."""
     try:
         yield
     except APIError as error:
@@ -114,7 +114,7 @@ def _done_meanwhile() -> Iterator[None]:
 
 
 def output(container: Container) -> Iterator[tuple[bytes | None, bytes | None]]:
-    """Start a container; what it writes to standard output and standard error, as it comes."""
+    """Start a container, and return its standard output and standard error as they arrive."""
     stream: Iterator[tuple[bytes | None, bytes | None]] = container.attach(stream=True, logs=False, demux=True)
     container.start()
     return stream
@@ -123,9 +123,9 @@ def output(container: Container) -> Iterator[tuple[bytes | None, bytes | None]]:
 def inspect(
     client: docker.DockerClient, ledger: LedgerLocation, work: str, script: str, *words: str, scratch: str | None = None
 ) -> bytes:
-    """Run a shell script with the ledger at /data, to its end; what it wrote. See `run`."""
+    """Run a shell script with the ledger at /data, and return its output. See `run`."""
     command = ["sh", "-euc", script, "look", *words]
-    return run(client, ledger, work, command, "the look at the ledger", scratch=scratch)
+    return run(client, ledger, work, command, "the inspection of the ledger", scratch=scratch)
 
 
 def run(
@@ -138,9 +138,9 @@ def run(
     image: str | None = None,
     scratch: str | None = None,
 ) -> bytes:
-    """Run a command with the ledger at /data, to its end; what it wrote. `what` is what a person calls it.
+    """Run a command with the ledger at /data, and return its output. `what` names the command in errors.
 
-    Raises LedgerError with its last words where it fails.
+    Raises LedgerError with the end of its error output if it fails.
     """
     container = create(client, ledger, "look", command, work=work, image=image, scratch=scratch)
     try:
@@ -152,7 +152,7 @@ def run(
 
 
 def finish(container: Container, stream: Iterator[tuple[bytes | None, bytes | None]], what: str) -> bytes:
-    """Wait for a started container's end; what it wrote. Raises LedgerError with its last words where it failed."""
+    """Wait for a started container, and return its output. Raises LedgerError with its last words if it failed."""
     out, words = bytearray(), bytearray()
     for said, complained in stream:
         out += said or b""
@@ -164,10 +164,10 @@ def finish(container: Container, stream: Iterator[tuple[bytes | None, bytes | No
 
 
 def last_words(words: bytes) -> str:
-    """The end of what a container complained of, in a line without control characters."""
+    """The end of a container's error output, in one line without control characters."""
     text = " ".join(words[-_LAST_WORDS_BYTES:].decode(errors="replace").split())
-    # The names of files are in it, and may be anything.
-    return "".join(each if each.isprintable() else "?" for each in text) or "it said nothing"
+    # It contains names of files, which may have any characters.
+    return "".join(each if each.isprintable() else "?" for each in text) or "it printed nothing"
 
 
 def swap_command(what: Literal["ready", "swap", "settle"]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where a ledger is: its volume, on which engine, and the container that has it open."""
+"""The location of a ledger: its engine, its volume, and the container that uses it."""
 
 import dataclasses
 import json
@@ -18,8 +18,8 @@ from gix_model.settings import EngineSettings
 class LedgerLocation:
     """A ledger. `label` is the stack's, PROJECT/STACK; `container` the auction's name; `directory` the program's.
 
-    `image` is the auction's image: what looks at the volume runs from it, since it is on the engine anyway. It needs
-    GNU tar, coreutils, findutils and flock, which Debian always has.
+    `image` is the auction's image. Helper containers run from it, since it is on the engine anyway. It needs GNU tar,
+    coreutils, findutils and flock, which Debian images have.
     """
 
     engine: EngineSettings
@@ -30,7 +30,7 @@ class LedgerLocation:
     image: str
 
     def connect(self) -> docker.DockerClient:
-        """A client of the ledger's engine; raises LedgerError where it does not answer."""
+        """A client of the ledger's engine. Raises LedgerError if the engine does not answer."""
         try:
             client = connection.connect(self.engine, self.directory)
             client.ping()
@@ -39,7 +39,7 @@ class LedgerLocation:
         return client
 
     def check(self, client: docker.DockerClient) -> None:
-        """Raise LedgerError where the volume or the image is not on the engine: asked for, both would be made up."""
+        """Raise LedgerError if the volume or the image is not on the engine. To use them would create or pull them."""
         try:
             client.volumes.get(self.volume)
             client.images.get(self.image)
@@ -49,18 +49,18 @@ class LedgerLocation:
             ) from None
         except NotFound:
             raise LedgerError(
-                f"there is no volume {self.volume}; begin an empty one with: pulumi up --refresh, then restore into it"
+                f"there is no volume {self.volume}; create an empty one with: pulumi up --refresh, then restore into it"
             ) from None
 
     def auction(self, client: docker.DockerClient) -> Container | None:
-        """The auction's container; None where there is none."""
+        """The auction's container, or None if there is none."""
         try:
             return client.containers.get(self.container)
         except NotFound:
             return None
 
     def to_json(self) -> str:
-        """The ledger as JSON, for another process."""
+        """The location as JSON, for another process."""
         plain = dataclasses.asdict(self) | {"engine": self.engine.model_dump(by_alias=True)}
         return json.dumps(plain | {"directory": str(self.directory)})
 

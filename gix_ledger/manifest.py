@@ -1,4 +1,4 @@
-"""What an archive says of itself: the last file in it."""
+"""The manifest of an archive, which is the last file in it."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a backup comes from. `image` is the auction's image by digest, `program` the version that took it."""
+    """Where a backup comes from. `image` is the auction's image by digest, `program` the version that took the backup."""
 
     stack: str
     volume: str
@@ -22,7 +22,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """What the files of a ledger amount to, as in `Manifest`. Two ledgers with one measure hold the same."""
+    """Number, size and digest of a ledger's files, as in `Manifest`. Two ledgers with the same measure are equal."""
 
     files: int
     content_bytes: int
@@ -34,10 +34,10 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    r"""What an archive holds.
+    r"""The contents of an archive.
 
-    `time` is the moment of the copy, UTC, ISO 8601. `files` counts names of regular files, `content_bytes` is what they
-    hold together. `sha256` is that of the list that `sha256sum` prints for them, by name in the order of their bytes:
+    `time` is the time of the copy, UTC, ISO 8601. `files` is the number of regular files by name, `content_bytes` their
+    total size. `sha256` is the SHA-256 of the list that `sha256sum` prints for them, sorted by the bytes of the names:
     `find . -type f ! -name .gix-manifest.json | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum`.
     """
 
@@ -53,26 +53,26 @@ class Manifest:
 
     @property
     def measure(self) -> Measure:
-        """What it says of the files."""
+        """Number, size and digest of the files."""
         return Measure(files=self.files, content_bytes=self.content_bytes, sha256=self.sha256)
 
     def text(self) -> str:
-        """The manifest as it stands in the archive."""
+        """The manifest as it is written to the archive."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
     def read(cls, text: bytes) -> "Manifest":
-        """Read a manifest; raises ValueError where it is none, or of a later format."""
+        """Read a manifest. Raises ValueError if the text is not a manifest, or its format is newer than `FORMAT`."""
         try:
             manifest = cls(**json.loads(text))
         except RecursionError as error:
             raise ValueError("the manifest is nested too deeply") from error
         except TypeError as error:
-            raise ValueError(f"the manifest has other keys than this version knows ({error})") from error
+            raise ValueError(f"the manifest has keys that this version does not know ({error})") from error
         for key in dataclasses.fields(cls):
             value = getattr(manifest, key.name)
             if type(value) is not key.type or (isinstance(value, str) and not value.isprintable()):
-                raise ValueError(f"the manifest's {key.name} can't be {value!r:.40}")
+                raise ValueError(f"the manifest's {key.name} cannot be {value!r:.40}")
         if manifest.format > FORMAT:
             raise ValueError(f"the manifest's format is {manifest.format}, and this version reads up to {FORMAT}")
         return manifest

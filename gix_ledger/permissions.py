@@ -1,4 +1,4 @@
-"""Gives a ledger's files to the user that the auction runs as."""
+"""Changes the owner of a ledger's files."""
 
 import secrets
 from dataclasses import dataclass
@@ -18,16 +18,17 @@ if [ "$3" = change ]; then wrong -exec chown --no-dereference "$2" {} +; fi
 
 @dataclass(frozen=True, kw_only=True)
 class Foreign:
-    """A file or directory, by its path on the volume, that belongs to another `owner` (UID:GID) than it should."""
+    """A file or directory, by its path on the volume, with a wrong `owner` (UID:GID)."""
 
     path: str
     owner: str
 
 
 def fix(ledger: LedgerLocation, owner: str, *, dry_run: bool) -> list[Foreign]:
-    """Give everything on the ledger's volume to `owner`, UID:GID, unless this is a `dry_run`; what was not theirs.
+    """Change the owner of everything on the ledger's volume to `owner`, UID:GID, and return what had another owner.
 
-    Modes and times stay, and the auction may run. Raises LedgerError where the volume can't be looked at.
+    A `dry_run` changes nothing. Modes and times do not change, and the auction may run. Raises LedgerError if the
+    volume cannot be read.
     """
     client = ledger.connect()
     ledger.check(client)

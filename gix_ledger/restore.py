@@ -1,4 +1,4 @@
-"""Puts what an archive holds in the place of a ledger."""
+"""Replaces a ledger with the content of an archive."""
 
 import io
 import tarfile
@@ -16,10 +16,10 @@ from gix_model.catalog import DATA_DIRECTORY
 
 _BLOCK_BYTES = 2**20
 _HEADROOM_BYTES = 2**24
-"""What must stay free on the volume's disk besides the files."""
+"""Space that must stay free on the volume's disk besides the files."""
 _FILE_BYTES = 2**12
-"""What a file takes on the disk besides its content, at most."""
-_LOOK = f"""
+"""Upper limit for the space that a file takes besides its content."""
+_INSPECTION = f"""
 cd {DATA_DIRECTORY}
 stat -c '%u:%g %a %y' .
 df --output=avail --block-size=1 . | tail -n 1
@@ -30,18 +30,18 @@ find . -path ./{WORK_DIRECTORY} -prune -o -type f -size +0 -print -quit
 
 @dataclass(frozen=True, kw_only=True)
 class _Found:
-    """What was found on the volume."""
+    """What is on the volume before a restore."""
 
     attributes: str
-    """Of its directory: owner, mode, time."""
+    """Owner, mode and time of its directory."""
     free_bytes: int
     cut_off: bool
     file: str
-    """A file that holds something; empty where there is none."""
+    """A file that is not empty. The empty text if there is none."""
 
     @classmethod
     def by(cls, at_work: Work) -> "_Found":
-        attributes, free, cut_off, *file = at_work.inspect(_LOOK).decode(errors="replace").splitlines()
+        attributes, free, cut_off, *file = at_work.inspect(_INSPECTION).decode(errors="replace").splitlines()
         return cls(
             attributes=attributes,
             free_bytes=int(free),
@@ -53,12 +53,12 @@ class _Found:
 def restore(
     ledger: LedgerLocation, source: Path, *, replace: bool = False, progress: Progress = ignore_progress
 ) -> Contents:
-    """Put what the archive `source` holds in the place of everything on the ledger's volume; say what that is.
+    """Replace everything on the ledger's volume with the content of the archive `source`, and return that content.
 
-    The archive is read whole before anything is touched. A volume that holds anything is refused without `replace`.
-    The auction is stopped meanwhile. What was on the volume stays until its successor is there, whole and compared with
-    the archive. `progress` is told of bytes of the archive, each of them twice. Raises LedgerError where it can't be
-    done: the volume then holds what it held before, unless the text says otherwise.
+    The whole archive is read before anything changes. A non-empty volume is refused without `replace`. The auction is
+    stopped during the restore. The old content stays until the new content is complete and compared with the archive.
+    `progress` counts each byte of the archive twice. Raises LedgerError if the restore fails; the volume then has its
+    old content, unless the text says otherwise.
     """
     contents = archive.check(source, progress)
     with work(ledger, "restore", helper.swap_command("swap"), how="stop") as at_work:
@@ -71,34 +71,34 @@ def restore(
         _refuse(ledger, contents, found, replace=replace)
         at_work.hold()
         if not replace:
-            # The auction may have written its first line meanwhile.
+            # The auction may have written its first line since the first check.
             _refuse(ledger, contents, _Found.by(at_work), replace=False)
         at_work.container.put_archive(DATA_DIRECTORY, _prepared(contents, contents.directory or found.attributes))
         at_work.container.put_archive(f"{DATA_DIRECTORY}/{WORK_DIRECTORY}/new", _blocks(source, progress))
         helper.run(at_work.client, ledger, at_work.id, helper.swap_command("ready"), "the restore")
-        # What starts from now on cannot open the ledger; what has it open already is still there.
+        # A container that starts now cannot open the ledger; one that has it open is still running.
         writers.refuse(at_work.client, ledger)
         helper.finish(at_work.container, helper.output(at_work.container), "the restore")
     return contents
 
 
 def _refuse(ledger: LedgerLocation, contents: Contents, found: _Found, *, replace: bool) -> None:
-    """Raise LedgerError where the contents can't have the place of what was found."""
+    """Raise LedgerError if the contents cannot replace what was found."""
     if found.file and not replace:
         raise LedgerError(
-            f"{ledger.volume} is not empty: it holds {found.file}; save it with gixctl backup, "
-            "and give --replace to put the archive in its place"
+            f"{ledger.volume} is not empty: it has {found.file}; back it up with gixctl backup, "
+            "then overwrite it with --replace"
         )
     needed = contents.content_bytes + len(contents.digests) * _FILE_BYTES + _HEADROOM_BYTES
     if found.free_bytes < needed:
         raise LedgerError(
             f"{ledger.volume}: {found.free_bytes >> 20} MiB are free on its disk, and {needed >> 20} MiB are "
-            "needed, since the old content stays until the new one is there; free some"
+            "needed, since the old content stays until the new content is complete; free some"
         )
 
 
 def _prepared(contents: Contents, attributes: str) -> bytes:
-    """A tar of the directories in which the restore puts things together, and of what swap.sh reads."""
+    """A tar of the directories in which the restore prepares the new content, and of the files that swap.sh reads."""
     whole = io.BytesIO()
     with tarfile.open(fileobj=whole, mode="w") as tar:
         for name in (WORK_DIRECTORY, f"{WORK_DIRECTORY}/new"):
@@ -113,7 +113,7 @@ def _prepared(contents: Contents, attributes: str) -> bytes:
 
 
 def _sums(contents: Contents) -> bytes:
-    """The files and their digests as `sha256sum --zero` writes them: no name needs to be escaped."""
+    """The files and their digests in the format of `sha256sum --zero`, in which no name is escaped."""
     return b"".join(
         sorted(
             digest.encode() + b"  ./" + name.encode(errors="surrogateescape") + b"\0"

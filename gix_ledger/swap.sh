@@ -2,25 +2,26 @@
 # swap.sh ready|swap|settle
 #
 # Runs as root in a container that has a ledger's volume at /data.
-#   ready   compares what a restore has put into .gix-restore/new with the list .gix-restore/sums, tries the attributes
-#           that the directory gets (.gix-restore/attributes: owner, mode, time), then closes the directory to all but
-#           root: a container that starts from now on cannot open the ledger
-#   swap    puts new/ in the place of everything else; refuses where something was written since the restore began
-#   settle  ends a restore: takes back one whose swap has not begun, carries on one whose swap has; opens the directory.
-#           What was written into the old files since the restore began is kept, and settle prints under which name.
+#   ready   compares .gix-restore/new with the list .gix-restore/sums, and tries the attributes that the directory will
+#           get (.gix-restore/attributes: owner, mode, time). Then it closes the directory to all but root, so that a
+#           container that starts afterwards cannot open the ledger.
+#   swap    replaces everything else with new/. It refuses if something was written since the restore began.
+#   settle  ends a restore and opens the directory. It undoes a restore whose exchange has not begun, and completes one
+#           whose exchange has. If the old files were written to since the restore began, it keeps them, and prints
+#           the name of their directory.
 #
-# Whenever it is cut off, each file of the ledger is whole, under its own name, in new/ or in old/.
-# Every path begins with ./, so that no name on the volume is taken for an option.
+# If it is interrupted at any point, each file of the ledger is complete: under its own name, in new/ or in old/.
+# Every path begins with ./, so that no name on the volume is read as an option.
 set -eu
 cd "${DATA_DIRECTORY:-/data}"
 work=./.gix-restore
-# One at a time: nothing is taken back while it is put in place.
+# Only one runs at a time, so that settle does not undo what swap is doing.
 exec 9<.
 flock 9
 
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
 
-# open_as PATH FILE: gives a directory the owner and the mode that a file tells; the time is for the end.
+# open_as PATH FILE: sets a directory to the owner and mode in a file, and reads its time, which is set at the end.
 open_as() {
     read -r owner mode time <"$2"
     chown "$owner" "$1"
@@ -34,14 +35,14 @@ ready() {
     LC_ALL=C comm -z -3 $work/arrived $work/sums >$work/differing
     if [ -s $work/differing ]; then
         names=$(tr '\0\n\t' '\n? ' <$work/differing | sed 's/^ *[^ ]*  //' | sort -u | head -n 3)
-        echo "what arrived on the volume is not what the archive holds: $names" >&2
+        echo "what arrived on the volume differs from the archive: $names" >&2
         exit 1
     fi
     open_as $work/new $work/attributes
     touch -d "$time" $work/new
     stat -c '%u:%g %a %y' . >$work/closing
     sync -f .
-    # By a rename, so that settle never reads half of it.
+    # Renamed, so that settle never reads an incomplete file.
     mv -T $work/closing $work/before
     chmod 700 .
     chown "${CLOSED_OWNER:-0:0}" .
@@ -49,10 +50,10 @@ ready() {
 }
 
 swap() {
-    # sums is the first thing that a restore writes after it has stopped the auction.
+    # A restore writes sums first, after it has stopped the auction.
     changed=$(find . -mindepth 1 -path $work -prune -o -newercc $work/sums -print -quit)
     [ -z "$changed" ] || {
-        echo "$changed was changed while the restore was at work; nothing was replaced" >&2
+        echo "$changed was changed during the restore; nothing was replaced" >&2
         exit 3
     }
     mkdir $work/old
@@ -63,7 +64,7 @@ swap() {
 }
 
 place() {
-    # What has no successor goes first: afterwards new/ no longer tells which that is.
+    # Files without a successor go first, because new/ no longer shows them once it is emptied.
     if [ ! -e $work/placing ]; then
         for path in ./* ./.[!.]* ./..?*; do
             if exists "$path" && [ "$path" != $work ] && ! exists "$work/new/$path"; then
@@ -79,7 +80,7 @@ place() {
             if [ -d "$path" ] || [ -d "$new" ]; then
                 mv -T "$path" "$work/old/$path"
             else
-                # A second name for the old file, so that the rename below leaves no moment without one.
+                # A second name for the old file, so that the name exists at every moment of the rename below.
                 ln "$path" "$work/old/$path"
             fi
         fi
@@ -113,7 +114,7 @@ settle() {
             cat $work/kept
         fi
         rm -rf $work/new $work/old $work/before
-        # From here on there is nothing to carry on, nor to take back.
+        # After this there is nothing to complete or to undo.
         rm -f $work/swapping
     elif [ -e $work/before ]; then
         open_as . $work/before

@@ -1,4 +1,4 @@
-"""A backup or a restore at work: its helper, the auction that it holds, and an end that leaves neither behind."""
+"""A running backup or restore: its helper, the auction that it holds, and the clean-up at its end."""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from gix_ledger.location import LedgerLocation
 from gix_ledger.recovery import resume
 
 Hold = Literal["pause", "stop"]
-"""How the auction is kept from writing: frozen between two instructions, or ended with its own signal."""
+"""How the auction is kept from writing: paused, or stopped with its own signal."""
 
 
 _PAUSE_TRIES = 5
@@ -25,7 +25,7 @@ _CANNOT_FREEZE = "unable to freeze"
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Work on a ledger: `container` is the helper, created and not started."""
+    """A running backup or restore. `container` is its helper, created but not started."""
 
     client: docker.DockerClient
     ledger: LedgerLocation
@@ -35,14 +35,14 @@ class Work:
     id: str
 
     def inspect(self, script: str, *words: str, scratch: str | None = None) -> bytes:
-        """Run a shell script with the ledger at /data; see `helper.look`."""
+        """Run a shell script with the ledger at /data. See `helper.inspect`."""
         return helper.inspect(self.client, self.ledger, self.id, script, *words, scratch=scratch)
 
     def hold(self) -> str | None:
-        """Keep the auction from writing; the state that it is in then, None for one that does not run anyway.
+        """Keep the auction from writing. Return its new state, or None if it does not run.
 
-        An auction that its restart policy is about to start is stopped, since it cannot be paused. Raises LedgerError
-        where the auction changed its state since the work began, so that the end of the work would not undo the hold.
+        An auction that waits for its restart policy is stopped, since it cannot be paused. Raises LedgerError if the
+        auction's state changed since the work began, because the end of the work would then not resume it.
         """
         state = self.state()
         if state not in writers.ACTIVE:
@@ -51,11 +51,11 @@ class Work:
             writers.stop(self.client, self.ledger.container)
             return "exited"
         if self.owed == "unpause" and state == "running" and not self._pause():
-            # Somebody was faster to end it, as an update does.
+            # It ended meanwhile, for example by an update.
             return None
         if self.how == "pause" and self.state() == "paused":
             return "paused"
-        raise LedgerError(f"{self.ledger.container} is {state} now, and was not a moment ago; try again")
+        raise LedgerError(f"{self.ledger.container} changed its state to {state} meanwhile; try again")
 
     def _pause(self) -> bool:
         for tries_left in reversed(range(_PAUSE_TRIES)):
@@ -64,22 +64,22 @@ class Work:
             except APIError as error:
                 if self.state() not in writers.ACTIVE:
                     return False
-                # On a busy machine the runtime cannot freeze a container in which a process is just being started.
+                # On a busy machine, the runtime cannot pause a container in which a process is just being started.
                 if not (tries_left and _CANNOT_FREEZE in str(error.explanation)):
                     raise LedgerError(
-                        f"{self.ledger.container} can't be paused: {error.explanation}; try again"
+                        f"{self.ledger.container} cannot be paused: {error.explanation}; try again"
                     ) from error
             else:
                 break
         return True
 
     def state(self) -> str | None:
-        """The engine's word for what the auction does now; None where there is no container."""
+        """The auction's state as the engine reports it, or None if there is no container."""
         auction = self.ledger.auction(self.client)
         return None if auction is None else auction.status
 
     def resume(self) -> None:
-        """Let the auction go on, as the end of the work does anyway."""
+        """Resume the auction before the end of the work."""
         resume(self.client, self.ledger, self.owed)
 
 
@@ -87,10 +87,10 @@ class Work:
 def work(
     ledger: LedgerLocation, verb: helper.Verb, command: Sequence[str], *, how: Hold, scratch: str | None = None
 ) -> Iterator[Work]:
-    """Begin work on a ledger; at its end, come what may, the helper is gone and the auction goes on.
+    """Begin a backup or restore. At its end, in every case, the helper is removed and the auction resumes.
 
-    The helper's name lets no second backup or restore begin beside it. Raises LedgerError where there is one, or the
-    engine fails.
+    The helper's name prevents a second backup or restore at the same time. Raises LedgerError if there is one, or if
+    the engine fails.
     """
     client = ledger.connect()
     try:
@@ -115,7 +115,7 @@ def work(
 
 
 def _owed(how: Hold, state: str | None) -> helper.Owed:
-    """What the end of the work owes an auction that was in this state at its beginning."""
+    """How to resume an auction that was in this state when the work began."""
     if state == "restarting" or (how == "stop" and state in writers.ACTIVE):
         return "start"
     return "unpause" if state == "running" else "nothing"

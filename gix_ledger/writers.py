@@ -1,4 +1,4 @@
-"""The containers that can write to a ledger: all that have its volume mounted, whoever made them."""
+"""The containers that can write to a ledger: all that mount its volume, also those of other programs."""
 
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,18 +11,18 @@ from gix_ledger.location import LedgerLocation
 from gix_model.environment import HELPER_LABEL
 
 ACTIVE = frozenset({"running", "restarting", "paused"})
-"""States in which a container writes, or goes on to write without anybody starting it."""
+"""States in which a container writes, or can continue to write without being started."""
 
 _GRACE_SECONDS = 10
-"""Docker's default, for a container that states none."""
+"""Docker's default, for a container without a stop timeout."""
 _STOPS = 3
-"""How often a container is stopped that something else starts again."""
+"""Number of tries to stop a container that something else starts again."""
 
 
 def active(client: docker.DockerClient, ledger: LedgerLocation) -> list[str]:
-    """Names of the active containers that can write to the ledger's volume, without helpers.
+    """Names of the active containers that can write to the ledger's volume, helpers excluded.
 
-    A container counts that mounts the volume by its name, or the volume's directory on the engine's machine.
+    These containers mount the volume by its name, or the volume's directory on the engine's machine.
     """
     where = PurePosixPath(client.api.inspect_volume(ledger.volume)["Mountpoint"])
     return [
@@ -43,19 +43,19 @@ def _writes(mount: dict[str, Any], volume: str, where: PurePosixPath) -> bool:
 
 
 def refuse(client: docker.DockerClient, ledger: LedgerLocation, *, but: str | None = None) -> None:
-    """Raise LedgerError where containers can write to the ledger, `but` for one of this name."""
+    """Raise LedgerError if containers other than `but` can write to the ledger."""
     found = [name for name in active(client, ledger) if name != but]
     if found:
         raise LedgerError(
-            f"{ledger.volume} is in use by {', '.join(found)}: what is written there during a restore would be lost; "
-            f"stop it (docker stop {' '.join(found)}), then run the restore again; the ledger is as it was"
+            f"{ledger.volume} is in use by {', '.join(found)}, whose writes during a restore would be lost; "
+            f"stop it (docker stop {' '.join(found)}), then run the restore again; the ledger is unchanged"
         )
 
 
 def stop(client: docker.DockerClient, name: str) -> None:
-    """Stop a container with its own signal and grace period, in whatever state it is; it may be gone.
+    """Stop a container in any state with its own signal and grace period. It may be missing.
 
-    The engine's restart policies do not start it again. Raises LedgerError where something else does.
+    The engine's restart policies do not start it again. Raises LedgerError if something else does.
     """
     for _try in range(_STOPS):
         try:
@@ -67,7 +67,7 @@ def stop(client: docker.DockerClient, name: str) -> None:
         except NotFound:
             return
         except APIError as error:
-            raise LedgerError(f"{name} can't be stopped: {error.explanation}") from error
+            raise LedgerError(f"{name} cannot be stopped: {error.explanation}") from error
         if container.status not in ACTIVE:
             return
-    raise LedgerError(f"{name} is started again whenever it is stopped; end what starts it, then try again")
+    raise LedgerError(f"{name} is started again each time it is stopped; end what starts it, then try again")

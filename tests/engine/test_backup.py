@@ -222,7 +222,7 @@ def test_a_second_backup_at_the_same_time_is_refused_and_so_is_an_existing_file(
         for verb in (["backup", str(tmp_path / "second.tar.gz")], ["restore", str(saved), "--replace"]):
             done = gixctl(stack, *verb)
             assert done.returncode == 1
-            assert f"is at work (container {name})" in done.stderr
+            assert f"is running (container {name})" in done.stderr
             assert "gixctl doctor --fix" in done.stderr
         held.reload()
     finally:
@@ -252,7 +252,7 @@ def actions(stack: StackUnderTest, since: float) -> list[str]:
 def test_given_a_file_that_cannot_be_written_the_backup_fails_and_names_it(stack: StackUnderTest) -> None:
     done = gixctl(stack, "backup", "/proc/backup.tar.gz")
     assert done.returncode == 1
-    assert "/proc/backup.tar.gz can't be written" in done.stderr
+    assert "/proc/backup.tar.gz cannot be written" in done.stderr
 
 
 def test_given_a_disk_that_is_too_small_the_backup_fails_before_it_pauses_the_auction(
@@ -262,7 +262,7 @@ def test_given_a_disk_that_is_too_small_the_backup_fails_before_it_pauses_the_au
     disk = tmp_path / "disk"
     done = on_small_disk(stack, 4 * MIB, disk, "backup", str(disk / "a.tar.gz"))
     assert done.returncode == 1
-    assert f"no room for a backup of {stack.prefix}-gcam-data" in done.stderr
+    assert f"no space for a backup of {stack.prefix}-gcam-data" in done.stderr
     assert f"{disk} has 4.0 MiB free, and needs" in done.stderr
     assert "give a name on another disk" in done.stderr
     assert done.stdout == ""
@@ -280,7 +280,7 @@ def test_given_a_disk_that_becomes_full_no_archive_is_left(stack: StackUnderTest
     finally:
         in_auction(stack, "rm /data/holes")
     assert done.returncode == 1
-    assert f"{disk}/a.tar.gz can't be written: No space left on device" in done.stderr
+    assert f"{disk}/a.tar.gz cannot be written: No space left on device" in done.stderr
     assert done.stdout == ""
     assert helpers(stack) == []
     assert auction(stack).status == "running"

@@ -318,7 +318,7 @@ def test_given_a_write_just_before_the_swap_the_old_ledger_stays(
         done = Watched(stack, "restore", str(archives[other(before)]), "--replace").run("start helper", write)
     assert in_auction(stack, "cat /data/index/late; rm /data/index/late") == "acknowledged\n"
     assert done.returncode == 1
-    assert "./index was changed while the restore was at work; nothing was replaced" in done.stderr
+    assert "./index was changed during the restore; nothing was replaced" in done.stderr
     assert holds(stack, archives) == before
 
 
@@ -371,7 +371,7 @@ def test_given_an_engine_that_is_unreachable_when_a_verb_ends_the_auction_contin
     done = watched.run(at, Watched.cut)
     assert watched.reached
     assert done.returncode == 1
-    assert "a process in the background tries again" in done.stderr
+    assert "a background process tries again" in done.stderr
     assert auction(stack).status == "running"
     assert (holds(stack, archives) == before) == (at not in {"DELETE helper", "start auction"})
 

@@ -115,7 +115,7 @@ def test_given_trivy_a_severity_over_the_configured_limit_fails(
     put(scanners, "trivy", TRIVY, trivy_report("HIGH"))
     done = gixctl(stack, "scan", "--sbom", str(tmp_path / "sbom"))
     assert done.returncode == 1
-    assert "scanned by trivy: 3 known vulnerabilities, 3 of severity high or more" in done.stdout
+    assert "scanned by trivy: 3 known vulnerabilities, 3 of severity high or higher" in done.stdout
     assert "CVE-2024-0001" in done.stdout
     assert set(sboms(tmp_path / "sbom")[f"{stack.name}-router.cdx.json"]) == {"bomFormat"}
     calls = (scanners / "calls").read_text().splitlines()
@@ -177,7 +177,7 @@ def test_given_a_directory_that_is_not_writable_scan_fails_and_names_it(stack: S
     (tmp_path / "sbom").write_text("in the way")
     done = gixctl(stack, "scan", "--sbom", str(tmp_path / "sbom"))
     assert done.returncode == 1
-    assert "can't be written" in done.stderr
+    assert "cannot be written" in done.stderr
 
 
 def test_given_a_stack_that_is_not_up_the_exit_code_is_1(fresh: StackUnderTest) -> None:

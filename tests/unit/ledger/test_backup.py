@@ -84,7 +84,7 @@ def test_too_little_space_is_reported_with_both_figures(
         backup.check_space(
             "gcam-data", 100 * MIB, engine_free_bytes=engine, target_free_bytes=target, directory=Path("/safe")
         )
-    assert "no room for a backup of gcam-data, 100.0 MiB" in str(raised.value)
+    assert "no space for a backup of gcam-data, 100.0 MiB" in str(raised.value)
     for words in parts:
         assert words in str(raised.value)
 
@@ -164,7 +164,7 @@ def test_a_list_of_backups_shows_which_are_complete(tmp_path: Path) -> None:
     listed = {Path(each.file).name: each for each in backups.found(tmp_path, check=True)}
     assert len(listed) == len(refused) + 2
     assert [name for name, each in listed.items() if each.whole] == ["whole.tar.gz"]
-    assert listed["cut.tar.gz.x7q_1.partial"].fault == "cut off, or still being written"
+    assert listed["cut.tar.gz.x7q_1.partial"].fault == "incomplete, or still being written"
 
     shown = io.StringIO()
     Console(width=400, file=shown).print(backups.table(list(listed.values())))

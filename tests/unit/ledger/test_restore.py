@@ -139,6 +139,6 @@ def test_a_pause_that_fails_in_the_runtime_is_retried(
         owed="unpause",
         id="work",
     )
-    with contextlib.nullcontext() if is_paused else pytest.raises(LedgerError, match="can't be paused"):
+    with contextlib.nullcontext() if is_paused else pytest.raises(LedgerError, match="cannot be paused"):
         assert work._pause()
     assert engine.asked == asked

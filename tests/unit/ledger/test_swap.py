@@ -269,7 +269,7 @@ def test_files_that_differ_from_the_archive_stop_a_swap_before_the_old_ones_move
     (volume / WORK_DIRECTORY / "new/ledger.jsonl").write_text("nee\n")
     done = run(volume, "ready")
     assert done.returncode
-    assert "what arrived on the volume is not what the archive holds: ./ledger.jsonl" in done.stderr
+    assert "what arrived on the volume differs from the archive: ./ledger.jsonl" in done.stderr
     well(run(volume, "settle"))
     assert files(volume) == OLD
 
@@ -322,7 +322,7 @@ def test_a_swap_is_refused_if_a_file_has_changed_since_the_restore_began(volume:
     now = files(volume)
     done = run(volume, "swap")
     assert done.returncode == SWAP_REFUSED
-    assert "was changed while the restore was at work" in done.stderr
+    assert "was changed during the restore" in done.stderr
     well(run(volume, "settle"))
     there = {name: content for name, content in now.items() if not name.startswith(os.fsencode(WORK_DIRECTORY))}
     assert (files(volume), mode(volume)) == (there, OLD_MODE)

@@ -125,9 +125,9 @@ def test_the_most_severe_vulnerabilities_come_first(tmp_path: Path, monkeypatch:
     ("script", "message"),
     [
         ('printf "\\033[31mno database\\033[0m\\n" >&2; exit 1', "grype failed (exit code 1): no database"),
-        ("exit 3", "grype failed (exit code 3): it said nothing"),
-        ("echo nonsense", "is not understood"),
-        ("echo '{}'", "is not understood"),
+        ("exit 3", "grype failed (exit code 3): it printed nothing"),
+        ("echo nonsense", "cannot be parsed"),
+        ("echo '{}'", "cannot be parsed"),
     ],
 )
 def test_given_a_scanner_that_fails_its_message_is_shown(
