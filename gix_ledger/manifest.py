@@ -12,7 +12,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a backup comes from. `image` is the auction's image by digest, `program` the version that took the backup."""
+    """The source of a backup. `image` is the auction's image by digest, `program` the version that took the backup."""
 
     stack: str
     volume: str

@@ -1,4 +1,4 @@
-"""`gixctl backups`: the archives that there are, by what their manifests say.
+"""`gixctl backups`: the archives in a directory, as their manifests describe them.
 
 With `--json` a list of:
 
@@ -6,8 +6,8 @@ With `--json` a list of:
      "manifest": {"stack": "gix/dev", "volume": "gcam-data", "image": "sha256:...", "program": "0.1.0",
                   "time": "2026-01-02T03:04:05+00:00", "files": 1, "content_bytes": 5678, "sha256": "...", "format": 1}}
 
-`manifest` is null where there is none, as in an archive that another program made. `whole` is null where the archive
-was not read, which `--check` does.
+`manifest` is null if there is none, as in an archive of another program. `whole` is null without `--check`, which reads
+each archive completely.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from gix_ops.errors import StackError
 
 @dataclass(frozen=True, kw_only=True)
 class Backup:
-    """An archive. `whole` says what reading all of it came to; None where nobody did. `fault` tells why it is not."""
+    """An archive. `whole` is None if it was not checked. If it is false, `fault` says why."""
 
     file: str
     archive_bytes: int
@@ -36,7 +36,7 @@ class Backup:
 
 
 def found(directory: Path, *, check: bool = False, progress: Progress = ignore_progress) -> list[Backup]:
-    """The archives in a directory, the oldest first; raises StackError where it can't be read."""
+    """The archives in a directory, the oldest first. Raises StackError if the directory cannot be read."""
     try:
         files = [
             file
@@ -47,14 +47,14 @@ def found(directory: Path, *, check: bool = False, progress: Progress = ignore_p
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StackError(f"{error.filename or directory} can't be read: {error.strerror}") from error
+        raise StackError(f"{error.filename or directory} cannot be read: {error.strerror}") from error
     return sorted(backups, key=lambda backup: (backup.manifest.time if backup.manifest else "", backup.file))
 
 
 def _read(file: Path, *, check: bool, progress: Progress) -> Backup:
     size = file.stat().st_size
     if is_partial(file.name):
-        fault = "cut off, or still being written"
+        fault = "incomplete, or still being written"
         return Backup(file=str(file), archive_bytes=size, manifest=None, whole=False, fault=fault)
     manifest = archive.read_manifest(file)
     if not check:
@@ -69,7 +69,7 @@ def _read(file: Path, *, check: bool, progress: Progress) -> Backup:
 def table(backups: list[Backup]) -> Table:
     """The archives for a terminal."""
     shown = Table()
-    for heading in ("file", "stack", "volume", "taken", "files", "content", "archive", "whole"):
+    for heading in ("file", "stack", "volume", "taken", "files", "content", "archive", "complete"):
         shown.add_column(heading, overflow="fold")
     for backup in backups:
         about = backup.manifest
@@ -78,6 +78,6 @@ def table(backups: list[Backup]) -> Table:
             if about
             else ("no manifest", "-", "-", "-", "-")
         )
-        whole = {True: "yes", False: backup.fault or "no", None: "not read"}[backup.whole]
+        whole = {True: "yes", False: backup.fault or "no", None: "not checked"}[backup.whole]
         shown.add_row(backup.file, *said, decimal(backup.archive_bytes), whole)
     return shown

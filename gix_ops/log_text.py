@@ -1,4 +1,4 @@
-"""Lines of logs for people's eyes."""
+"""Lines of logs for a terminal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ _COLOURS: dict[str, Colour] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """How lines are shown: what stands before those of each service, and whether the time does."""
+    """The style of lines: the prefix of each service, and whether the time is shown."""
 
     prefixes: Mapping[str, str]
     timestamps: bool
 
     @classmethod
     def choose(cls, console: Console, services: Sequence[str], *, timestamps: bool) -> "Style":
-        """The style for lines of `services` on `console`; coloured where that is a terminal and NO_COLOR is not set."""
+        """The style for lines of `services`. It has colors if `console` is a terminal and NO_COLOR is not set."""
         coloured = console.is_terminal and not console.no_color
         width = max(map(len, services))
         prefixes = {service: f"{service:<{width}} |" for service in services}
@@ -37,5 +37,5 @@ class Style:
         )
 
     def text(self, line: Line) -> str:
-        """A line as it is shown, without its end."""
+        """A line in this style, without its line break."""
         return " ".join((self.prefixes[line.service], *([line.time] if self.timestamps else []), line.line))

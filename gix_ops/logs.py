@@ -1,12 +1,13 @@
-"""`gixctl logs`: what the services wrote, put together by time, and what they go on to write.
+"""`gixctl logs`: the logs of the services in one stream, ordered by time.
 
-With `--json`, one object a line:
+With `--json`, one object per line:
 
     {"time": "2026-01-02T03:04:05.678901234Z", "service": "router", "stream": "stderr", "line": "..."}
 
-`time` is when the engine took the line from the container, by its own clock, in UTC. `stream` is stdout or stderr.
+`time` is when the engine received the line from the container, by the engine's clock, in UTC. `stream` is stdout or
+stderr.
 
-Memory stays flat: each log is read as it comes over the connection, and the reader sets the pace.
+Memory use is constant: each log is read from the connection as fast as the reader consumes it.
 """
 
 import contextlib
@@ -32,9 +33,9 @@ from gix_ops.errors import StackError
 from gix_ops.stack import Stack
 
 LONGEST_LINE = 2**20
-"""Bytes after which a line is cut in two, so that no line fills the memory."""
+"""Bytes after which a line is split, so that no line fills the memory."""
 HEARTBEAT_SECONDS = 0.5
-"""How often `follow` gives nothing while nobody writes, and looks whether a container is back."""
+"""How often `follow` yields None without new lines, and checks whether a container has started again."""
 
 _FRAME = struct.Struct(">BxxxL")
 _STREAMS = {1: "stdout", 2: "stderr"}
@@ -55,15 +56,15 @@ class Line:
 
 
 class UnreadableLogError(StackError):
-    """One service's log can't be read: its container is missing, or its log driver keeps nothing to read."""
+    """The log of one service cannot be read: its container is missing, or its log driver keeps no logs."""
 
 
 @dataclass(kw_only=True)
 class ServiceLog:
-    """The log of one service, through all the containers that bear its name one after the other.
+    """The log of one service, across all containers that have its name one after the other.
 
-    Lines before `since`, in seconds since 1970, are left out. Of the first read, all but the last `tail` lines are.
-    What was read is not read again.
+    Lines before `since`, in seconds since 1970, are left out. The first read returns at most the last `tail` lines. No
+    line is read twice.
     """
 
     client: docker.DockerClient
@@ -72,16 +73,16 @@ class ServiceLog:
     since: float | None = None
     tail: int | None = None
     _last: dict[str, str] = field(default_factory=dict, init=False)
-    """The times of the last lines that were read, by stream."""
+    """The time of the last line that was read, by stream."""
 
     def read(self, *, follow: bool = False) -> Iterator[Line]:
-        """The lines that were not read yet; with `follow` also those to come, until the container stops.
+        """The lines that were not read yet. With `follow`, also new lines until the container stops.
 
-        Raises UnreadableLogError at once where there is no such log, StackError where the engine does not answer.
+        Raises UnreadableLogError at once if there is no log, and StackError if the engine does not answer.
         """
         api = self.client.api
         url = f"{api.base_url}/v{api.api_version}/containers/{self.container}/logs"
-        # The SDK's own `logs` does not say which stream a line came from.
+        # The SDK's `logs` does not tell the stream of a line.
         question = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(follow), **self._beginning()}
         try:
             response = api.get(url, params=question, stream=True, timeout=(_CONNECT_WITHIN_SECONDS, None))
@@ -89,15 +90,15 @@ class ServiceLog:
             raise StackError(f"the Docker engine does not answer any more: {error}") from error
         if response.status_code == requests.codes.not_found:
             raise UnreadableLogError(
-                f"the {self.service}'s container {self.container} is missing: pulumi up --refresh makes it anew"
+                f"the {self.service}'s container {self.container} is missing; to create it again: pulumi up --refresh"
             )
         if not response.ok:
-            raise UnreadableLogError(f"the {self.service}'s log can't be read: {response.json()['message']}")
+            raise UnreadableLogError(f"the {self.service}'s log cannot be read: {response.json()['message']}")
         self.tail = None
         return self._unread(_lines(self.service, response))
 
     def _beginning(self) -> dict[str, str | int]:
-        # Whole seconds: a number has not the nanoseconds of a line's time. `_unread` leaves out the rest.
+        # Whole seconds, since a number cannot represent nanoseconds. `_unread` leaves out the lines before.
         if self._last:
             return {"since": int(datetime.fromisoformat(min(self._last.values())).timestamp())}
         since = {} if self.since is None else {"since": int(self.since)}
@@ -110,7 +111,7 @@ class ServiceLog:
             if line.time <= read_already[line.stream] if read_already else line.time < since:
                 continue
             if not self._last:
-                # What the other stream has from before this line is not among the last lines.
+                # Earlier lines of the other stream are not among the last lines.
                 self._last = dict.fromkeys(_STREAMS.values(), line.time)
             self._last[line.stream] = line.time
             yield line
@@ -119,10 +120,10 @@ class ServiceLog:
 def sources(
     stack: Stack, client: docker.DockerClient, wanted: Collection[str], *, since: str | None, tail: int | None
 ) -> list[ServiceLog]:
-    """The logs of the `wanted` services, or else of all.
+    """The logs of the `wanted` services; all services if none is given.
 
-    `since` is as `moment` takes it; `tail` is for each service, and none means all lines. Raises ValueError where
-    `since` is no time, StackError where a service is not the stack's, or the engine does not answer.
+    `since` has the format of `moment`. `tail` holds for each service; None means all lines. Raises ValueError if
+    `since` is not a time, and StackError if the stack has no such service or the engine does not answer.
     """
     try:
         now = datetime.fromisoformat(client.info()["SystemTime"])
@@ -144,22 +145,22 @@ def sources(
 
 
 def moment(text: str, now: datetime) -> float:
-    """A time in seconds since 1970, of what `docker logs --since` takes.
+    """A time in seconds since 1970, from the formats of `docker logs --since`.
 
-    That is a time before `now` (10m, 1h30m), a date or a date with a time (in this machine's time zone where it names
-    none), or seconds since 1970. Raises ValueError where the text is none of these.
+    These are a duration before `now` (10m, 1h30m), a date or a date with a time (in this machine's time zone by
+    default), and seconds since 1970. Raises ValueError for any other text.
     """
     with contextlib.suppress(ValueError):
         return now.timestamp() - units.seconds(text)
     with contextlib.suppress(ValueError):
         return float(text) if re.fullmatch(r"\d{9,}(\.\d+)?", text) else datetime.fromisoformat(text).timestamp()
-    raise ValueError("is no time: write how long ago (10m, 1h30m) or when (2026-01-02, 2026-01-02T15:04:05Z)")
+    raise ValueError("is not a time; write a duration (10m, 1h30m) or a time (2026-01-02, 2026-01-02T15:04:05Z)")
 
 
 def history(logs: Collection[ServiceLog], tell: Callable[[UnreadableLogError], None]) -> Iterator[Line]:
-    """What has been written so far, by time; `tell` is told of each log that can't be read.
+    """The lines so far, ordered by time. Calls `tell` for each log that cannot be read.
 
-    Raises StackError where the engine does not answer.
+    Raises StackError if the engine does not answer.
     """
     streams = []
     for log in logs:
@@ -171,10 +172,10 @@ def history(logs: Collection[ServiceLog], tell: Callable[[UnreadableLogError], N
 
 
 def follow(logs: Collection[ServiceLog], tell: Callable[[UnreadableLogError], None]) -> Iterator[Line | None]:
-    """What is written from now on, without an end; None whenever nobody has written for HEARTBEAT_SECONDS.
+    """New lines, without an end. Yields None if no line arrived for HEARTBEAT_SECONDS.
 
-    A container that was restarted or replaced is followed further. `tell` is told of each log that can't be read now.
-    Raises StackError where the engine does not answer.
+    A container that is restarted or replaced is followed further. Calls `tell` for each log that cannot be read. Raises
+    StackError if the engine does not answer.
     """
     arrivals: queue.Queue[Line | StackError] = queue.Queue(_LINES_AHEAD)
     for log in logs:
@@ -194,7 +195,7 @@ def follow(logs: Collection[ServiceLog], tell: Callable[[UnreadableLogError], No
 
 
 def _follow(log: ServiceLog, arrivals: "queue.Queue[Line | StackError]") -> None:
-    """Put all that is written into `arrivals`, and what stands in the way."""
+    """Put all new lines and errors into `arrivals`."""
     at, readable = None, True
     try:
         while True:
@@ -215,7 +216,7 @@ def _follow(log: ServiceLog, arrivals: "queue.Queue[Line | StackError]") -> None
 
 
 def _lines(service: str, response: requests.Response) -> Iterator[Line]:
-    """The lines in the engine's answer: frames, each with its stream and length, a time, and a line or part of one."""
+    """The lines in the engine's answer. A frame has its stream and length, a time, and a line or a part of one."""
     begun: dict[str, tuple[str, bytes]] = {}
     with response:
         for stream, frame in _frames(service, response):
@@ -241,7 +242,7 @@ def _frames(service: str, response: requests.Response) -> Iterator[tuple[str, by
             number, length = _FRAME.unpack(header)
             if number not in _STREAMS:
                 complaint = response.raw.read(min(length, _LONGEST_COMPLAINT)).decode(errors="replace").strip()
-                raise UnreadableLogError(f"the {service}'s log can't be read: {complaint}")
+                raise UnreadableLogError(f"the {service}'s log cannot be read: {complaint}")
             yield _STREAMS[number], response.raw.read(length)
     except (HTTPError, OSError, struct.error) as error:
-        raise StackError(f"the {service}'s log broke off: {error}") from error
+        raise StackError(f"the {service}'s log ended early: {error}") from error

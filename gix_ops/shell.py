@@ -1,6 +1,6 @@
-"""`gixctl shell`: the words of the `docker` command that runs something in a service's container.
+"""`gixctl shell`: the `docker exec` command that runs something in a service's container.
 
-The command line of Docker has the handling of terminals (sizes, signals, raw input), which its SDK has not.
+Docker's command line handles terminals (sizes, signals, raw input), which its SDK does not.
 """
 
 import shutil
@@ -12,7 +12,7 @@ from gix_model.settings import EngineSettings
 from gix_ops.errors import StackError
 
 DEFAULT_COMMAND = ("sh", "-c", "if command -v bash >/dev/null; then exec bash; fi; exec sh")
-"""What runs without a command: bash, or else sh."""
+"""Default command: bash, or sh if there is no bash."""
 
 _DEFAULT_HOST = "unix:///var/run/docker.sock"
 _TLS_VARIABLES = ("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
@@ -20,7 +20,7 @@ _TLS_VARIABLES = ("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """A program's words, the program itself first, and its environment."""
+    """A command with its arguments, and its environment."""
 
     words: list[str]
     environment: dict[str, str]
@@ -36,18 +36,18 @@ def invocation(
     terminal: bool,
     environment: Mapping[str, str],
 ) -> Invocation:
-    """How to run `command`, or else a shell, in `container` on the stack's own engine.
+    """The command that runs `command`, by default a shell, in `container` on the stack's engine.
 
-    Standard input is always passed on. `user` is as docker exec takes it; without it, the container's own. Relative
-    paths of `engine` start at `directory`. GIX_DOCKER in `environment` names the docker command where it is set.
-    Raises StackError where there is none.
+    Standard input is always passed on. `user` has the format of `docker exec --user`; by default it is the container's
+    user. Relative paths of `engine` start at `directory`. GIX_DOCKER in `environment` names the docker command. Raises
+    StackError if there is no docker command.
     """
     words = [_docker(environment), *_address(engine, directory, environment), "exec", "--interactive"]
     if terminal:
         words.append("--tty")
     if user is not None:
         words += ["--user", user]
-    # What this machine's environment says of TLS is about the engine of DOCKER_HOST.
+    # The TLS variables of this machine's environment are for the engine of DOCKER_HOST.
     left_out = _TLS_VARIABLES if engine.host is not None else ()
     return Invocation(
         words=[*words, container, *(command or DEFAULT_COMMAND)],
@@ -64,7 +64,7 @@ def _docker(environment: Mapping[str, str]) -> str:
 
 
 def _address(engine: EngineSettings, directory: Path, environment: Mapping[str, str]) -> list[str]:
-    """The options that lead to the stack's engine, whatever context the docker command has selected."""
+    """The options that select the stack's engine, whatever context the docker command uses."""
     if engine.host is None:
         return ["--host", environment.get("DOCKER_HOST") or _DEFAULT_HOST]
     options = ["--host", engine.host]

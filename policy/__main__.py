@@ -1,6 +1,6 @@
-"""Refuses what the program would never declare, so that no change of the program can: `--policy-pack policy`.
+"""The policy pack: refuses resources that the program must never declare. Use it with `--policy-pack policy`.
 
-It reads resources alone, and nothing of `gix_components`: an error there is not repeated here.
+It reads only resources and does not import `gix_components`, so it also catches errors of `gix_components`.
 """
 
 import re
@@ -36,63 +36,63 @@ Rule = Callable[[ResourceValidationArgs], Iterator[str]]
 
 
 def no_root(container: ResourceValidationArgs) -> Iterator[str]:
-    """The user is stated, and is not root: what the image says may change with the image."""
+    """The user is stated and is not root. The image's own user may change with the image."""
     user = str(container.props.get("user") or "")
     if _ROOT.fullmatch(user):
-        yield f"runs as {user or 'the user of its image'}; state a user that is not root, e.g. 1000:1000"
+        yield f"runs as {user or 'the user of its image'}; set a user that is not root, e.g. 1000:1000"
 
 
 def no_privileged(container: ResourceValidationArgs) -> Iterator[str]:
-    """No container is root on the host."""
+    """No container is privileged, since its root would be root on the host."""
     if container.props.get("privileged"):
-        yield "is privileged; leave it out, and add the one capability that is needed"
+        yield "is privileged; remove that, and add the capability that it needs"
 
 
 def no_host_network(container: ResourceValidationArgs) -> Iterator[str]:
-    """No container sees the host's own interfaces."""
+    """No container uses the host's network interfaces."""
     networks = [each["name"] for each in container.props.get("networksAdvanced") or ()]
     if "host" in (container.props.get("networkMode"), *networks):
-        yield "shares the host's network; give it a network of its own, and publish its ports"
+        yield "uses the host's network; put it on its own network, and publish its ports"
 
 
 def no_engine_socket(container: ResourceValidationArgs) -> Iterator[str]:
-    """No container commands the engine: who does is root on the host."""
+    """No container controls the engine, since that means root on the host."""
     paths = [each.get("hostPath") for each in container.props.get("volumes") or ()]
     paths += [each.get("source") for each in container.props.get("mounts") or () if each.get("type") == "bind"]
     for path in filter(None, paths):
         mounted = PurePosixPath(path)
         if any(mounted == socket or mounted in socket.parents for socket in _SOCKETS):
-            yield f"mounts {path}, and with it the engine's socket; mount only what it needs"
+            yield f"mounts {path}, which gives it the engine's socket; mount only what it needs"
 
 
 def health_check(container: ResourceValidationArgs) -> Iterator[str]:
-    """Every container says when it is well."""
+    """Every container has a health check."""
     tests = list((container.props.get("healthcheck") or {}).get("tests") or ())
     if not tests or tests == ["NONE"]:
-        yield "states no health check; state one, so that an update waits for it"
+        yield "has no health check; add one, so that an update waits for it"
 
 
 def limits(container: ResourceValidationArgs) -> Iterator[str]:
-    """In production no container can take the host's whole memory."""
+    """In production, no container can use all memory of the host."""
     if PRODUCTION and not container.props.get("memory"):
-        yield "states no limit of memory, which production asks for; set gix:defaults.memory"
+        yield "has no memory limit, which production requires; set gix:defaults.memory"
 
 
 def pinned(resource: ResourceValidationArgs) -> Iterator[str]:
-    """In production an image is named by what is in it."""
+    """In production, images are named by digest."""
     name = str(resource.props.get("name" if resource.resource_type == REMOTE_IMAGE else "image"))
     if PRODUCTION and not _PINNED.fullmatch(name):
-        yield f"takes the image {name}, which may be another one tomorrow; name it by digest: ...@sha256:..."
+        yield f"uses the image {name}, which may change; name it by digest: ...@sha256:..."
 
 
 def protected(volume: ResourceValidationArgs) -> Iterator[str]:
-    """In production no update parts the stack from its ledger."""
+    """In production, no update removes the ledger from the stack."""
     if PRODUCTION and not volume.opts.protect:
-        yield "is not protected, which production asks for; set gix:ledger.protect to true"
+        yield "is not protected, which production requires; set gix:ledger.protect to true"
 
 
 def policy(name: str, description: str, rule: Rule, *types: str) -> ResourceValidationPolicy:
-    """A policy that refuses each resource of `types` of which `rule` says something."""
+    """A policy that refuses each resource of `types` for which `rule` reports a violation."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if args.resource_type not in types:
@@ -100,7 +100,7 @@ def policy(name: str, description: str, rule: Rule, *types: str) -> ResourceVali
         try:
             complaints = list(rule(args))
         except UnknownValueError:
-            # Not known before the update, which asks again then.
+            # The value is not known in a preview. The update checks it again.
             return
         for complaint in complaints:
             report(f"{_called(args)} {complaint}", None)
@@ -119,12 +119,12 @@ PolicyPack(
     [
         policy("no-root", "No container runs as root.", no_root, CONTAINER),
         policy("no-privileged", "No container is privileged.", no_privileged, CONTAINER),
-        policy("no-host-network", "No container shares the host's network.", no_host_network, CONTAINER),
-        policy("no-engine-socket", "No container is given the engine's socket.", no_engine_socket, CONTAINER),
-        policy("health-check", "Every container states a health check.", health_check, CONTAINER),
-        policy("limits", "In production every container has a limit of memory.", limits, CONTAINER),
-        policy("pinned-images", "In production images are named by digest.", pinned, CONTAINER, REMOTE_IMAGE),
-        policy("protected-ledger", "In production the ledger's volume is protected.", protected, VOLUME),
+        policy("no-host-network", "No container uses the host's network.", no_host_network, CONTAINER),
+        policy("no-engine-socket", "No container has the engine's socket.", no_engine_socket, CONTAINER),
+        policy("health-check", "Every container has a health check.", health_check, CONTAINER),
+        policy("limits", "In production, every container has a memory limit.", limits, CONTAINER),
+        policy("pinned-images", "In production, images are named by digest.", pinned, CONTAINER, REMOTE_IMAGE),
+        policy("protected-ledger", "In production, the ledger's volume is protected.", protected, VOLUME),
     ],
     enforcement_level=EnforcementLevel.MANDATORY,
 )

@@ -7,7 +7,7 @@ Everything that bears the stack's label is looked at, whoever made it. With `--j
      "results": [
        {"item": "5.11", "title": "limited memory", "level": 1, "subject": "router", "result": "fail",
         "found": "no limit", "fix": "gix:router.memory: e.g. 512MiB"}],
-     "not_looked_at": {"4.4": "gixctl scan looks for known vulnerabilities"}}
+     "not_checked": {"4.4": "gixctl scan finds known vulnerabilities"}}
 
 `result` is pass, fail, waived or not applicable; `found` says what of a fail, and why of the last two. The score is
 what passed of all that passed or failed, in per cent, rounded down: 100 means that nothing failed.
@@ -68,7 +68,7 @@ class Scorecard:
     not_applicable: int
     missing: tuple[str, ...]
     results: tuple[Result, ...]
-    not_looked_at: Mapping[str, str] = field(default_factory=lambda: dict(cis.NOT_LOOKED_AT))
+    not_checked: Mapping[str, str] = field(default_factory=lambda: dict(cis.NOT_CHECKED))
 
 
 def audit(stack: Stack) -> Scorecard:

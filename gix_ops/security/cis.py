@@ -1,7 +1,7 @@
-"""The items of the CIS Docker Benchmark that containers and images decide, as data: what each looks at, its fix.
+"""The items of the CIS Docker Benchmark about containers and images, as data: what each item checks, and its fix.
 
-Numbers and levels are those of versions 1.6 and 1.7, which agree. The titles are this project's own. An item passes
-where its look finds nothing. Items about the host and the engine are not here: docker-bench-security looks at those.
+Numbers and levels are those of versions 1.6 and 1.7, which agree. The titles are this project's own. An item passes if
+its check finds no fault. docker-bench-security checks the items about the host and the engine.
 """
 
 import re
@@ -14,8 +14,8 @@ from gix_model.catalog import CATALOG, ServiceName
 
 Record = Mapping[str, Any]
 
-ANEW = "docker rm -f {name}, then pulumi up --refresh"
-"""The fix of what no key asks for: the container was made or changed by hand."""
+RECREATE = "docker rm -f {name}, then pulumi up --refresh"
+"""The fix for a state that no key can cause: the container was created or changed by hand."""
 
 _FIRST_UNPRIVILEGED_PORT = 1024
 _MOST_RESTARTS = 5
@@ -30,10 +30,10 @@ _BUILD_ARGUMENTS = re.compile(r"^(?:RUN )?\|\d+ (?P<arguments>.*?) /bin/sh -c ")
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """A container: `record` is its inspection; `service` is None where no service of the stack runs in it.
+    """A container. `record` is the output of its inspection; `service` is None if it runs no service of the stack.
 
-    `processes` are those that run in it, None where none does. `image_now` is the id of what the name of its image
-    stands for now, None where it stands for nothing. `guards` are the engine's: apparmor, seccomp, selinux.
+    `processes` is None if the container does not run. `image_now` is the id of the image that the name of its image now
+    refers to, or None. `guards` are the engine's security features: apparmor, seccomp, selinux.
     """
 
     name: str
@@ -45,20 +45,20 @@ class Container:
 
     @property
     def config(self) -> Record:
-        """What runs in it."""
+        """The configuration of its process."""
         return cast("Record", self.record["Config"])
 
     @property
     def host(self) -> Record:
-        """How it is kept apart from the host."""
+        """The configuration of its isolation from the host."""
         return cast("Record", self.record["HostConfig"])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """An image: `record` is its inspection, `history` the steps that made it, the newest first.
+    """An image. `record` is the output of its inspection, `history` its build steps, the newest first.
 
-    `secrets` are those of the stack, which must not be in it.
+    `secrets` are the stack's secrets, which must not be in the image.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Image:
 
     @property
     def config(self) -> Record:
-        """What a container has from it."""
+        """The configuration that a container inherits."""
         return cast("Record", self.record["Config"])
 
 
@@ -82,9 +82,9 @@ def _always(_subject: object) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Item(Generic[T]):
-    """One item. `faults` says in a few words each what is not as it should be; `not_for` why it does not apply, if so.
+    """One item. `faults` returns a short text for each fault; `not_for` the reason if the item does not apply.
 
-    `fix` is the key to set, or the command: {service} and {name} stand for the container's.
+    `fix` is the key to set or the command to run. {service} and {name} are replaced by the container's.
     """
 
     id: str
@@ -97,7 +97,7 @@ class Item(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Waiver:
-    """An item that may fail, and why; `holds` says for which containers."""
+    """An item that may fail, and the reason. `holds` tells for which containers."""
 
     item: str
     reason: str
@@ -116,11 +116,11 @@ def _health_of_image(image: Image) -> Iterator[str]:
 def _update_alone(image: Image) -> Iterator[str]:
     for step in image.history:
         if re.search(r"\b(apt|apt-get|apk|yum|dnf) update\b", step) and "install" not in step and " add " not in step:
-            yield f"a step of its own: {step[:60]}"
+            yield f"update without installation: {step[:60]}"
 
 
 def _add_instructions(image: Image) -> Iterator[str]:
-    # The oldest step is the base's own file system.
+    # The oldest step adds the file system of the base image.
     for step in image.history[:-1]:
         if re.match(r"(?:/bin/sh -c #\(nop\) +)?ADD ", step):
             yield step[:60]
@@ -191,7 +191,7 @@ def _sensitive_mounts(container: Container) -> Iterator[str]:
 
 def _engine_socket(container: Container) -> Iterator[str]:
     for source in _bind_mounts(container):
-        # A directory above the socket brings the socket with it.
+        # A mounted parent directory contains the socket.
         if source.name == "docker.sock" or any(socket.is_relative_to(source) for socket in _ENGINE_SOCKETS):
             yield f"{source} is mounted"
 
@@ -223,12 +223,12 @@ def _needless_ports(container: Container) -> Iterator[str]:
     spec = CATALOG[cast("ServiceName", container.service)]
     needed = {f"{port}/tcp" for port in (spec.port, spec.metrics_port) if port is not None}
     if container.host.get("PublishAllPorts"):
-        yield "publishes all that its image exposes"
+        yield "publishes all ports that its image exposes"
     yield from (f"publishes {inside}" for inside, _, _ in _bindings(container) if inside not in needed)
 
 
 def _unknown_service(container: Container) -> str | None:
-    return None if container.service in CATALOG else "it is no service of the catalog"
+    return None if container.service in CATALOG else "it runs no service of the catalog"
 
 
 def _every_address(container: Container) -> Iterator[str]:
@@ -238,11 +238,11 @@ def _every_address(container: Container) -> Iterator[str]:
 
 
 def _shares(key: str, what: str) -> Callable[[Container], Iterator[str]]:
-    def look(container: Container) -> Iterator[str]:
+    def check(container: Container) -> Iterator[str]:
         if container.host.get(key) == "host":
             yield f"shares the host's {what}"
 
-    return look
+    return check
 
 
 def _memory(container: Container) -> Iterator[str]:
@@ -299,7 +299,7 @@ def _cgroup(container: Container) -> Iterator[str]:
 
 
 def _new_privileges(container: Container) -> Iterator[str]:
-    # The option is there either way, as `no-new-privileges:false`.
+    # The option is also present when it is off, as `no-new-privileges:false`.
     stated = {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"}
     if not stated & set(container.host.get("SecurityOpt") or []):
         yield "may gain privileges"
@@ -317,7 +317,7 @@ def _health(container: Container) -> Iterator[str]:
 
 def _stale_image(container: Container) -> Iterator[str]:
     if container.record["Image"] != container.image_now:
-        yield "the image's name stands for another one now"
+        yield "the image's name now refers to another image"
 
 
 def _nameless_image(container: Container) -> str | None:
@@ -330,55 +330,55 @@ def _processes(container: Container) -> Iterator[str]:
 
 
 def _default_bridge(container: Container) -> Iterator[str]:
-    # The network mode says `bridge` even where the container was taken off it: what it is on is what counts.
+    # The network mode is `bridge` even after the container was disconnected from it, so read its networks.
     if "bridge" in container.record["NetworkSettings"]["Networks"]:
         yield "is on the engine's default bridge"
 
 
-_NO_KEY = f"no key asks for it; {ANEW}"
+_NO_KEY = f"no key causes this; {RECREATE}"
 
 IMAGE_ITEMS: tuple[Item[Image], ...] = (
     Item(
         id="4.1",
-        title="a user of its own, not root",
+        title="runs as its own user, not root",
         level=1,
         faults=_user_of_image,
-        fix="USER in the Dockerfile of the {service}, as infra/docker has it",
+        fix="add USER to the Dockerfile of the {service}, as in infra/docker",
     ),
     Item(
         id="4.6",
         title="a health check in the image",
         level=1,
         faults=_health_of_image,
-        fix="HEALTHCHECK in the Dockerfile of the {service}, as infra/docker has it",
+        fix="add HEALTHCHECK to the Dockerfile of the {service}, as in infra/docker",
     ),
     Item(
         id="4.7",
         title="no update of packages without an installation in the same step",
         level=1,
         faults=_update_alone,
-        fix="one RUN for both in the Dockerfile",
+        fix="use one RUN for both in the Dockerfile",
     ),
     Item(
         id="4.9",
         title="COPY instead of ADD",
         level=1,
         faults=_add_instructions,
-        fix="COPY in the Dockerfile",
+        fix="use COPY in the Dockerfile",
     ),
     Item(
         id="4.10",
         title="no secrets in the image",
         level=1,
         faults=_secrets_of_image,
-        fix="take it out of gix:images.buildArgs and the Dockerfile; give it at run time: "
+        fix="remove it from gix:images.buildArgs and the Dockerfile; set it at run time: "
         "gix:{service}.secretEnvironment",
     ),
 )
-"""The items that an image decides."""
+"""The items about images."""
 
 CONTAINER_ITEMS: tuple[Item[Container], ...] = (
-    Item(id="4.1", title="a user of its own, not root", level=1, faults=_user, fix="gix:{service}.user: 1000:1000"),
+    Item(id="4.1", title="runs as its own user, not root", level=1, faults=_user, fix="gix:{service}.user: 1000:1000"),
     Item(
         id="5.2",
         title="an AppArmor profile",
@@ -390,13 +390,13 @@ CONTAINER_ITEMS: tuple[Item[Container], ...] = (
     Item(id="5.3", title="SELinux labels", level=2, faults=_selinux, fix=_NO_KEY, not_for=_without("selinux")),
     Item(
         id="5.4",
-        title="no kernel capability that it does not need",
+        title="only the kernel capabilities that it needs",
         level=1,
         faults=_capabilities,
         fix="gix:{service}.dropCapabilities: [ALL]",
     ),
     Item(id="5.5", title="not privileged", level=1, faults=_privileged, fix=_NO_KEY),
-    Item(id="5.6", title="no directory of the host's system", level=1, faults=_sensitive_mounts, fix=_NO_KEY),
+    Item(id="5.6", title="no system directory of the host", level=1, faults=_sensitive_mounts, fix=_NO_KEY),
     Item(id="5.7", title="no sshd", level=1, faults=_ssh, fix=_NO_KEY, not_for=_not_running),
     Item(
         id="5.8",
@@ -407,13 +407,13 @@ CONTAINER_ITEMS: tuple[Item[Container], ...] = (
     ),
     Item(
         id="5.9",
-        title="no port that it does not need",
+        title="only the ports that it needs",
         level=1,
         faults=_needless_ports,
         fix=_NO_KEY,
         not_for=_unknown_service,
     ),
-    Item(id="5.10", title="a network of its own", level=1, faults=_shares("NetworkMode", "network"), fix=_NO_KEY),
+    Item(id="5.10", title="its own network", level=1, faults=_shares("NetworkMode", "network"), fix=_NO_KEY),
     Item(id="5.11", title="limited memory", level=1, faults=_memory, fix="gix:{service}.memory: e.g. 512MiB"),
     Item(id="5.12", title="limited processor time", level=1, faults=_processor, fix="gix:{service}.cpus: e.g. 1"),
     Item(
@@ -425,7 +425,7 @@ CONTAINER_ITEMS: tuple[Item[Container], ...] = (
     ),
     Item(
         id="5.14",
-        title="published on one address of the host, not on all",
+        title="published on one address of the host",
         level=1,
         faults=_every_address,
         fix="gix:{service}.bindAddress: one address of the host, or gix:{service}.publish: false",
@@ -439,14 +439,14 @@ CONTAINER_ITEMS: tuple[Item[Container], ...] = (
     ),
     Item(
         id="5.16",
-        title="processes apart from the host's",
+        title="its own processes (PID)",
         level=1,
         faults=_shares("PidMode", "processes"),
         fix=_NO_KEY,
     ),
     Item(
         id="5.17",
-        title="memory apart from the host's (IPC)",
+        title="its own shared memory (IPC)",
         level=1,
         faults=_shares("IpcMode", "shared memory"),
         fix=_NO_KEY,
@@ -454,7 +454,7 @@ CONTAINER_ITEMS: tuple[Item[Container], ...] = (
     Item(id="5.18", title="no device of the host", level=1, faults=_devices, fix=_NO_KEY),
     Item(
         id="5.19",
-        title="no limit of the kernel lifted",
+        title="no unlimited kernel limits",
         level=1,
         faults=_ulimits,
         fix="gix:{service}.ulimits: a number instead of -1",
@@ -462,7 +462,7 @@ CONTAINER_ITEMS: tuple[Item[Container], ...] = (
     Item(id="5.20", title="no shared mounts", level=1, faults=_propagation, fix=_NO_KEY),
     Item(
         id="5.21",
-        title="a host name apart from the host's (UTS)",
+        title="its own host name (UTS)",
         level=1,
         faults=_shares("UTSMode", "host name"),
         fix=_NO_KEY,
@@ -486,10 +486,10 @@ CONTAINER_ITEMS: tuple[Item[Container], ...] = (
     Item(id="5.27", title="a health check at run time", level=1, faults=_health, fix=_NO_KEY),
     Item(
         id="5.28",
-        title="the image that its name stands for now",
+        title="the image that its name refers to",
         level=1,
         faults=_stale_image,
-        fix="gixctl verify says which of both is meant; pulumi up runs the stack's",
+        fix="gixctl verify names the declared image; pulumi up runs it",
         not_for=_nameless_image,
     ),
     Item(
@@ -502,26 +502,26 @@ CONTAINER_ITEMS: tuple[Item[Container], ...] = (
     Item(id="5.30", title="not on the engine's default bridge", level=2, faults=_default_bridge, fix=_NO_KEY),
     Item(
         id="5.31",
-        title="users apart from the host's where the engine keeps them so",
+        title="its own users, if the engine separates them",
         level=1,
         faults=_shares("UsernsMode", "users"),
         fix=_NO_KEY,
     ),
     Item(id="5.32", title="no socket of the engine", level=1, faults=_engine_socket, fix=_NO_KEY),
 )
-"""The items that a container decides."""
+"""The items about containers."""
 
 WAIVERS = (
     Waiver(
         item="5.14",
-        reason="the router is the platform's way in, for clients on other machines; where the host has several "
-        "addresses, set gix:router.bindAddress to one of them",
+        reason="clients on other machines connect to the router; if the host has several addresses, set "
+        "gix:router.bindAddress to one of them",
         holds=lambda container: container.service == "router",
     ),
     Waiver(
         item="5.15",
-        reason="unless-stopped brings the services back when the engine or its machine restarts, which on-failure "
-        "does not; a container that keeps failing is told by its health and by gixctl status",
+        reason="unless-stopped starts the services again when the engine or its machine restarts, which on-failure "
+        "does not; gixctl status shows a container that fails repeatedly",
         holds=lambda container: container.host["RestartPolicy"]["Name"] == "unless-stopped",
     ),
     Waiver(
@@ -530,18 +530,18 @@ WAIVERS = (
         holds=lambda container: container.service is not None,
     ),
 )
-"""What may fail, and why."""
+"""The items that may fail, and the reasons."""
 
-NOT_LOOKED_AT = {
-    "4.2": "whom a base image is trusted from is for a person to say: gix:images.runtimeBase",
-    "4.3": "what is needless in a base image is for a person to say; the list is in the SBOM of gixctl scan",
-    "4.4": "gixctl scan looks for known vulnerabilities",
-    "4.5": "content trust is the client's; images here are built, or pulled by digest",
-    "4.8": "takes the image's whole file system; 5.26 keeps such files from giving privileges",
-    "4.11": "what signs a base's packages is the base's",
-    "4.12": "nothing here is signed; images are told by their digest",
-    "5.1": "swarm mode is the engine's",
-    "5.23": "an act, of which the engine keeps no record",
-    "5.24": "an act, of which the engine keeps no record",
+NOT_CHECKED = {
+    "4.2": "a person decides which base image to trust: gix:images.runtimeBase",
+    "4.3": "a person decides which packages are needed; the SBOM of gixctl scan lists them",
+    "4.4": "gixctl scan finds known vulnerabilities",
+    "4.5": "content trust is a setting of the client; images here are built, or pulled by digest",
+    "4.8": "needs the image's whole file system; with 5.26 such files give no privileges",
+    "4.11": "the base image decides how its packages are signed",
+    "4.12": "images are not signed; their digest identifies them",
+    "5.1": "swarm mode is a setting of the engine",
+    "5.23": "an action that the engine does not record",
+    "5.24": "an action that the engine does not record",
 }
 """The other items of sections 4 and 5, and why they are left out."""

@@ -1,4 +1,4 @@
-"""`gixctl scan`: known vulnerabilities in the stack's images, and an SBOM of each.
+"""`gixctl scan`: known vulnerabilities in the stack's images, and an SBOM of each image.
 
 With `--json`:
 
@@ -9,8 +9,8 @@ With `--json`:
         "vulnerabilities": [
           {"id": "CVE-2024-0001", "severity": "high", "package": "libc6", "version": "2.36-9", "fixed": ""}]}]}
 
-`scanner` is null where there is none on PATH: then nothing was scanned, and `vulnerabilities` are null. `over` counts
-those of `fail_on` or more severe.
+`scanner` is null if none is on PATH; nothing is scanned then, and `vulnerabilities` is null. `over` is the number of
+vulnerabilities with the severity `fail_on` or higher.
 """
 
 import tempfile
@@ -32,14 +32,14 @@ from gix_ops.security.scanners import SEVERITIES, Scanner, Vulnerability
 from gix_ops.stack import Stack
 
 NEVER = "never"
-"""In the place of a severity: none fails."""
+"""Value instead of a severity: no vulnerability fails the scan."""
 DIRECTORY = "sbom"
-"""Where the SBOMs go without another word, in the program's directory."""
+"""Default directory of the SBOMs, in the program's directory."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageScan:
-    """One image: its SBOM and what it was made by, and its vulnerabilities; None where nothing scanned it."""
+    """One image: its SBOM, the tool that wrote it, and the vulnerabilities. They are None if it was not scanned."""
 
     service: str
     image: str
@@ -52,7 +52,7 @@ class ImageScan:
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """What came of a scan."""
+    """The result of a scan."""
 
     stack: str
     scanner: str | None
@@ -62,10 +62,10 @@ class Scan:
 
 
 def scan(stack: Stack, directory: Path, severity: str | None = None) -> Scan:
-    """Scan every image of the stack, and write its SBOM into `directory`, which is made where it is missing.
+    """Scan every image of the stack, and write its SBOM into `directory`, which is created if it is missing.
 
-    `severity` goes before the stack's own gix:images.failOn. Raises StackError where an image is not on the engine,
-    a scanner fails, or a file can't be written; SBOMs are written before anything is scanned.
+    `severity` overrides the stack's gix:images.failOn. All SBOMs are written before the first scan. Raises StackError
+    if an image is not on the engine, a scanner fails, or a file cannot be written.
     """
     scanner = scanners.on_path()
     fail_on = severity or stack.outputs.scan.fail_on
@@ -101,7 +101,7 @@ def scan(stack: Stack, directory: Path, severity: str | None = None) -> Scan:
 
 
 def is_over(severity: str, limit: str) -> bool:
-    """Whether a severity is the limit or more; nothing is over `never`."""
+    """Whether a severity is the limit or higher. No severity is over `never`."""
     return limit != NEVER and SEVERITIES.index(severity) >= SEVERITIES.index(limit)
 
 
@@ -110,16 +110,16 @@ def _environment(stack: Stack) -> dict[str, str]:
 
 
 def _reference(client: docker.DockerClient, service: ServiceOutputs) -> str:
-    """What a scanner is given: the image's name, for the reports to have it, where that stands for what runs."""
+    """The image to scan: its name, which reports then show, if it refers to the image that runs; else its id."""
     try:
         image = str(client.images.get(service.digest).id)
     except ImageNotFound:
         raise StackError(
-            f"the image {service.image} ({service.digest}) is not on the engine; gixctl verify tells what else "
-            "is missing, and pulumi up --refresh makes or pulls it"
+            f"the image {service.image} ({service.digest}) is not on the engine; to build or pull it: "
+            "pulumi up --refresh; gixctl verify shows what else is missing"
         ) from None
     except DockerException as error:
-        raise StackError(f"the Docker engine can't be read: {error}") from error
+        raise StackError(f"the Docker engine cannot be read: {error}") from error
     try:
         named = client.images.get(service.image).id
     except DockerException:
@@ -136,7 +136,7 @@ def _write_sbom(
     directory: Path,
     environment: dict[str, str],
 ) -> tuple[Path, str]:
-    """The file, which is whole whenever it is there, and the tool that made it."""
+    """The file, which is complete if it exists, and the tool that wrote it."""
     file = directory / f"{stack.name}-{service}.cdx.json"
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -148,7 +148,7 @@ def _write_sbom(
                 unfinished.write_text(_own_sbom(stack, client, service))
             unfinished.rename(file)
     except OSError as error:
-        raise StackError(f"the SBOM {file} can't be written: {error.strerror or error}") from error
+        raise StackError(f"the SBOM {file} cannot be written: {error.strerror or error}") from error
     return file, by
 
 
@@ -159,13 +159,13 @@ def _own_sbom(stack: Stack, client: docker.DockerClient, service: ServiceName) -
 
 
 def summary(found: Scan) -> str:
-    """What came of it, in a line."""
+    """The result in one line."""
     if found.scanner is None:
         return (
-            f"{found.stack}: NOT SCANNED. There is no trivy and no grype on PATH, so nothing is known of "
-            "vulnerabilities in these images. Install one of them, as its documentation says, and run this again"
+            f"{found.stack}: NOT SCANNED. Neither trivy nor grype is on PATH, so vulnerabilities in these images are "
+            "not known. Install one of them, and run the scan again"
         )
-    limit = f"of severity {found.fail_on} or more" if found.fail_on != NEVER else "that would fail this (never)"
+    limit = f"of severity {found.fail_on} or higher" if found.fail_on != NEVER else "that fail the scan (never)"
     known = sum(len(each.vulnerabilities or []) for each in found.images)
     return f"{found.stack}: scanned by {found.scanner}: {known} known vulnerabilities, {found.over} {limit}"
 
@@ -173,7 +173,7 @@ def summary(found: Scan) -> str:
 def table(images: Sequence[ImageScan]) -> Table:
     """The images for a terminal."""
     shown = Table()
-    for heading in ("service", "image", "vulnerabilities", "SBOM", "made by"):
+    for heading in ("service", "image", "vulnerabilities", "SBOM", "written by"):
         shown.add_column(heading, overflow="fold")
     for each in images:
         counts = Counter(one.severity for one in each.vulnerabilities or [])
@@ -184,7 +184,7 @@ def table(images: Sequence[ImageScan]) -> Table:
 
 
 def vulnerability_table(found: Scan) -> Table:
-    """What is over the limit, for a terminal."""
+    """The vulnerabilities that fail the scan, for a terminal."""
     shown = Table()
     for heading in ("service", "vulnerability", "severity", "package", "version", "fixed in"):
         shown.add_column(heading, overflow="fold")

@@ -1,4 +1,4 @@
-"""The scanners for known vulnerabilities that `gixctl scan` runs where one is on PATH: trivy, or else grype."""
+"""The vulnerability scanners that `gixctl scan` runs if they are on PATH: trivy, or else grype."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from gix_model.settings import EngineSettings
 from gix_ops.errors import StackError
 
 SEVERITIES = ("unknown", "negligible", "low", "medium", "high", "critical")
-"""Severities in both scanners' words, the least first."""
+"""The severities of both scanners, the lowest first."""
 
 _LAST_WORDS = 500
 
@@ -32,10 +32,9 @@ class Vulnerability:
 
 @dataclass(frozen=True, kw_only=True)
 class Scanner:
-    """A scanner: `words` ask it for the vulnerabilities of an image as JSON, `read` understands the answer.
+    """A scanner. `words` are its arguments for a report of an image in JSON, which `read` parses.
 
-    `sbom_words` ask for an SBOM in a file; they begin with the command that writes it, and are empty where there is
-    none.
+    `sbom_words` is the whole command that writes an SBOM to a file, or empty if there is none.
     """
 
     name: str
@@ -46,7 +45,7 @@ class Scanner:
     def scan(self, image: str, environment: Mapping[str, str]) -> list[Vulnerability]:
         """The vulnerabilities of an image, by its name or id on the engine that `environment` names.
 
-        Raises StackError where the scanner fails, or says what is not understood.
+        Raises StackError if the scanner fails, or its report cannot be parsed.
         """
         answer = _run([self.name, *self.words(image)], environment)
         try:
@@ -55,12 +54,12 @@ class Scanner:
                 key=lambda each: (-SEVERITIES.index(each.severity), each.id, each.package),
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise StackError(f"what {self.name} says of {image} is not understood: {error!r}") from error
+            raise StackError(f"the report of {self.name} on {image} cannot be parsed: {error!r}") from error
 
     def write_sbom(self, image: str, file: Path, environment: Mapping[str, str]) -> str | None:
-        """Write an image's SBOM; the name of the tool that did, None where there is none for it.
+        """Write an image's SBOM, and return the name of the tool that wrote it, or None if there is no such tool.
 
-        Raises StackError where the tool fails.
+        Raises StackError if the tool fails.
         """
         words = self.sbom_words(image, file)
         if not words:
@@ -70,16 +69,16 @@ class Scanner:
 
 
 def on_path() -> Scanner | None:
-    """The first scanner that there is."""
+    """The first scanner that is on PATH."""
     return next((each for each in (TRIVY, GRYPE) if shutil.which(each.name)), None)
 
 
 def reaching(engine: EngineSettings, directory: Path) -> dict[str, str]:
-    """The environment in which a scanner asks the engine; relative paths start at `directory`.
+    """The environment in which a scanner reaches the engine. Relative paths start at `directory`.
 
-    Raises StackError for an engine at ssh://, which the scanners do not reach.
+    Raises StackError for an engine at ssh://, which the scanners cannot reach.
     """
-    # A look for newer versions of themselves is no part of a scan.
+    # A scan does not check for newer versions of the scanner.
     environment = dict(os.environ) | {"GRYPE_CHECK_FOR_APP_UPDATE": "false", "SYFT_CHECK_FOR_APP_UPDATE": "false"}
     if engine.host is None:
         return environment
@@ -98,10 +97,12 @@ def _run(words: list[str], environment: Mapping[str, str]) -> str:
     try:
         done = subprocess.run(words, env=dict(environment), capture_output=True, text=True, check=False)
     except OSError as error:
-        raise StackError(f"{words[0]} does not run: {error}") from error
+        raise StackError(f"{words[0]} cannot be run: {error}") from error
     if done.returncode:
         said = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", done.stderr.strip() or done.stdout).split())
-        raise StackError(f"{words[0]} failed (exit code {done.returncode}): {said[-_LAST_WORDS:] or 'it said nothing'}")
+        raise StackError(
+            f"{words[0]} failed (exit code {done.returncode}): {said[-_LAST_WORDS:] or 'it printed nothing'}"
+        )
     return done.stdout
 
 
