@@ -100,18 +100,19 @@ class Matrix:
 _INTRODUCTION = """\
 # Change matrix
 
-What happens when an input of a resource is changed in the stack file, or removed from it. The table has every input that
-the program sets. `python -m tests.engine.change_matrix --write` writes this file from a run on a real engine.
+What happens when an input of a resource is changed in the stack file, or removed from it. The table has every input
+that the program sets. `python -m tests.engine.change_matrix --write` writes this file from a run on a real engine.
 `tests/engine/test_change_matrix.py` repeats the run, and fails if a cell is wrong or this file is outdated.
 
 - **preview says**: what `pulumi preview --json` shows for this input, and what else is replaced with it.
-- **what happens**: what `docker inspect` shows before and after `pulumi up`. *changed live*: same container, not restarted.
-- **in force, clean**: the engine has the new value; a second `pulumi up`, and then `pulumi up --refresh`, change nothing.
+- **what happens**: what `docker inspect` shows before and after `pulumi up`. *changed live*: same container, no restart.
+- **in force, clean**: the engine has the new value; another `pulumi up`, and then `pulumi up --refresh`, change nothing.
 
 Inputs that are applied live, or that the provider would record and not apply, are changed one at a time. Some of the
-other inputs share an update, and are told apart by the reasons that Pulumi gives for each input. For a provider, and for
-a container that is replaced with its network, Pulumi gives no reasons, and the old and new inputs are compared. A preview
-does not build: it shows a replacement wherever the image may change, and `up` keeps the container if it does not.
+other inputs share an update, and are told apart by the reasons that Pulumi gives for each input. For a provider, and
+for a container that is replaced with its network, Pulumi gives no reasons, and the old and new inputs are compared. A
+preview does not build: it shows a replacement wherever the image may change, and `up` keeps the container if it does
+not.
 """
 
 
