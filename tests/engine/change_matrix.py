@@ -105,8 +105,8 @@ that the program sets. `python -m tests.engine.change_matrix --write` writes thi
 `tests/engine/test_change_matrix.py` repeats the run, and fails if a cell is wrong or this file is outdated.
 
 - **preview says**: what `pulumi preview --json` shows for this input, and what else is replaced with it.
-- **what happens**: what `docker inspect` shows before and after `pulumi up`. *changed live*: same container, no restart.
-- **in force, clean**: the engine has the new value; another `pulumi up`, and then `pulumi up --refresh`, change nothing.
+- **what happens**: what `docker inspect` shows before and after `pulumi up`. *changed live*: not even restarted.
+- **in force, clean**: the engine has the new value; a further `up` and an `up --refresh` change nothing.
 
 Inputs that are applied live, or that the provider would record and not apply, are changed one at a time. Some of the
 other inputs share an update, and are told apart by the reasons that Pulumi gives for each input. For a provider, and
