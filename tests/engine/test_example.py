@@ -168,7 +168,9 @@ def test_mypy_knows_the_installed_package_s_types(shop: Shop) -> None:
     assert shop.run("python", "-m", "mypy", "--strict", "__main__.py").startswith("Success")
 
     wrong = shop.directory / "wrong.py"
-    wrong.write_text('from gix_components import configuration\n\nconfiguration.from_code(router={"rustLog": "debug"})\n')
+    wrong.write_text(
+        'from gix_components import configuration\n\nconfiguration.from_code(router={"rustLog": "debug"})\n'
+    )
     with pytest.raises(AssertionError, match='Extra key "rustLog" for TypedDict "ServiceArgs"'):
         shop.run("python", "-m", "mypy", "--strict", wrong.name)
 

@@ -294,7 +294,7 @@ def test_logs_of_all_services_are_merged_by_time(platform: StackUnderTest) -> No
     ("words", "code", "message"),
     [
         (["--grep", "("], 2, "( is not a regular expression"),
-        (["--since", "yesterday"], 2, "yesterday is no time"),
+        (["--since", "yesterday"], 2, "yesterday is not a time"),
         (["broker"], 1, "the stack runs no service broker; it runs router, auction, enclave"),
     ],
     ids=["expression", "time", "service"],
@@ -328,7 +328,7 @@ def test_logs_follow_continues_through_a_restart_and_a_replacement_and_ends_with
         assert code == 0
         assert following.rest() == []
     assert set(errors.splitlines()) <= {
-        f"gixctl: the router's container {router.name} is missing: pulumi up --refresh makes it anew"
+        f"gixctl: the router's container {router.name} is missing; to create it again: pulumi up --refresh"
     }
 
 
@@ -378,7 +378,7 @@ def test_given_other_containers_with_the_services_names_logs_shows_their_output_
             writer.wait()
             done = gixctl(platform, "logs", "--json")
             assert done.returncode == 1
-            unread = "the enclave's log can't be read: configured logging driver does not support reading"
+            unread = "the enclave's log cannot be read: configured logging driver does not support reading"
             assert done.stderr == f"gixctl: {unread}\n"
             found = [json.loads(line) for line in done.stdout.splitlines()]
             assert {each["service"] for each in found} == {"router", "auction"}
