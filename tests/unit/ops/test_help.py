@@ -1,12 +1,15 @@
 """The help texts of gixctl: a first line that fits, and a text for every option."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
 from gix_ops import cli
+from tests.unit.declared import PROGRAM
 
 LONGEST_SUMMARY = 58
 """The characters beside a verb's name in a terminal of 80 columns."""
@@ -34,3 +37,29 @@ def test_the_first_line_of_a_verb_s_help_fits_on_a_line(verb: str) -> None:
 def test_every_option_and_argument_has_a_help_text(verb: str) -> None:
     missing = [each.name for each in VERBS[verb].params if each.name != "help" and not getattr(each, "help", None)]
     assert missing == []
+
+
+TEXTS = sorted(
+    file
+    for pattern in ("gix_*/**/*.py", "*.md", "docs/*.md", "docs/adr/*.md", "Makefile")
+    for file in PROGRAM.glob(pattern)
+    if file.name != "CHANGELOG.md"
+)
+_NAMED = re.compile(r"\bgixctl ((?:[a-z][a-z-]*)(?: [a-z]+)?)([^`;|\n\"']*)")
+
+
+@pytest.mark.parametrize("file", TEXTS, ids=lambda each: str(each.relative_to(PROGRAM)))
+def test_every_command_that_a_text_names_exists_with_its_options(file: Path) -> None:
+    unknown = []
+    for words, arguments in _NAMED.findall(file.read_text()):
+        rest = arguments.partition(" -- ")[0]
+        verb = VERBS.get(words) or VERBS.get(words.partition(" ")[0])
+        if verb is None:
+            # A sentence about gixctl itself, unless options follow.
+            unknown += [f"gixctl {words}{rest}"] if " --" in rest else []
+            continue
+        known = {name for each in verb.params for name in (*each.opts, *each.secondary_opts)} | {"--help"}
+        unknown += [
+            f"gixctl {words} {each}" for each in re.findall(r"(?<= )--?[a-z][a-z-]*", rest) if each not in known
+        ]
+    assert unknown == []
