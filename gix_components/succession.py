@@ -1,8 +1,8 @@
-"""Saves a stack's ledger before an update puts another volume, or another engine, in its place.
+"""Backs up a stack's ledger before an update replaces its volume or its engine by another.
 
-The ledger's component states where the ledger is as its inputs. A hook of the component compares the inputs of the
-last update with those of this one. It runs before anything that depends on the component is touched, and stops the
-update where it fails.
+The inputs of the ledger's component say where the ledger is. A hook of the component compares the inputs of the last
+update with those of this update. It runs before anything that depends on the component changes, and stops the update
+if it fails.
 """
 
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from typing import Any
 
 import docker
 import pulumi
-from docker.errors import DockerException, ImageNotFound, NotFound
-from docker.models.containers import Container
+from docker.errors import DockerException
 from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding, ResourceHookOptions
 
-from gix_engine import connection
+from gix_engine import connection, observed_state
+from gix_engine.observed_state import ObservedContainer, ObservedState
 from gix_ledger import backup
 from gix_ledger.errors import LedgerError
 from gix_ledger.location import LedgerLocation
 from gix_model import __version__
 from gix_model.catalog import CATALOG
-from gix_model.environment import HELPER_LABEL, SERVICE_LABEL, STACK_LABEL, Environment
+from gix_model.environment import Environment
 from gix_model.settings import EngineSettings
 
 _AUCTION = CATALOG["auction"]
@@ -53,7 +53,7 @@ class Place:
         }
 
     def before(self, args: ResourceHookArgs) -> "Place":
-        """The place of the last update. What the state of an earlier version does not record is taken from this one."""
+        """The place in the last update. Values that an old state does not record are taken from this place."""
         inputs, outputs = args.old_inputs or {}, args.old_outputs or {}
         return Place(
             volume=inputs.get("volume") or outputs.get("volumeName") or self.volume,
@@ -62,10 +62,21 @@ class Place:
         )
 
 
-def save_predecessor(name: str, environment: Environment) -> ResourceHookBinding:
-    """Hooks for the ledger's component: where another ledger takes its place, a backup is taken. `name` is the hook's.
+@dataclass(frozen=True, kw_only=True)
+class _Engine:
+    client: docker.DockerClient
+    observed: ObservedState
 
-    A preview makes the same checks, and takes no backup.
+    @classmethod
+    def observe(cls, settings: EngineSettings, environment: Environment) -> "_Engine":
+        client = connection.connect(settings, environment.directory)
+        return cls(client=client, observed=observed_state.observe(client))
+
+
+def save_predecessor(name: str, environment: Environment) -> ResourceHookBinding:
+    """Hooks for the ledger's component that back up a ledger which the update replaces. `name` is the hook's own.
+
+    A preview makes the same checks and takes no backup.
     """
     now = Place.configured(environment)
 
@@ -73,113 +84,110 @@ def save_predecessor(name: str, environment: Environment) -> ResourceHookBinding
         before = now.before(args)
         if (before.volume, before.engine) == (now.volume, now.engine):
             return
-        client = _old_engine(before, now, environment)
-        if client is None:
+        engine = _old_engine(before, now, environment)
+        if engine is None:
             return
-        try:
-            client.volumes.get(before.volume)
-        except NotFound:
-            pulumi.log.warn(f"the former ledger's volume {before.volume} is gone from its engine; nothing is saved")
+        if engine.observed.volume(before.volume) is None:
+            pulumi.log.warn(
+                f"the former ledger's volume {before.volume} no longer exists on its engine; there is no backup of it"
+            )
             return
         if environment.settings.ledger.protect:
             key = "gix:ledger.volume" if before.volume != now.volume else "gix:engine"
             raise LedgerError(
                 f"gix:ledger.protect = true: the stack would no longer have its ledger on {before.volume}. Nothing has "
-                f"been touched. Change {key} back, or allow it: pulumi config set --path gix:ledger.protect false"
+                f"been changed. Change {key} back, or allow it: pulumi config set --path gix:ledger.protect false"
             )
-        _take_backup(client, before, environment)
+        _take_backup(engine, before, environment)
 
     return ResourceHookBinding(before_update=[ResourceHook(name, save, ResourceHookOptions(on_dry_run=True))])
 
 
-def _old_engine(before: Place, now: Place, environment: Environment) -> docker.DockerClient | None:
-    """A client of the engine that the ledger was on before; None where the ledger stays where it is.
+def _old_engine(before: Place, now: Place, environment: Environment) -> _Engine | None:
+    """The engine that the ledger was on before; None if the ledger stays where it is.
 
-    Two addresses may be those of one engine. Raises LedgerError where the old address does not answer, and the new one
-    is not known to be the same engine's.
+    Two addresses may lead to the same engine. Raises LedgerError if the old address does not answer and the new address
+    is not known to lead to the same engine.
     """
-    new = connection.connect(now.engine, environment.directory)
+    new = _Engine.observe(now.engine, environment)
     if before.engine == now.engine:
         return new
     try:
-        old = connection.connect(before.engine, environment.directory)
-        is_same = _identity(old, before.volume) == _identity(new, before.volume)
+        old = _Engine.observe(before.engine, environment)
     except (DockerException, OSError) as error:
-        # The stack's own auction there is proof enough: only the engine's address is another.
-        if _auction(new, before, environment) is None:
+        # If the stack's own auction is at the new address, it is the same engine at another address.
+        if _auction(new.observed, before, environment) is None:
             raise LedgerError(_unreachable(before, now, environment, error)) from None
         old, is_same = new, True
+    else:
+        is_same = _identity(old.observed, before.volume) == _identity(new.observed, before.volume)
     return None if is_same and before.volume == now.volume else old
 
 
-def _identity(client: docker.DockerClient, volume: str) -> tuple[str, ...]:
-    """What tells one engine's volume from another engine's.
+def _identity(observed: ObservedState, volume: str) -> tuple[str, ...]:
+    """What distinguishes a volume from the volume of the same name on another engine.
 
-    Engines of one machine, and of machines that were copied, share an ID.
+    Engines on one machine, and engines on copied machines, share an ID.
     """
-    info = client.info()
-    try:
-        created = str(client.volumes.get(volume).attrs.get("CreatedAt"))
-    except NotFound:
-        created = "absent"
-    return info["ID"], info["DockerRootDir"], created
+    found = observed.volume(volume)
+    return observed.info.id, observed.info.directory, "absent" if found is None else found.created
 
 
 def _unreachable(before: Place, now: Place, environment: Environment, error: Exception) -> str:
     return (
         f"gix:engine.host = {now.engine.host or '(not set)'}: the ledger on {before.volume} is on the engine at "
         f"{before.engine.host or 'DOCKER_HOST or /var/run/docker.sock'}, which does not answer "
-        f"({' '.join(str(error).split())[:200]}), so that no backup of it can be taken. Nothing has been touched. "
-        "Start that engine, or set gix:engine back. If it is lost for good, begin anew and restore a backup: "
+        f"({' '.join(str(error).split())[:200]}), so it cannot be backed up. Nothing has been changed. "
+        "Start that engine, or set gix:engine back. If it is lost for good, start again and restore a backup: "
         f"pulumi stack rm {environment.stack} --force --preserve-config; pulumi stack init {environment.stack}; "
         "pulumi up; gixctl restore FILE"
     )
 
 
-def _auction(client: docker.DockerClient, place: Place, environment: Environment) -> Container | None:
-    """The stack's auction among the containers that have the ledger's volume."""
-    for container in client.containers.list(all=True, filters={"volume": place.volume}, ignore_removed=True):
-        mine = container.labels.get(STACK_LABEL) == environment.label
-        if mine and (container.labels.get(SERVICE_LABEL) == _AUCTION.name or container.name == place.container):
+def _auction(observed: ObservedState, place: Place, environment: Environment) -> ObservedContainer | None:
+    """The stack's auction among the containers that mount the ledger's volume."""
+    for container in observed.created_by(environment.label).containers:
+        is_auction = container.service == _AUCTION.name or container.name == place.container
+        if is_auction and place.volume in container.volumes:
             return container
     return None
 
 
-def _take_backup(client: docker.DockerClient, place: Place, environment: Environment) -> None:
-    auction = _auction(client, place, environment)
+def _take_backup(engine: _Engine, place: Place, environment: Environment) -> None:
+    auction = _auction(engine.observed, place, environment)
     others = [
-        str(each.name)
-        for each in client.containers.list(filters={"volume": place.volume}, ignore_removed=True)
-        if HELPER_LABEL not in each.labels and (auction is None or each.id != auction.id)
+        each.name
+        for each in engine.observed.containers
+        if each.is_running and place.volume in each.volumes and each.helper is None and each != auction
     ]
     if others:
         pulumi.log.warn(
-            f"other containers have the volume {place.volume} too: {', '.join(others)}; they are not paused, so that "
-            "the backup may miss what they write meanwhile"
+            f"other containers mount the volume {place.volume} too: {', '.join(others)}; they are not paused, so the "
+            "backup may miss what they write meanwhile"
         )
     ledger = LedgerLocation(
         engine=place.engine,
         directory=environment.directory,
         label=environment.label,
         volume=place.volume,
-        container=place.container if auction is None else str(auction.name),
-        image=_image(client, environment) if auction is None else str(auction.attrs["Image"]),
+        container=place.container if auction is None else auction.name,
+        image=_image(engine.client, environment) if auction is None else auction.image_id,
     )
     if pulumi.runtime.is_dry_run():
-        pulumi.log.info(f"the ledger on {place.volume} is saved in {backup.DIRECTORY}/ before anything is touched")
+        pulumi.log.info(f"the ledger on {place.volume} is backed up in {backup.DIRECTORY}/ before anything is changed")
         return
     file = backup.default_file(environment.directory, environment.stack)
     backup.take(ledger, file, program=__version__)
-    pulumi.log.info(f"the former ledger stays on the volume {place.volume}, and is saved in {file}")
+    pulumi.log.info(f"the former ledger stays on the volume {place.volume}; a backup of it is in {file}")
 
 
 def _image(client: docker.DockerClient, environment: Environment) -> str:
-    """The image to read the volume with, where no container of the auction has one."""
+    """The image to read the volume with, if there is no container of the auction whose image can be used."""
     name = environment.image_name(_AUCTION)
-    try:
-        return str(client.images.get(name).id)
-    except ImageNotFound:
+    image = observed_state.inspect_image(client, name)
+    if image is None:
         raise LedgerError(
-            f"no backup of the former ledger can be taken: its engine has neither the auction's container nor {name}. "
-            "Nothing has been touched. Set gix:ledger.volume and gix:engine back and run pulumi up --refresh first"
-        ) from None
+            f"the former ledger cannot be backed up: its engine has neither the auction's container nor {name}. "
+            "Nothing has been changed. Set gix:ledger.volume and gix:engine back and run pulumi up --refresh first"
+        )
+    return str(image["Id"])

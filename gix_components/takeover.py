@@ -1,59 +1,55 @@
-"""Takes the place of containers and a network that something else made under the stack's names.
+"""Removes the containers and the network of another program that have the stack's names, before it creates its own.
 
-Only where `gix:takeOver` says so. Volumes are never removed.
+Only if `gix:takeOver` is set. Volumes are never removed.
 """
 
 import threading
 from dataclasses import dataclass
 
-import docker
 import pulumi
-from docker.errors import NotFound
-from docker.models.containers import Container
-from docker.models.networks import Network
 from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding
 
-from gix_engine import connection
-from gix_model.environment import STACK_LABEL, Environment
+from gix_engine import connection, observed_state, removal
+from gix_engine.observed_state import ObservedContainer, ObservedNetwork, ObservedState
+from gix_model.environment import Environment
 
 
 @dataclass(frozen=True, kw_only=True)
 class Occupants:
-    """Containers and networks that bear the stack's names and are not the stack's."""
+    """Containers and networks that have the stack's names and belong to something else."""
 
-    containers: list[Container]
-    networks: list[Network]
+    containers: tuple[ObservedContainer, ...]
+    networks: tuple[ObservedNetwork, ...]
 
     @classmethod
-    def find(cls, client: docker.DockerClient, environment: Environment) -> "Occupants":
-        """Ask the engine; raises docker.errors.DockerException where it does not answer."""
+    def find(cls, observed: ObservedState, environment: Environment) -> "Occupants":
+        """Find them in the observed state of the stack's engine."""
         names = {environment.name(spec.container) for spec in environment.specs}
         network = environment.name(environment.settings.network.name)
         return cls(
-            containers=[
+            containers=tuple(
                 each
-                for each in client.containers.list(all=True, ignore_removed=True)
-                if each.name in names and each.labels.get(STACK_LABEL) != environment.label
-            ],
-            networks=[
-                each
-                for each in client.networks.list(names=[network])
-                if each.name == network and (each.attrs["Labels"] or {}).get(STACK_LABEL) != environment.label
-            ],
+                for each in observed.containers
+                if names.intersection(each.names) and each.stack != environment.label
+            ),
+            networks=tuple(
+                each for each in observed.networks if each.name == network and each.stack != environment.label
+            ),
         )
 
     @property
-    def names(self) -> list[str]:
-        """What they are, for a person."""
+    def descriptions(self) -> list[str]:
+        """Kind and name of each."""
         return [f"container {each.name}" for each in self.containers] + [
             f"network {each.name}" for each in self.networks
         ]
 
 
 def take_over(name: str, environment: Environment) -> ResourceHookBinding:
-    """Hooks that clear the way just before the stack's own network or container is created; none where not told to.
+    """Hooks that remove the occupants just before the stack creates its network or a container.
 
-    `name` is the hook's own. Containers are stopped with their own signal and the time that their successor has.
+    There are no hooks if `gix:takeOver` is not set. `name` is the hook's own. Containers are stopped with their own
+    stop signal, and killed after the stack's longest stop grace.
     """
     if not environment.settings.take_over:
         return ResourceHookBinding()
@@ -62,16 +58,12 @@ def take_over(name: str, environment: Environment) -> ResourceHookBinding:
     def clear(_args: ResourceHookArgs) -> None:
         with one_at_a_time:
             client = connection.connect(environment.settings.engine, environment.directory)
-            occupants = Occupants.find(client, environment)
+            occupants = Occupants.find(observed_state.observe(client), environment)
             for container in occupants.containers:
-                pulumi.log.info(f"stopping and removing the container {container.name}, whose place this stack takes")
-                container.stop(timeout=environment.longest_grace_seconds)
-                container.remove()
+                pulumi.log.info(f"stopping and removing the container {container.name}: gix:takeOver is set")
+                removal.remove_container(client, container, stop_seconds=environment.longest_grace_seconds)
             for network in occupants.networks:
-                pulumi.log.info(f"removing the network {network.name}, whose place this stack takes")
-                try:
-                    network.remove()
-                except NotFound:
-                    continue
+                pulumi.log.info(f"removing the network {network.name}: gix:takeOver is set")
+                removal.remove_network(client, network)
 
     return ResourceHookBinding(before_create=[ResourceHook(name, clear)])

@@ -1,1 +1,1 @@
-"""The Docker engine as the program and gixctl see it: the connection, and what the engine holds."""
+"""The Docker engine as the program and gixctl see it: the connection, and the observed state."""

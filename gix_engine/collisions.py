@@ -1,61 +1,56 @@
-"""Finds what an engine already holds that a stack would collide with.
+"""Finds what prevents a stack from being brought up on an engine: conflicts with the engine's observed state.
 
-What carries the stack's own label is never in the way. A check that needs this machine (its processes, addresses,
-routes, disk) is left out, and said to be, where the engine is another machine's.
+What carries the stack's own label is never a conflict. The checks of this machine (its processes, addresses, routes
+and disk) run only if the engine runs on it.
 """
 
 import ipaddress
 from collections.abc import Callable, Iterator
 
-import docker
-
 from gix_engine import connection, machine
-from gix_engine.holdings import HeldContainer, Holdings, Labels
+from gix_engine.observed_state import (
+    ObservedContainer,
+    ObservedNetwork,
+    ObservedState,
+    ObservedVolume,
+)
 from gix_model import units
 from gix_model.catalog import CATALOG
-from gix_model.environment import HELPER_LABEL, SERVICE_LABEL, STACK_LABEL, Environment
+from gix_model.environment import Environment
 from gix_model.problems import Problem
 
 OLDEST_ENGINE = (20, 10)
-"""The oldest engine on which all of this has been seen to work."""
+"""The oldest engine that the tests have run on."""
 ENGINE_WITH_START_INTERVAL = (25, 0)
-"""The first engine that knows a health check's start interval."""
+"""The first engine that supports a health check's start interval."""
 ENGINE_WITH_NEW_CAPABILITIES = (23, 0)
-"""The first engine that knows the capabilities of Linux 5.8 and 5.9."""
+"""The first engine that supports the capabilities of Linux 5.8 and 5.9."""
 LEAST_FREE_DISK_BYTES = 2 * 2**30
-"""Free space on the engine's disk, below which a build of the services' images is not begun."""
+"""Free space on the engine's disk that a build of the services' images needs."""
 
 _NEW_CAPABILITIES = frozenset({"CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE"})
 _ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
-_HOLDERS = frozenset({"backup", "restore"})
-"""What a helper works for that keeps the auction from writing."""
+_EXCLUSIVE_HELPERS = frozenset({"backup", "restore"})
+"""Helpers during which the auction must not write."""
+
+_Observed = ObservedContainer | ObservedNetwork | ObservedVolume
 
 
-def observe(client: docker.DockerClient, environment: Environment) -> Holdings:
-    """What the engine of a stack holds; raises DockerException or OSError where it does not answer."""
-    return Holdings.observe(
-        client,
-        local=connection.is_local(environment.settings.engine),
-        volume=environment.name(environment.settings.ledger.volume),
-        label=f"{STACK_LABEL}={environment.label}",
-    )
+def find(environment: Environment, observed: ObservedState) -> list[Problem]:
+    """Everything that prevents the stack from being brought up.
 
-
-def find(environment: Environment, holdings: Holdings) -> list[Problem]:
-    """Everything on the engine that stands in the way of the stack.
-
-    A backup or restore at work is not among it: it ends by itself.
+    A running backup or restore is not included, because it ends by itself; see `helpers`.
     """
-    return [problem for look in _CHECKS for problem in look(environment, holdings)]
+    return [problem for check in _CHECKS for problem in check(environment, observed)]
 
 
 def unreachable(environment: Environment, error: Exception) -> Problem:
-    """The problem of an engine that does not answer."""
+    """The problem if the engine does not answer."""
     host = connection.address(environment.settings.engine) or "/var/run/docker.sock"
     return Problem(
         subject=f"gix:engine.host = {environment.settings.engine.host or '(not set)'}",
         limit=f"no engine answers at {host}: {_one_line(error)}",
-        fix="start it (systemctl start docker, or: make setup), or point gix:engine.host at one that runs",
+        fix="start it (systemctl start docker, or: make setup), or set gix:engine.host to an engine that runs",
     )
 
 
@@ -63,33 +58,33 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _is_ours(environment: Environment, labels: Labels) -> bool:
-    return labels.get(STACK_LABEL) == environment.label
+def _is_own(environment: Environment, observed: _Observed) -> bool:
+    return observed.stack == environment.label
 
 
-def _in_the_way(environment: Environment, labels: Labels) -> bool:
-    """Whether a thing that bears one of the stack's names keeps the stack from having it."""
-    return not (environment.settings.take_over or _is_ours(environment, labels))
+def _conflicts(environment: Environment, observed: _Observed) -> bool:
+    """Whether an object with one of the stack's names prevents the stack from using the name."""
+    return not (environment.settings.take_over or _is_own(environment, observed))
 
 
-def _held_by(labels: Labels) -> str:
-    """Who made a thing, as far as its labels tell."""
-    if STACK_LABEL in labels:
-        return f"the stack {labels[STACK_LABEL]}"
-    if "com.docker.compose.project" in labels:
-        return f"the Compose project {labels['com.docker.compose.project']}"
+def _creator(observed: _Observed) -> str:
+    """Who made an object, according to its labels."""
+    if observed.stack is not None:
+        return f"the stack {observed.stack}"
+    if "com.docker.compose.project" in observed.labels:
+        return f"the Compose project {observed.labels['com.docker.compose.project']}"
     return "something else"
 
 
-def _version(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
-    text, release = holdings.info.version, holdings.info.release
+def _version(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
+    text, release = observed.info.version, observed.info.release
     if release is None:
         return
     if release < OLDEST_ENGINE:
         oldest = ".".join(map(str, OLDEST_ENGINE))
-        yield Problem(subject=f"engine {text}", limit=f"is older than {oldest}", fix="bring it up to date")
+        yield Problem(subject=f"engine {text}", limit=f"is older than {oldest}", fix="upgrade it")
     for name, service in environment.services.items():
-        # An engine that ignores it shows none of it either, so that every refresh would find a difference.
+        # An engine that ignores it does not show it either, so every refresh would find a difference.
         if service.health_check.start_interval is not None and release < ENGINE_WITH_START_INTERVAL:
             yield Problem(
                 subject=f"gix:{name}.healthCheck.startInterval = {service.health_check.start_interval}",
@@ -105,60 +100,60 @@ def _version(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
             )
 
 
-def _disk(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
-    root = holdings.info.directory
-    if not (environment.builds and holdings.local and root):
+def _disk(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
+    root = observed.info.directory
+    if not (environment.builds and observed.local and root):
         return
     free = machine.free_bytes(root)
     if free is not None and free < LEAST_FREE_DISK_BYTES:
         yield Problem(
             subject=f"{root}: {free // 2**20} MiB free",
             limit=f"a build needs {LEAST_FREE_DISK_BYTES // 2**20} MiB: there is no space left on the engine's disk",
-            fix="free some: docker system df shows what takes it, docker builder prune empties the build cache",
+            fix="free some space: docker system df shows what uses it, docker builder prune empties the build cache",
         )
 
 
-def _limits(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
-    cpus, memory = holdings.info.cpus, holdings.info.memory
+def _limits(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
+    cpus, memory = observed.info.cpus, observed.info.memory
     for name, service in environment.services.items():
         if service.cpus is not None and cpus is not None and service.cpus > cpus:
             yield Problem(
                 subject=f"gix:{name}.cpus = {service.cpus:g}",
                 limit=f"the engine has {cpus}",
-                fix=f"write {cpus} or less",
+                fix=f"set it to {cpus} or less",
             )
         if service.memory is not None and memory is not None and units.mebibytes(service.memory) > memory // 2**20:
             yield Problem(
                 subject=f"gix:{name}.memory = {service.memory}",
-                limit=f"the engine's machine has {memory // 2**20}MiB, so that this limits nothing",
-                fix=f"write {memory // 2**20}MiB or less, or leave it out for no limit",
+                limit=f"the engine's machine has {memory // 2**20}MiB, so this limits nothing",
+                fix=f"set it to {memory // 2**20}MiB or less, or leave it out for no limit",
             )
 
 
-def _container_names(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+def _container_names(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
     wanted = {environment.name(spec.container) for spec in environment.specs}
-    for container in holdings.containers:
+    for container in observed.containers:
         for name in container.names:
-            if name in wanted and _in_the_way(environment, container.labels):
+            if name in wanted and _conflicts(environment, container):
                 yield Problem(
                     subject=f"container {name} ({container.state or 'in an unknown state'})",
-                    limit=f"is there already, made by {_held_by(container.labels)}",
+                    limit=f"already exists, made by {_creator(container)}",
                     fix="set gix:takeOver to true to remove it (volumes stay), or gix:prefix to run beside it",
                 )
 
 
-def _network(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+def _network(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
     settings = environment.settings.network
     name, wanted = environment.name(settings.name), ipaddress.IPv4Network(settings.subnet)
-    for network in holdings.networks:
+    for network in observed.networks:
         same_name = network.name == name
-        # The stack's own of another name, or with another range, makes way.
-        if _is_ours(environment, network.labels) or (same_name and environment.settings.take_over):
+        # The stack's own network is replaced if its name or range changes.
+        if _is_own(environment, network) or (same_name and environment.settings.take_over):
             continue
         if same_name:
             yield Problem(
                 subject=f"network {name}",
-                limit=f"is there already, made by {_held_by(network.labels)}",
+                limit=f"already exists, made by {_creator(network)}",
                 fix="set gix:takeOver to true to remove it, or gix:network.name or gix:prefix to run beside it",
             )
             continue
@@ -166,78 +161,74 @@ def _network(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
             if wanted.overlaps(subnet):
                 yield Problem(
                     subject=f"gix:network.subnet = {settings.subnet}",
-                    limit=f"overlaps {subnet} of {network.name or 'a network'}, made by {_held_by(network.labels)}",
-                    fix=_another_subnet(holdings),
+                    limit=f"overlaps {subnet} of {network.name or 'a network'}, made by {_creator(network)}",
+                    fix=_another_subnet(observed),
                 )
 
 
-def _routes(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
-    if not holdings.local:
+def _routes(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
+    if not observed.local:
         return
     wanted = ipaddress.IPv4Network(environment.settings.network.subnet)
-    # The engine's own networks are looked at by name.
-    bridges = {network.device for network in holdings.networks}
+    # `_network` checks the engine's own networks.
+    bridges = {network.device for network in observed.networks}
     for route in machine.routes():
         if route.device not in bridges and route.collides(wanted):
             yield Problem(
                 subject=f"gix:network.subnet = {wanted}",
                 limit=f"overlaps this machine's route to {route.network} by {route.device}",
-                fix=_another_subnet(holdings),
+                fix=_another_subnet(observed),
             )
 
 
-def _another_subnet(holdings: Holdings) -> str:
+def _another_subnet(observed: ObservedState) -> str:
     """The fix for a subnet in use. It names one that no network of the engine and no route of this machine uses."""
-    used = [subnet for network in holdings.networks for subnet in network.subnets]
-    routes = machine.routes() if holdings.local else []
+    used = [subnet for network in observed.networks for subnet in network.subnets]
+    routes = machine.routes() if observed.local else []
     for subnet in ipaddress.IPv4Network("172.16.0.0/12").subnets(new_prefix=16):
         if not any(map(subnet.overlaps, used)) and not any(route.collides(subnet) for route in routes):
-            return f"set it to a range that is free, e.g. {subnet}"
-    return "set it to a range that is free"
+            return f"set it to a free range, for example {subnet}"
+    return "set it to a free range"
 
 
-def _volume(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+def _volume(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
     if not any(spec.keeps_ledger for spec in environment.specs):
-        yield from _protected_without_auction(environment, holdings)
+        yield from _protected_without_auction(environment, observed)
         return
     settings = environment.settings.ledger
     name = environment.name(settings.volume)
-    if holdings.volume_labels is None:
+    volume = observed.volume(name)
+    if volume is None:
         if settings.adopt:
             yield Problem(
                 subject="gix:ledger.adopt = true",
-                limit=f"there is no volume {name} to take over",
-                fix="set gix:ledger.volume to the one that is meant, or leave adopt out to begin a new ledger",
+                limit=f"there is no volume {name} to adopt",
+                fix="set gix:ledger.volume to an existing volume, or leave adopt out to begin a new ledger",
             )
         return
-    if _is_ours(environment, holdings.volume_labels):
+    if _is_own(environment, volume):
         return
-    if STACK_LABEL in (holdings.volume_labels):
+    if volume.stack is not None:
         yield Problem(
             subject=f"gix:ledger.volume = {settings.volume}",
-            limit=f"the volume {name} is the ledger of {_held_by(holdings.volume_labels)}, "
-            "and two stacks must not share one",
+            limit=f"the volume {name} is the ledger of {_creator(volume)}, and two stacks must not share one",
             fix="set it to another name; gixctl backup and gixctl restore move the ledger, "
             "and pulumi stack rename gives a renamed stack its name back",
         )
     elif not settings.adopt:
         yield Problem(
             subject=f"volume {name}",
-            limit=f"is there already, made by {_held_by(holdings.volume_labels)}",
-            fix="set gix:ledger.adopt to true to take it over with its data, or gix:ledger.volume to another name",
+            limit=f"already exists, made by {_creator(volume)}",
+            fix="set gix:ledger.adopt to true to adopt it with its data, or gix:ledger.volume to another name",
         )
     else:
-        yield from _other_writers(environment, holdings, name)
+        yield from _other_writers(environment, observed, name)
 
 
-def _protected_without_auction(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
-    """Pulumi would remove the auction's container, and only then refuse to give the protected volume up."""
-    keepers = [
-        container
-        for container in holdings.containers
-        if _is_ours(environment, container.labels) and container.labels.get(SERVICE_LABEL) == "auction"
-    ]
-    if keepers and environment.settings.ledger.protect:
+def _protected_without_auction(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
+    """Pulumi would remove the auction's container, and only then refuse to delete the protected volume."""
+    own = observed.created_by(environment.label)
+    if any(each.service == "auction" for each in own.containers) and environment.settings.ledger.protect:
         yield Problem(
             subject=f"gix:services = {environment.settings.services}",
             limit="leaves the auction out, whose ledger is protected (gix:ledger.protect = true)",
@@ -246,34 +237,33 @@ def _protected_without_auction(environment: Environment, holdings: Holdings) -> 
         )
 
 
-def _other_writers(environment: Environment, holdings: Holdings, volume: str) -> Iterator[Problem]:
-    """Containers that go on writing to an adopted volume beside the stack's own auction."""
+def _other_writers(environment: Environment, observed: ObservedState, volume: str) -> Iterator[Problem]:
+    """Containers that would write to an adopted volume beside the stack's own auction."""
     taken_over = {environment.name(spec.container) for spec in environment.specs if environment.settings.take_over}
-    for container in holdings.containers:
-        name = container.names[0] if container.names else container.id[:12]
+    for container in observed.containers:
         ended = container.state in ("exited", "created", "dead")
         writes = volume in container.written_volumes and not ended
-        if writes and name not in taken_over and not _is_ours(environment, container.labels):
+        if writes and container.name not in taken_over and not _is_own(environment, container):
             yield Problem(
                 subject=f"gix:ledger.volume = {environment.settings.ledger.volume}",
-                limit=f"the container {name} ({container.state}) has the volume {volume} open for writing",
-                fix=f"stop it before the auction starts on the same ledger: docker stop {name}",
+                limit=f"the container {container.name} ({container.state}) mounts the volume {volume} for writing",
+                fix=f"stop it before the auction starts on the same ledger: docker stop {container.name}",
             )
 
 
-def unused_ledgers(environment: Environment, holdings: Holdings) -> list[str]:
-    """Volumes of the stack that none of its services uses: of an earlier configuration, or without the auction."""
-    found = set(holdings.own_volumes)
+def unused_ledgers(environment: Environment, observed: ObservedState) -> list[str]:
+    """The stack's volumes that no service uses: from an earlier configuration, or because the auction is left out."""
+    found = {each.name for each in observed.created_by(environment.label).volumes}
     name = environment.name(environment.settings.ledger.volume)
     if any(spec.keeps_ledger for spec in environment.specs):
         return sorted(found - {name})
-    if environment.settings.ledger.adopt and holdings.volume_labels is not None:
+    if environment.settings.ledger.adopt and observed.volume(name) is not None:
         found.add(name)
     return sorted(found)
 
 
-def _addresses(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
-    if not holdings.local:
+def _addresses(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
+    if not observed.local:
         return
     published = {key.partition(".")[0]: address for key, address, _ in _published(environment)}
     for service, address in published.items():
@@ -281,37 +271,35 @@ def _addresses(environment: Environment, holdings: Holdings) -> Iterator[Problem
             yield Problem(
                 subject=f"{service}.bindAddress = {address}",
                 limit="this machine has no such address",
-                fix="write 0.0.0.0 for all, 127.0.0.1 for this machine alone, or an address that `ip addr` shows",
+                fix="set it to 0.0.0.0 (all), 127.0.0.1 (this machine only), or an address that `ip addr` shows",
             )
 
 
-def helpers(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
-    """Backups and restores of the stack's ledger that are at work, or were cut off."""
-    for container in holdings.containers:
-        verb = container.labels.get(HELPER_LABEL)
-        # An auction that an update starts would write to files that a restore is about to replace.
-        if _is_ours(environment, container.labels) and verb in _HOLDERS:
+def helpers(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
+    """Backups and restores of the stack's ledger that are running or were interrupted."""
+    for container in observed.created_by(environment.label).containers:
+        # The update would start an auction that writes to files which a restore is about to replace.
+        if container.helper in _EXCLUSIVE_HELPERS:
             yield Problem(
-                subject=f"container {container.names[0] if container.names else '(no name)'} ({container.state})",
-                limit=f"is of a {verb} of the ledger that is at work, or was cut off",
-                fix="wait for its end; if none is at work: gixctl doctor --fix",
+                subject=f"container {container.name} ({container.state})",
+                limit=f"belongs to a {container.helper} of the ledger that is running or was interrupted",
+                fix="wait until it ends; if it was interrupted: gixctl doctor --fix",
             )
 
 
-def _ports(environment: Environment, holdings: Holdings) -> Iterator[Problem]:
+def _ports(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
     wanted = {environment.name(spec.container) for spec in environment.specs}
     for key, address, port in _published(environment):
         subject = f"{key} = {port}"
-        fix = f"stop the holder, or set {key} to another port"
-        holder = _container_on(holdings, address, port)
+        fix = f"stop what uses it, or set {key} to another port"
+        holder = _container_on(observed, address, port)
         if holder is not None:
-            # A holder that bears one of the stack's own names has been told of already, or is taken over.
-            if not (wanted.intersection(holder.names) or _is_ours(environment, holder.labels)):
-                name = next(iter(holder.names), "without a name")
-                yield Problem(subject=subject, limit=f"is held by the container {name}", fix=fix)
-        elif holdings.local and machine.is_taken(address, port):
+            # `_container_names` reports a container with one of the stack's names, or it is taken over.
+            if not (wanted.intersection(holder.names) or _is_own(environment, holder)):
+                yield Problem(subject=subject, limit=f"is used by the container {holder.name}", fix=fix)
+        elif observed.local and machine.is_taken(address, port):
             yield Problem(
-                subject=subject, limit="is held by a process of this machine", fix=f"find it: ss -ltnp; {fix}"
+                subject=subject, limit="is used by a process on this machine", fix=f"find it: ss -ltnp; {fix}"
             )
 
 
@@ -324,8 +312,8 @@ def _published(environment: Environment) -> Iterator[tuple[str, str, int]]:
             yield f"gix:{name}.metricsPort", service.bind_address, service.metrics_port
 
 
-def _container_on(holdings: Holdings, address: str, port: int) -> HeldContainer | None:
-    for container in holdings.containers:
+def _container_on(observed: ObservedState, address: str, port: int) -> ObservedContainer | None:
+    for container in observed.containers:
         for each in container.published:
             same_address = each.address == address or not _ANYWHERE.isdisjoint((each.address, address))
             if each.protocol == "tcp" and each.port == port and same_address:
@@ -333,7 +321,7 @@ def _container_on(holdings: Holdings, address: str, port: int) -> HeldContainer 
     return None
 
 
-_CHECKS: tuple[Callable[[Environment, Holdings], Iterator[Problem]], ...] = (
+_CHECKS: tuple[Callable[[Environment, ObservedState], Iterator[Problem]], ...] = (
     _version,
     _disk,
     _limits,

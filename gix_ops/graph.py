@@ -1,15 +1,16 @@
-"""`gixctl graph`: what of a stack its picture shows, from the stack's outputs and the engine's inspection.
+"""`gixctl graph`: the services, network, volume and ports of a stack, from its outputs and its engine.
 
-Nothing of it changes while the stack stays the same: no times, no ids.
+It has no times and no ids, so it stays the same as long as the stack does.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import docker
-from docker.errors import DockerException, NotFound
+from docker.errors import DockerException
 
+from gix_engine import observed_state
 from gix_model.catalog import CATALOG, DATA_DIRECTORY, ServiceName
 from gix_ops import services
 from gix_ops.errors import StackError
@@ -19,7 +20,7 @@ from gix_ops.stack import Stack
 
 @dataclass(frozen=True, kw_only=True)
 class HostPort:
-    """Where the host publishes a port of a service."""
+    """A port of a service that the host publishes."""
 
     published: str
     internal: int
@@ -28,7 +29,7 @@ class HostPort:
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A service. `peers` are the others in the picture that it asks, `mount` is where it has the ledger."""
+    """A service. `peers` are the services in the graph that it calls, `mount` is the path of the ledger in it."""
 
     service: ServiceName
     title: str
@@ -42,7 +43,7 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """A stack as its picture shows it. `volume` is None where no service keeps the ledger."""
+    """A stack's graph. `volume` is None if no service keeps the ledger."""
 
     label: str
     network: str
@@ -56,21 +57,21 @@ class Graph:
 
     @property
     def missing(self) -> list[str]:
-        """What the stack has and the engine has not, each with its kind."""
+        """What the stack declares and the engine does not have, each with its kind."""
         found = [f"the container {node.container}" for node in self.nodes if node.health == MISSING]
         found += [f"the network {self.network}"] if self.driver == MISSING else []
         return found + ([f"the volume {self.volume}"] if self.volume and not self.has_volume else [])
 
 
 def read(stack: Stack, client: docker.DockerClient) -> Graph:
-    """Look at the stack; raises StackError where its engine does not answer."""
+    """Read the graph of a stack. Raises StackError if its engine does not answer."""
     containers = services.read(stack, client)
     network, volume = stack.outputs.network, stack.outputs.volume
     try:
-        found_network = _found(client.api.inspect_network, network.name)
-        found_volume = _found(client.api.inspect_volume, volume) if volume else {}
+        found_network = observed_state.inspect_network(client, network.name) or {}
+        has_volume = volume is not None and observed_state.inspect_volume(client, volume) is not None
     except (DockerException, OSError) as error:
-        raise StackError(f"the Docker engine does not answer any more: {error}") from error
+        raise StackError(f"the Docker engine no longer answers: {error}") from error
     here = [each.service for each in containers]
     return Graph(
         label=stack.label,
@@ -78,16 +79,9 @@ def read(stack: Stack, client: docker.DockerClient) -> Graph:
         subnet=_subnet(found_network) or network.subnet,
         driver=found_network.get("Driver") or MISSING,
         volume=volume,
-        has_volume=bool(found_volume),
+        has_volume=has_volume,
         nodes=tuple(_node(each, here, volume) for each in containers),
     )
-
-
-def _found(inspect: Callable[[str], Any], name: str) -> dict[str, Any]:
-    try:
-        return dict(inspect(name))
-    except NotFound:
-        return {}
 
 
 def _subnet(network: Mapping[str, Any]) -> str:

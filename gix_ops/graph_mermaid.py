@@ -12,7 +12,7 @@ _STYLES = ("good stroke:#1a7f37", "waiting stroke:#9a6700", "bad stroke:#cf222e,
 
 
 def draw(graph: Graph) -> str:
-    """The flowchart of a stack. The same graph gives the same text."""
+    """The flowchart of a stack. Equal graphs give equal texts."""
     return "\n".join(_lines(graph)) + "\n"
 
 
@@ -54,5 +54,5 @@ def _ports(node: Node) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Text in which no character has a meaning to Mermaid."""
+    """`text` with the characters escaped that have a meaning in Mermaid."""
     return re.sub(r"[^\w ./:,()-]", lambda match: f"#{ord(match[0])};", text)

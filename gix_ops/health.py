@@ -1,6 +1,6 @@
-"""`gixctl health`: how every service is, and what its last probes said.
+"""`gixctl health`: the health of every service, with its last probes.
 
-With `--json`, a list of one object for each service:
+`--json` prints a list with one object for each service:
 
     {"service": "router", "container": "gix-router", "state": "running", "health": "healthy", "restarts": 0,
      "started": "2026-01-02T03:04:05.678901234Z", "uptime_seconds": 61.2, "exit_code": null,
@@ -8,11 +8,11 @@ With `--json`, a list of one object for each service:
      "probes": [{"started": "2026-01-02T03:05:05.6Z", "seconds": 0.06, "exit_code": 0, "output": ""}],
      "fix": null}
 
-`state` is the engine's word (running, paused, restarting, exited, created, dead) or missing. `health` is the engine's
-word for what runs (starting, healthy, unhealthy), else the state. `started` and `uptime_seconds` are null for what does
-not run, `exit_code` for what does. `digest` names the image: by the registry's digest, or by its id where it was built
-here. `probes` are the last ones that the engine keeps, the oldest first. `fix` is null for what is healthy. With
-`--watch`, one such list a line.
+`state` is the container's state as the engine names it (running, paused, restarting, exited, created, dead), or
+missing. `health` is the health of a running container (starting, healthy, unhealthy), otherwise the state. `started`
+and `uptime_seconds` are null if the container does not run, `exit_code` is null if it does. `digest` is the image's
+digest in the registry, or its id if it was built here. `probes` are the last ones that the engine keeps, the oldest
+first. `fix` is null if the service is healthy. With `--watch` each line is one such list.
 """
 
 import time
@@ -31,16 +31,16 @@ from gix_ops.services import ServiceContainer
 from gix_ops.stack import Stack
 
 WATCH_SECONDS = 1.0
-"""Time between two looks of the live view."""
+"""Time between two readings of the live view."""
 WAIT_SECONDS = 0.25
-"""Time between two looks while waiting."""
+"""Time between two readings while waiting."""
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """One run of a health check: when it began, how long it took, and what it came to."""
+    """One run of a health check: its start, duration, exit code and output."""
 
     started: str
     seconds: float
@@ -50,7 +50,7 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceHealth:
-    """One service, as the JSON shows it; see this module's own words."""
+    """One service, as JSON has it; see the docstring of this module."""
 
     service: str
     container: str
@@ -68,25 +68,25 @@ class ServiceHealth:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether it runs and the engine calls it healthy."""
+        """Whether it runs and its health check succeeds."""
         return self.health == "healthy"
 
 
 def read(stack: Stack, client: docker.DockerClient) -> list[ServiceHealth]:
-    """The health of every service of the stack; raises StackError where its engine does not answer."""
+    """The health of every service of the stack. Raises StackError if its engine does not answer."""
     now = datetime.now(UTC)
     return [health_of(each, now) for each in services.read(stack, client)]
 
 
 def watch(stack: Stack, client: docker.DockerClient) -> Iterator[list[ServiceHealth]]:
-    """The health of every service, anew each WATCH_SECONDS, without an end."""
+    """The health of every service, read every WATCH_SECONDS without an end."""
     while True:
         yield read(stack, client)
         time.sleep(WATCH_SECONDS)
 
 
 def wait(stack: Stack, client: docker.DockerClient, seconds: float) -> Iterator[list[ServiceHealth]]:
-    """The health of every service, again and again until all are healthy or the time is over."""
+    """The health of every service, read again until all are healthy or the time is over."""
     deadline = time.monotonic() + seconds
     while True:
         found = read(stack, client)
@@ -98,7 +98,7 @@ def wait(stack: Stack, client: docker.DockerClient, seconds: float) -> Iterator[
 
 
 def health_of(container: ServiceContainer, now: datetime) -> ServiceHealth:
-    """What the inspection of a container says of its health at the time `now`."""
+    """The health of a service from the engine's record of its container, at the time `now`."""
     found = container.found
     state = found.get("State") or {}
     runs = bool(state.get("Running"))
@@ -121,14 +121,14 @@ def health_of(container: ServiceContainer, now: datetime) -> ServiceHealth:
 
 
 def unhealthy(found: list[ServiceHealth]) -> str:
-    """Who is not healthy, and what to do about it, in a line."""
+    """The services that are not healthy, each with its fix, on one line."""
     return "; ".join(
         f"{each.service} is not healthy ({each.health}): {each.fix}" for each in found if not each.is_healthy
     )
 
 
 def table(stack: Stack, found: list[ServiceHealth]) -> Table:
-    """The health of all for a terminal; it fits in 80 columns while all is well."""
+    """The health of all services for a terminal. It fits in 80 columns if all are healthy."""
     shown = Table(
         title=status.title(stack), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
@@ -147,7 +147,7 @@ def table(stack: Stack, found: list[ServiceHealth]) -> Table:
 
 
 def duration(seconds: float) -> str:
-    """A time in the two largest units that it has: `2d 3h`, `1m 5s`, `0s`."""
+    """A duration in its two largest units: `2d 3h`, `1m 5s`, `0s`."""
     parts: list[str] = []
     rest = int(seconds)
     for unit, size in _UNITS:
@@ -168,7 +168,7 @@ def _uptime(health: ServiceHealth) -> str:
 
 
 def _last_probe(health: ServiceHealth) -> Text:
-    """The last probe in a cell; the output is whatever the container wrote, and no markup."""
+    """The last probe, for a cell. It is plain text, because a container may write anything, also markup."""
     if not health.probes:
         return Text("-")
     probe = health.probes[-1]

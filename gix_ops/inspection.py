@@ -1,4 +1,4 @@
-"""What `docker inspect` shows, as the fields of `gix_ops.fields`."""
+"""The engine's records of containers and networks, as the fields of `gix_ops.fields`."""
 
 import re
 import shlex
@@ -23,27 +23,28 @@ SHOWN = frozenset(
         *("ports", "networksAdvanced"),
     }
 )
-"""The inputs of a container that `container` finds again on the engine."""
+"""The inputs of a container that the engine's record shows."""
 
 
 def container(found: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Value]:
-    """The fields of a container, less what it has from its `image` and nobody stated.
+    """The fields of a container. Anonymous volumes that its image declares are left out.
 
-    `found` and `image` are what the engine's inspection shows of both; `image` is empty where it is gone.
+    `found` and `image` are the engine's records of both; `image` is empty if the image no longer exists. Each
+    environment variable counts as a secret: the engine does not say which ones are.
     """
-    return {name: Value(text) for name, text in _container(found, image) if text}
+    return _variables(found["Config"]) | {name: Value(text) for name, text in _container(found, image) if text}
 
 
 def inherited(image: Mapping[str, Any]) -> dict[str, Value]:
-    """The fields that a container has from its image, where it was told nothing else."""
+    """The fields that a container has from its image if it does not set them itself."""
     config = image.get("Config") or {}
-    return {name: Value(text) for name, text in (*_config(config), *_health_check(config)) if text}
+    return _variables(config) | {name: Value(text) for name, text in (*_config(config), *_health_check(config)) if text}
 
 
 SHOWN_OF_NETWORK = frozenset(
     {"name", "driver", "ipamDriver", "ipamConfigs", "internal", "attachable", "ipv6", "labels"}
 )
-"""The inputs of a network that `network` finds again on the engine."""
+"""The inputs of a network that the engine's record shows."""
 
 
 def network(found: Mapping[str, Any]) -> dict[str, Value]:
@@ -76,15 +77,17 @@ def _container(found: Mapping[str, Any], image: Mapping[str, Any]) -> _Texts:
         each = [fields.binding(item.get("HostIp"), item.get("HostPort") or "any") for item in bindings or []]
         yield fields.port(internal, protocol), ", ".join(sorted(each))
     for name, endpoint in found["NetworkSettings"]["Networks"].items():
-        # Before version 26 the engine adds the container's short id to the names that it was given.
+        # Before version 26 the engine adds the container's short id to the configured aliases.
         given = [each for each in endpoint.get("Aliases") or [] if each != found["Id"][:12]]
         yield f"network {name}", fields.aliases(given)
 
 
+def _variables(config: Mapping[str, Any]) -> dict[str, Value]:
+    split = (variable.partition("=") for variable in config.get("Env") or [])
+    return {f"variable {name}": Value(value or fields.EMPTY, secret=True) for name, _, value in split}
+
+
 def _config(config: Mapping[str, Any]) -> _Texts:
-    for variable in config.get("Env") or []:
-        name, _, value = variable.partition("=")
-        yield f"variable {name}", value or fields.EMPTY
     for name, value in (config.get("Labels") or {}).items():
         yield f"label {name}", value or fields.EMPTY
     yield "command", shlex.join(config.get("Cmd") or [])
@@ -144,12 +147,12 @@ def _limits(host: Mapping[str, Any]) -> _Texts:
         yield f"ulimit {limit['Name']}", f"{limit['Soft']}:{limit['Hard']}"
 
 
-def _mounts(found: Mapping[str, Any], of_image: Mapping[str, Any]) -> _Texts:
+def _mounts(found: Mapping[str, Any], image_volumes: Mapping[str, Any]) -> _Texts:
     for path, options in (found["HostConfig"].get("Tmpfs") or {}).items():
         yield f"tmpfs {path}", options or fields.EMPTY
     for each in found["Mounts"]:
         anonymous = each["Type"] == "volume" and re.fullmatch("[0-9a-f]{64}", each.get("Name") or "")
-        if each["Type"] == "tmpfs" or (anonymous and each["Destination"] in of_image):
+        if each["Type"] == "tmpfs" or (anonymous and each["Destination"] in image_volumes):
             continue
         source = each.get("Name") or each["Source"]
         yield f"mount {each['Destination']}", fields.mount(source, read_only=not each["RW"])

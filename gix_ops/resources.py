@@ -27,7 +27,7 @@ KINDS = {
     REMOTE_IMAGE: "image",
     VOLUME: "volume",
 }
-"""What a person calls a resource of a type."""
+"""What messages call a resource of a type."""
 
 TOLD_TO_PROVIDER = frozenset(
     {
@@ -42,7 +42,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """A resource in the state. `errors` are those with which its last creation or update ended."""
+    """A resource in the state. `errors` are those of its last creation or update."""
 
     urn: str
     type: str
@@ -58,40 +58,53 @@ class Resource:
         return str(self.inputs.get("name") or self.inputs.get("imageName") or self.id)
 
     @property
-    def subject(self) -> str:
-        """What a person calls it: a container by its service."""
-        return service_of(self.inputs) or f"{KINDS[self.type]} {self.name}"
+    def kind(self) -> str:
+        """Its kind, a value of `KINDS`."""
+        return KINDS[self.type]
 
     @property
-    def anew(self) -> str:
-        """The command that makes it anew."""
+    def service(self) -> str | None:
+        """The service that it runs; None if it is not the container of a service."""
+        return service_of(self.inputs) if self.type == CONTAINER else None
+
+    @property
+    def subject(self) -> str:
+        """How messages refer to it: a container by its service, others by kind and name."""
+        return self.service or f"{self.kind} {self.name}"
+
+    @property
+    def replace_command(self) -> str:
+        """The command that replaces it."""
         return f"pulumi up --replace '**::{self.urn.rpartition('::')[2]}'"
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What `export` found: the resources of `KINDS` that are in force, and what a cut-off update was at.
+    """What `export` returns: the declared resources of `KINDS`, and the pending operations of an interrupted update.
 
-    The resources come in the order of `KINDS`, and the services' in the catalog's: the state has them in the order in
-    which an update came to them, which is another each time.
+    The resources have the order of `KINDS`, and those of services the catalog's order. The state has them in the order
+    in which the update processed them, which varies.
     """
 
     resources: tuple[Resource, ...]
     pending: tuple[tuple[str, str], ...]
-    """Resource name and what was done to it."""
+    """Name of the resource, and the operation: creating, updating, deleting."""
 
 
 def service_of(inputs: Record) -> str | None:
-    """The service that a container of these inputs runs; None where they are no service's."""
-    label = fields.flat(fields.read({"labels": inputs.get("labels") or []})).get(f"label {SERVICE_LABEL}")
-    return None if label is None else label.text
+    """The service that a container with these inputs runs; None if it runs none."""
+    labels = fields.opened(inputs.get("labels"))
+    for each in labels if isinstance(labels, list) else []:
+        if isinstance(each, Mapping) and each.get("label") == SERVICE_LABEL:
+            return str(each.get("value"))
+    return None
 
 
 def export(stack: StackReference) -> State:
-    """Read the stack's state, secrets in the clear; raises StackError where it can't be read."""
+    """Read the stack's state with secrets in plain text. Raises StackError if it cannot be read."""
     answer = ask(stack.directory, "stack", "export", "--show-secrets", stack=stack.name)
     if answer.returncode:
-        raise StackError(f"the stack's state can't be read: {answer.stderr.strip()}")
+        raise StackError(f"the stack's state cannot be read: {answer.stderr.strip()}")
     deployment = json.loads(answer.stdout)["deployment"]
     found = [
         Resource(
@@ -104,11 +117,11 @@ def export(stack: StackReference) -> State:
             protected=bool(each.get("protect")),
         )
         for each in deployment.get("resources") or []
-        # What only waits to be deleted is no longer declared.
+        # A resource that waits for its deletion is no longer declared.
         if each["type"] in KINDS and not each.get("delete")
     ]
     return State(
-        resources=tuple(sorted(found, key=_place)),
+        resources=tuple(sorted(found, key=_order)),
         pending=tuple(
             (each["resource"]["urn"].rpartition("::")[2], each["type"])
             for each in deployment.get("pending_operations") or []
@@ -116,7 +129,7 @@ def export(stack: StackReference) -> State:
     )
 
 
-def _place(resource: Resource) -> tuple[int, int, str]:
-    services = list(CATALOG)
-    place = services.index(resource.subject) if resource.subject in CATALOG else len(services)
+def _order(resource: Resource) -> tuple[int, int, str]:
+    services = list[str](CATALOG)
+    place = services.index(resource.service) if resource.service in services else len(services)
     return list(KINDS).index(resource.type), place, resource.name

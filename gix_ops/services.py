@@ -1,12 +1,13 @@
-"""The containers of a stack's services, as its engine has them: what every verb that looks starts from."""
+"""The containers of a stack's services on its engine, for the verbs that inspect them."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import docker
-from docker.errors import DockerException, NotFound
+from docker.errors import DockerException
 
+from gix_engine import observed_state
 from gix_model.catalog import CATALOG, ServiceName
 from gix_model.outputs import ServiceOutputs
 from gix_ops.errors import StackError
@@ -19,7 +20,7 @@ _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - shown, not bound
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """A port of a container that the host publishes at an address."""
+    """A port of a container that the host publishes."""
 
     internal: int
     protocol: str
@@ -28,7 +29,7 @@ class Port:
 
     @property
     def published(self) -> str:
-        """Where the host publishes it."""
+        """ADDRESS:PORT on the host."""
         return f"[{self.address}]:{self.external}" if ":" in self.address else f"{self.address}:{self.external}"
 
     def __str__(self) -> str:
@@ -37,9 +38,9 @@ class Port:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceContainer:
-    """One service: its container's name, what the stack says of it, and what the engine's inspection shows.
+    """One service: its container's name, its outputs, and the engine's record of the container.
 
-    `found` is empty where the container is missing.
+    `found` is empty if the container is missing.
     """
 
     service: ServiceName
@@ -49,39 +50,39 @@ class ServiceContainer:
 
     @property
     def state(self) -> str:
-        """The engine's word for what the container does, or `missing`."""
+        """The container's state, as the engine names it, or `missing`."""
         return str(self.found["State"]["Status"]) if self.found else MISSING
 
     @property
     def health(self) -> str:
-        """The engine's word for the health of what runs, else the state."""
+        """The health of a running container, as the engine names it, otherwise the state."""
         if self.state != "running" or "Health" not in self.found["State"]:
             return self.state
         return str(self.found["State"]["Health"]["Status"])
 
     @property
     def digest(self) -> str:
-        """The image that runs: what the registry calls it, or its id where it was built here."""
+        """The image that runs: its digest in the registry, or its id if it was built here."""
         declared = self.outputs.digest
         return str(self.found["Image"]) if self.found and declared.startswith("sha256:") else declared
 
     @property
     def fix(self) -> str | None:
-        """What tells why it is not healthy, or makes it so; None where it is."""
+        """The command that makes it healthy or shows why it is not; None if it is healthy."""
         if self.health == "healthy":
             return None
-        why = f"gixctl logs {self.service} tells why"
+        why = f"gixctl logs {self.service} shows why"
         fixes = {
             "running": why,
             "restarting": why,
             "paused": f"docker unpause {self.name}",
-            MISSING: "pulumi up --refresh makes it anew",
+            MISSING: "pulumi up --refresh creates it again",
         }
         return fixes.get(self.state, f"{why}, pulumi up --refresh starts it again")
 
     @property
     def ports(self) -> list[Port]:
-        """The ports that the host publishes now: the service's own first, then by number."""
+        """The ports that the host publishes now: the service's own port first, then by number."""
         published = ((self.found.get("NetworkSettings") or {}).get("Ports") or {}).items()
         found = [
             Port(
@@ -98,9 +99,9 @@ class ServiceContainer:
 
 
 def names(stack: Stack, wanted: Collection[str] = ()) -> list[ServiceName]:
-    """The services that the stack runs, in the catalog's order; where any are `wanted`, only these.
+    """The `wanted` services in the catalog's order. Default: all services of the stack.
 
-    Raises StackError where the stack does not run one of them.
+    Raises StackError if the stack does not run one of them.
     """
     running = [service for service in CATALOG if service in stack.outputs.services]
     for service in wanted:
@@ -110,7 +111,7 @@ def names(stack: Stack, wanted: Collection[str] = ()) -> list[ServiceName]:
 
 
 def endpoint(stack: Stack, service: str) -> str:
-    """HOST:PORT at which the host publishes `service`; raises StackError where it runs not, or unpublished."""
+    """HOST:PORT at which the host publishes `service`. Raises StackError if the stack does not run or publish it."""
     [name] = names(stack, [service])
     published = stack.outputs.services[name].endpoint
     if published is None:
@@ -119,26 +120,23 @@ def endpoint(stack: Stack, service: str) -> str:
 
 
 def read(stack: Stack, client: docker.DockerClient, wanted: Collection[str] = ()) -> list[ServiceContainer]:
-    """The containers of the `wanted` services, or else of all; raises StackError as `names` and `inspect` do."""
+    """The containers of the `wanted` services. Default: all. Raises StackError as `names` and `inspect` do."""
     return [_read(stack, client, service) for service in names(stack, wanted)]
 
 
 def inspect(client: docker.DockerClient, name: str) -> Mapping[str, Any]:
-    """What the engine shows of the container `name`, nothing where it is missing.
+    """The engine's record of the container `name`; empty if the container is missing.
 
-    Raises StackError where the engine does not answer.
+    Raises StackError if the engine does not answer.
     """
     try:
-        found: Mapping[str, Any] = client.api.inspect_container(name)
-    except NotFound:
-        return {}
+        return observed_state.inspect_container(client, name) or {}
     except (DockerException, OSError) as error:
-        raise StackError(f"the Docker engine does not answer any more: {error}") from error
-    return found
+        raise StackError(f"the Docker engine no longer answers: {error}") from error
 
 
 def running(stack: Stack, client: docker.DockerClient, service: str) -> ServiceContainer:
-    """The container of a service that runs; raises StackError with the fix where it does not."""
+    """The running container of a service. Raises StackError with the fix if it does not run."""
     [container] = read(stack, client, [service])
     if container.state != "running":
         raise StackError(f"the {service}'s container {container.name} is {container.state}: {container.fix}")
@@ -152,5 +150,5 @@ def _read(stack: Stack, client: docker.DockerClient, service: ServiceName) -> Se
 
 
 def short_digest(digest: str) -> str:
-    """A digest as far as one compares by it, without the repository."""
+    """The first 12 digits of a digest, without the repository."""
     return f"sha256:{digest.rpartition('sha256:')[2][:12]}"

@@ -1,4 +1,4 @@
-"""`gixctl status`: what of a stack runs, and how it is, in one line for each service."""
+"""`gixctl status`: one line for each service of a stack, with its address and its health."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from gix_ops import services
 from gix_ops.stack import Stack
 
 COLOURS = {"healthy": "green", "starting": "yellow"}
-"""Colours of the words for health; any other is red."""
+"""Colours by health; any other health is red."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceStatus:
-    """One service as the engine shows it now. `health` is the engine's word, or the state of what does not run."""
+    """One service. `health` is the health of a running container, otherwise the container's state."""
 
     service: str
     container: str
@@ -23,12 +23,12 @@ class ServiceStatus:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the engine calls it healthy."""
+        """Whether its health check succeeds."""
         return self.health == "healthy"
 
 
 def statuses(stack: Stack) -> list[ServiceStatus]:
-    """The state of every service of the stack; raises StackError where its engine does not answer."""
+    """The status of every service of the stack. Raises StackError if its engine does not answer."""
     return [
         ServiceStatus(
             service=each.service,
@@ -53,12 +53,12 @@ def table(stack: Stack, found: list[ServiceStatus]) -> Table:
 
 
 def title(stack: Stack) -> str:
-    """What stands over a table of the stack's services."""
+    """The title of a table of the stack's services."""
     network = stack.outputs.network
     return f"{stack.label} on {network.name} {network.subnet}"
 
 
 def coloured(health: str) -> str:
-    """A word for health, marked up for rich."""
+    """A health in its colour, as markup of rich."""
     colour = COLOURS.get(health, "red")
     return f"[{colour}]{health}[/{colour}]"

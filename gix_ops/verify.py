@@ -1,48 +1,80 @@
-"""`gixctl verify`: what a stack declares beside what `docker inspect` shows, field by field.
+"""`gixctl verify`: the declared state of a stack, compared with the observed state of its engine, field by field.
 
-What is declared is read from the stack's state: the inputs of its containers, network, volume and images. Secrets are
-compared in memory and never shown; a variable that nobody declared is shown by its name alone. What a container has
-from its image is no difference. With `--json`:
+The declared state is read from Pulumi's state: the inputs of the stack's containers, network, volume and images.
+Secrets are compared in memory and never shown; of a variable that is not declared only the name is shown. What a
+container has from its image is not a difference. `--json` prints:
 
     {"stack": "gix/dev", "compared": 96, "not_compared": ["router dns"],
-     "differences": [{"subject": "router", "field": "memory", "declared": "256 MiB", "found": "300 MiB",
-                      "fix": "pulumi up --refresh"}]}
+     "differences": [{"type": "value", "kind": "container", "name": "gix-router", "id": "3f4e...", "subject": "router",
+                      "field": "memory", "declared": "256 MiB", "found": "300 MiB", "fix": "pulumi up --refresh"}]}
 
-`subject` is a service, or another thing with its kind: `network gix-network`. `declared` and `found` are null where
-there is nothing on that side. `compared` counts fields, `not_compared` names those that the engine does not show.
+`type` is a DifferenceType. `kind`, `name` and `id` are those of the object on the engine: container, network, volume or
+image; `id` is null if the object is missing. `subject` is the service of a container, otherwise kind and name.
+`declared` and `found` are null if there is no value on that side. `compared` counts fields, `not_compared` names the
+fields that the engine does not show.
 """
 
-import functools
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypedDict
 
 import docker
-from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.errors import DockerException
 from rich.markup import escape
 from rich.table import Table
 
-from gix_model.environment import STACK_LABEL
+from gix_engine import observed_state
+from gix_engine.observed_state import ObservedState
 from gix_ops import fields, inspection, resources
 from gix_ops.errors import StackError
 from gix_ops.fields import Value
 from gix_ops.resources import Record, Resource, State
 from gix_ops.stack import StackReference
 
-_ENGINES_OWN = ("log driver", "hostname", "ulimit ", "gateway", "ipam driver")
-"""Beginnings of fields that the engine fills in by its own configuration where nobody states them."""
+_ENGINE_DEFAULTS = ("log driver", "hostname", "ulimit ", "gateway", "ipam driver")
+"""Prefixes of the fields that the engine sets from its own configuration if they are not declared."""
 _UNSTATED = dict.fromkeys(
     ("init", "read-only root", "privileged", "restart", "internal", "attachable", "ipv6"), Value("no")
 )
-"""What it means to say nothing of a switch."""
-_SET_BACK = frozenset({"memory", "memory with swap", "memory reservation", "cpu shares", "cpu set", "restart"})
-"""Fields that a refresh sees, and the provider changes on a running container, to any value but to none."""
+"""The values of options that are not declared."""
+_SET_LIVE = frozenset({"memory", "memory with swap", "memory reservation", "cpu shares", "cpu set", "restart"})
+"""Fields that the provider sets on a running container, but cannot remove from it."""
 _REFRESH = "pulumi up --refresh"
+
+
+class DifferenceType(StrEnum):
+    """In what way the engine differs from the declared state."""
+
+    MISSING = "missing"
+    """A declared object is not on the engine."""
+    UNDECLARED = "undeclared"
+    """An object with the stack's label is not in the stack's state."""
+    REPLACED = "replaced"
+    """An object has the declared name and not the id in the state: something else made it."""
+    STATE = "state"
+    """A container does not run."""
+    HEALTH = "health"
+    """A container that runs is not healthy."""
+    IMAGE = "image"
+    """A container runs another image, or its image no longer exists."""
+    VALUE = "value"
+    """A field has another value."""
+    FAILED_UPDATE = "failed update"
+    """The last update of the resource failed."""
+    INTERRUPTED_UPDATE = "interrupted update"
+    """The last update of the resource did not end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One field in which the engine is not what the stack declares; None where a side has nothing."""
+    """One difference between the engine and the declared state; see the docstring of this module."""
 
+    type: DifferenceType
+    kind: str
+    name: str
+    id: str | None = None
     subject: str
     field: str
     declared: str | None
@@ -50,71 +82,113 @@ class Difference:
     fix: str
 
 
+class _About(TypedDict):
+    kind: str
+    name: str
+    id: str | None
+    subject: str
+
+
+def _about(resource: Resource, id_: str | None) -> _About:
+    """The fields of a Difference that say which object it is about; `id_` is the object's id on the engine."""
+    return {"kind": resource.kind, "name": resource.name, "id": id_, "subject": resource.subject}
+
+
 @dataclass(kw_only=True)
 class Report:
-    """What came of a comparison."""
+    """The result of a comparison."""
 
     stack: str
     compared: int = 0
     not_compared: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
-    def add(self, subject: str, field_name: str, *, declared: str | None, found: str | None, fix: str) -> None:
-        """Put down a difference."""
-        self.differences.append(Difference(subject=subject, field=field_name, declared=declared, found=found, fix=fix))
-
     def compare(
-        self, resource: Resource, declared: Mapping[str, Value], found: Mapping[str, Value], fix: str | None = None
+        self,
+        resource: Resource,
+        declared: Mapping[str, Value],
+        found: Mapping[str, Value],
+        *,
+        id_: str,
+        fix: str | None = None,
     ) -> None:
-        """Put down every field in which both sides differ; without a `fix`, each gets its own."""
+        """Add every field in which both sides differ. Default for `fix`: a fix for each field."""
         for name in sorted({*declared, *found}):
             self.compared += 1
             wanted, seen = declared.get(name), found.get(name)
             if (wanted or _UNSTATED.get(name)) != (seen or _UNSTATED.get(name)):
-                self.add(
-                    resource.subject,
-                    name,
-                    declared=None if wanted is None else str(wanted),
-                    found=_shown(name, wanted, seen),
-                    fix=fix or (_REFRESH if wanted and name in _SET_BACK else resource.anew),
+                self.differences.append(
+                    Difference(
+                        **_about(resource, id_),
+                        type=DifferenceType.IMAGE if name == "image" else DifferenceType.VALUE,
+                        field=name,
+                        declared=None if wanted is None else str(wanted),
+                        found=_shown(wanted, seen),
+                        fix=fix or (_REFRESH if wanted and name in _SET_LIVE else resource.replace_command),
+                    )
                 )
 
 
 def verify(stack: StackReference) -> Report:
-    """Compare the stack with its engine; raises StackError where one of them can't be read."""
+    """Compare the stack with its engine. Raises StackError if one of them cannot be read."""
     state = resources.export(stack)
     try:
-        return _verify(stack, state, stack.connect())
-    except DockerException as error:
-        raise StackError(f"the Docker engine can't be read: {error}") from error
+        client = stack.connect()
+        return compare(stack.label, state, client, observed_state.observe(client))
+    except (DockerException, OSError) as error:
+        raise StackError(f"the Docker engine cannot be read: {error}") from error
 
 
-def _verify(stack: StackReference, state: State, client: docker.DockerClient) -> Report:
-    report = Report(stack=stack.label)
+def compare(label: str, state: State, client: docker.DockerClient, observed: ObservedState) -> Report:
+    """Compare the state of the stack `label`, PROJECT/STACK, with the observed state of its engine.
+
+    The whole records of its objects are read by `client`. Raises docker.errors.DockerException or OSError.
+    """
+    report = Report(stack=label)
     containers = [each for each in state.resources if each.type == resources.CONTAINER]
     own = frozenset(name for each in containers for name in (each.id, each.name))
-    comparisons: dict[str, Callable[[Report, docker.DockerClient, Resource], None]] = {
-        resources.CONTAINER: _container,
-        resources.NETWORK: functools.partial(_network, own=own),
-        resources.VOLUME: _volume,
-        resources.IMAGE: _image,
-    }
     for resource in state.resources:
         if resource.errors:
             found = "; ".join(" ".join(error.split()) for error in resource.errors)
-            report.add(resource.subject, "last update", declared="succeeded", found=found, fix="pulumi up")
-        if resource.type in comparisons:
-            comparisons[resource.type](report, client, resource)
+            report.differences.append(
+                Difference(
+                    **_about(resource, resource.id),
+                    type=DifferenceType.FAILED_UPDATE,
+                    field="last update",
+                    declared="succeeded",
+                    found=found,
+                    fix="pulumi up",
+                )
+            )
+        match resource.type:
+            case resources.CONTAINER:
+                _container(report, client, observed, resource)
+            case resources.NETWORK:
+                _network(report, client, observed, resource, own=own)
+            case resources.VOLUME:
+                _volume(report, client, resource)
+            case resources.IMAGE:
+                _image(report, client, resource)
     for name, operation in state.pending:
-        fix = "pulumi refresh --clear-pending-creates, then pulumi up"
-        report.add(name, "last update", declared="finished", found=f"cut off while {operation}", fix=fix)
+        report.differences.append(
+            Difference(
+                type=DifferenceType.INTERRUPTED_UPDATE,
+                kind="resource",
+                name=name,
+                subject=name,
+                field="last update",
+                declared="finished",
+                found=f"interrupted while {operation}",
+                fix="pulumi refresh --clear-pending-creates, then pulumi up",
+            )
+        )
     networks = frozenset(each.id for each in state.resources if each.type == resources.NETWORK)
-    _strangers(report, client, own | networks)
+    report.differences += _undeclared(observed.created_by(label), own | networks)
     return report
 
 
 def declared_fields(report: Report, resource: Resource, shown: frozenset[str]) -> dict[str, Value]:
-    """The fields of a resource's inputs that the engine shows; `report` is told of those that it does not."""
+    """The fields of a resource's inputs that the engine shows; adds the others to `report.not_compared`."""
     stated = fields.read(resource.inputs)
     for name, values in stated.items():
         if name not in shown and name not in resources.TOLD_TO_PROVIDER:
@@ -123,146 +197,232 @@ def declared_fields(report: Report, resource: Resource, shown: frozenset[str]) -
 
 
 def compare_container(report: Report, resource: Resource, found: Record, image: Record) -> None:
-    """Compare a container's fields; `found` and `image` are inspections, `image` empty where it is gone."""
+    """Compare a container's fields. `found` and `image` are the engine's records, `image` is empty if it is missing."""
     fix = None
     if found["Id"] != resource.id:
         fix = f"docker rm -f {resource.name}, then {_REFRESH}"
-        report.add(resource.subject, "container id", declared=resource.id, found=found["Id"], fix=fix)
-    _compare_state(report, resource, found["State"])
+        report.differences.append(
+            Difference(
+                **_about(resource, found["Id"]),
+                type=DifferenceType.REPLACED,
+                field="container id",
+                declared=resource.id,
+                found=found["Id"],
+                fix=fix,
+            )
+        )
+    _compare_state(report, resource, found)
     if not image:
-        report.add(resource.subject, "image", declared="on the engine", found=None, fix=resource.anew)
+        report.differences.append(
+            Difference(
+                **_about(resource, found["Id"]),
+                type=DifferenceType.IMAGE,
+                field="image",
+                declared="on the engine",
+                found=None,
+                fix=resource.replace_command,
+            )
+        )
     declared = declared_fields(report, resource, inspection.SHOWN)
     shown = inspection.container(found, image)
-    # Without the image nobody can tell what came from it.
-    report.compare(resource, declared, _less(shown, declared, inspection.inherited(image) if image else shown), fix)
+    # Without the image, nothing says which fields came from it.
+    inherited = inspection.inherited(image) if image else shown
+    report.compare(resource, declared, _without_defaults(shown, declared, inherited), id_=found["Id"], fix=fix)
 
 
 def compare_network(report: Report, resource: Resource, found: Record, own: frozenset[str]) -> None:
-    """Compare a network's fields, and look who is on it besides the containers of `own`, ids or names."""
+    """Compare a network's fields, and add containers that are connected to it and not in `own` (ids and names)."""
     fix = None
     if found["Id"] != resource.id:
         fix = f"remove the network {resource.name} (docker network rm), then {_REFRESH}"
-        report.add(resource.subject, "network id", declared=resource.id, found=found["Id"], fix=fix)
+        report.differences.append(
+            Difference(
+                **_about(resource, found["Id"]),
+                type=DifferenceType.REPLACED,
+                field="network id",
+                declared=resource.id,
+                found=found["Id"],
+                fix=fix,
+            )
+        )
     declared = declared_fields(report, resource, inspection.SHOWN_OF_NETWORK)
-    report.compare(resource, declared, _less(inspection.network(found), declared, {}), fix)
+    shown = _without_defaults(inspection.network(found), declared, {})
+    report.compare(resource, declared, shown, id_=found["Id"], fix=fix)
     for container, endpoint in sorted((found.get("Containers") or {}).items()):
         if not {container, endpoint["Name"]} & own:
-            report.add(
-                resource.subject,
-                "endpoint",
-                declared=None,
-                found=f"container {endpoint['Name']}",
-                fix=f"docker network disconnect -f {resource.name} {endpoint['Name']}",
+            report.differences.append(
+                Difference(
+                    **_about(resource, found["Id"]),
+                    type=DifferenceType.VALUE,
+                    field="endpoint",
+                    declared=None,
+                    found=f"container {endpoint['Name']}",
+                    fix=f"docker network disconnect -f {resource.name} {endpoint['Name']}",
+                )
             )
 
 
-def _less(
+def _without_defaults(
     found: Mapping[str, Value], declared: Mapping[str, Value], inherited: Mapping[str, Value]
 ) -> dict[str, Value]:
-    """What was found, less what nobody stated and the image or the engine's own configuration brings."""
+    """What was found, without what is not declared and comes from the image or the engine's own configuration."""
     return {
         name: value
         for name, value in found.items()
-        if name in declared or not (inherited.get(name) == value or name.startswith(_ENGINES_OWN))
+        if name in declared or not (inherited.get(name) == value or name.startswith(_ENGINE_DEFAULTS))
     }
 
 
-def _compare_state(report: Report, resource: Resource, state: Record) -> None:
+def _compare_state(report: Report, resource: Resource, found: Record) -> None:
     report.compared += 1
-    look = f"docker logs {resource.name} tells why; docker restart {resource.name} starts it again"
+    logs = f"docker logs {resource.name} shows why; docker restart {resource.name} starts it again"
+    state = found["State"]
     status = state["Status"]
     health = (state.get("Health") or {}).get("Status", "none")
     if resource.inputs.get("mustRun", True) and status != "running":
-        fix = {"paused": f"docker unpause {resource.name}", "restarting": look}.get(status, _REFRESH)
-        found = f"{status}, exit code {state['ExitCode']}" if status == "exited" else status
-        report.add(resource.subject, "state", declared="running", found=found, fix=fix)
+        fix = {"paused": f"docker unpause {resource.name}", "restarting": logs}.get(status, _REFRESH)
+        seen = f"{status}, exit code {state['ExitCode']}" if status == "exited" else status
+        report.differences.append(
+            Difference(
+                **_about(resource, found["Id"]),
+                type=DifferenceType.STATE,
+                field="state",
+                declared="running",
+                found=seen,
+                fix=fix,
+            )
+        )
     elif "healthcheck" in resource.inputs and health != "healthy":
-        fix = "wait for its health check, and verify again" if health == "starting" else look
-        report.add(resource.subject, "health", declared="healthy", found=health, fix=fix)
+        fix = "wait for its health check, and verify again" if health == "starting" else logs
+        report.differences.append(
+            Difference(
+                **_about(resource, found["Id"]),
+                type=DifferenceType.HEALTH,
+                field="health",
+                declared="healthy",
+                found=health,
+                fix=fix,
+            )
+        )
 
 
-def _container(report: Report, client: docker.DockerClient, resource: Resource) -> None:
-    for key in (resource.id, resource.name):
-        try:
-            found = client.containers.get(key).attrs
-        except NotFound:
-            continue
-        wanted = str(resource.inputs.get("image"))
-        here = _image_attributes(client, wanted).get("Id", wanted)
-        resolved = Resource(**vars(resource) | {"inputs": {**resource.inputs, "image": here}})
-        compare_container(report, resolved, found, _image_attributes(client, found["Image"]))
+def _missing(report: Report, resource: Resource, fix: str = _REFRESH) -> None:
+    report.differences.append(
+        Difference(
+            **_about(resource, None),
+            type=DifferenceType.MISSING,
+            field=resource.kind,
+            declared=resource.name,
+            found=None,
+            fix=fix,
+        )
+    )
+
+
+def _container(report: Report, client: docker.DockerClient, observed: ObservedState, resource: Resource) -> None:
+    here = observed.container(resource.id, resource.name)
+    found = None if here is None else observed_state.inspect_container(client, here.id)
+    if found is None:
+        _missing(report, resource)
         return
-    report.add(resource.subject, "container", declared=resource.name, found=None, fix=_REFRESH)
+    wanted = str(resource.inputs.get("image"))
+    image = _image_record(client, wanted).get("Id", wanted)
+    resolved = dataclasses.replace(resource, inputs={**resource.inputs, "image": image})
+    compare_container(report, resolved, found, _image_record(client, found["Image"]))
 
 
-def _network(report: Report, client: docker.DockerClient, resource: Resource, *, own: frozenset[str]) -> None:
-    for key in (resource.id, resource.name):
-        try:
-            found = client.api.inspect_network(key)
-        except NotFound:
-            continue
-        compare_network(report, resource, found, own)
+def _network(
+    report: Report,
+    client: docker.DockerClient,
+    observed: ObservedState,
+    resource: Resource,
+    *,
+    own: frozenset[str],
+) -> None:
+    here = observed.network(resource.id, resource.name)
+    found = None if here is None else observed_state.inspect_network(client, here.id)
+    if found is None:
+        _missing(report, resource)
         return
-    report.add(resource.subject, "network", declared=resource.name, found=None, fix=_REFRESH)
+    compare_network(report, resource, found, own)
 
 
 def _volume(report: Report, client: docker.DockerClient, resource: Resource) -> None:
-    # Its labels are not compared: the stack leaves those of a volume that it took over as they are.
+    # Labels are not compared: the stack does not change those of a volume that it adopted.
     report.compared += 1
-    try:
-        found = client.volumes.get(resource.name).attrs["Driver"]
-    except NotFound:
-        fix = f"restore it from a backup, or begin an empty one: {_REFRESH}"
-        report.add(resource.subject, "volume", declared=resource.name, found=None, fix=fix)
+    record = observed_state.inspect_volume(client, resource.name)
+    if record is None:
+        _missing(report, resource, f"restore it from a backup, or begin with an empty one: {_REFRESH}")
         return
+    found = record["Driver"]
     declared = str(resource.inputs.get("driver") or resource.outputs.get("driver") or found)
     if found != declared:
-        fix = "save what is in it first: the stack has another volume in mind"
-        report.add(resource.subject, "driver", declared=declared, found=found, fix=fix)
+        report.differences.append(
+            Difference(
+                **_about(resource, resource.name),
+                type=DifferenceType.VALUE,
+                field="driver",
+                declared=declared,
+                found=found,
+                fix="back up its content first: the stack declares a volume of another driver",
+            )
+        )
 
 
 def _image(report: Report, client: docker.DockerClient, resource: Resource) -> None:
     report.compared += 1
     digest = str(resource.outputs.get("repoDigest"))
-    built = _image_attributes(client, digest).get("Id")
-    tagged = _image_attributes(client, resource.name).get("Id")
+    built = _image_record(client, digest).get("Id")
+    tagged = _image_record(client, resource.name).get("Id")
     if tagged is None or tagged != built:
-        fix = resource.anew if built is None else f"docker tag {built} {resource.name}"
-        report.add(resource.subject, "tag", declared=built or digest, found=tagged, fix=fix)
+        report.differences.append(
+            Difference(
+                **_about(resource, tagged),
+                type=DifferenceType.VALUE,
+                field="tag",
+                declared=built or digest,
+                found=tagged,
+                fix=resource.replace_command if built is None else f"docker tag {built} {resource.name}",
+            )
+        )
 
 
-def _strangers(report: Report, client: docker.DockerClient, own: frozenset[str]) -> None:
-    """Look for what bears the stack's label and is not in its state, of which `own` has ids and names."""
-    labelled = {"label": f"{STACK_LABEL}={report.stack}"}
-    for container in client.api.containers(all=True, filters=labelled):
-        names = [name.removeprefix("/") for name in container["Names"] or [container["Id"]]]
-        if not {container["Id"], *names} & own:
-            fix = f"docker rm -f {names[0]}"
-            report.add(f"container {names[0]}", "container", declared=None, found="there", fix=fix)
-    for network in client.api.networks(filters=labelled):
-        if network["Id"] not in own:
-            fix = f"docker network rm {network['Name']}"
-            report.add(f"network {network['Name']}", "network", declared=None, found="there", fix=fix)
+def _undeclared(own: ObservedState, declared: frozenset[str]) -> list[Difference]:
+    """The stack's own containers and networks that are not in its state, of which `declared` has ids and names."""
+    containers = [each for each in own.containers if not {each.id, *each.names} & declared]
+    networks = [each for each in own.networks if each.id not in declared]
+    found = [("container", each.name, each.id, f"docker rm -f {each.name}") for each in containers]
+    found += [("network", each.name, each.id, f"docker network rm {each.name}") for each in networks]
+    return [
+        Difference(
+            type=DifferenceType.UNDECLARED,
+            kind=kind,
+            name=name,
+            id=id_,
+            subject=f"{kind} {name}",
+            field=kind,
+            declared=None,
+            found="there",
+            fix=fix,
+        )
+        for kind, name, id_, fix in found
+    ]
 
 
-def _image_attributes(client: docker.DockerClient, reference: str) -> Record:
-    try:
-        attributes: Record = client.images.get(reference).attrs
-    except ImageNotFound:
-        return {}
-    return attributes
+def _image_record(client: docker.DockerClient, reference: str) -> Record:
+    return observed_state.inspect_image(client, reference) or {}
 
 
-def _shown(name: str, wanted: Value | None, seen: Value | None) -> str | None:
+def _shown(wanted: Value | None, seen: Value | None) -> str | None:
     if seen is None:
         return None
-    if wanted is not None and wanted.secret:
-        return "another value"
-    return "(not shown)" if wanted is None and name.startswith("variable ") else str(seen)
+    if wanted is None:
+        return "(not shown)" if seen.secret else seen.text
+    return "another value" if wanted.secret else seen.text
 
 
 def summary(report: Report) -> str:
-    """What came of it, in a line."""
+    """The result on one line."""
     count = len(report.differences)
     outcome = "as declared" if not count else "1 difference" if count == 1 else f"{count} differences"
     left_out = f"; not compared: {', '.join(report.not_compared)}" if report.not_compared else ""

@@ -32,7 +32,7 @@ def command(stack: StackOption = None, fix: FixOption = False, as_json: JsonOpti
 
     Examples: gixctl doctor --stack prod; gixctl doctor --fix && pulumi up
     """
-    done = remedies.mend(Facts(Path.cwd(), stack)) if fix else []
+    done = remedies.apply(Facts(Path.cwd(), stack)) if fix else []
     diagnosis = examination.examine(Facts(Path.cwd(), stack), done)
     if as_json:
         write_json(diagnosis)

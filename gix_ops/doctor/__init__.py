@@ -1,1 +1,1 @@
-"""`gixctl doctor`: its checks, what they find, and what mends it."""
+"""`gixctl doctor`: checks that find problems, and remedies for those that are safe to fix."""

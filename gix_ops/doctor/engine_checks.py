@@ -1,4 +1,4 @@
-"""The doctor's checks of the engine: whether it answers, its clock, its disk, and what is not needed on it."""
+"""The doctor's checks of the engine: whether it answers, its clock, its disk, and what can be removed from it."""
 
 import os
 import shutil
@@ -10,64 +10,66 @@ from typing import Any
 
 from docker.errors import APIError
 
-from gix_engine import collisions
+from gix_engine import collisions, observed_state
 from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, fault, ok, skipped, warning
 from gix_ops.errors import StackError
 
 CLOCK_TOLERANCE_SECONDS = 5.0
-"""How far the engine's clock may be from this machine's."""
+"""Largest difference between the engine's clock and this machine's."""
 WORTH_PRUNING_BYTES = 2**30
-"""What must be reclaimable of a kind before it is worth a warning."""
+"""Reclaimable space of one kind above which there is a warning."""
 LITTLE_FREE_DISK_BYTES = 2 * collisions.LEAST_FREE_DISK_BYTES
-"""Free space on the engine's disk, below which it is told before it is too late."""
+"""Free space on the engine's disk below which there is a warning."""
 
 _DISK_USAGE_WITHIN_SECONDS = 20.0
 _DISK_USAGE_AGAIN_SECONDS = 0.2
 
 
 def engine(facts: Facts) -> Iterator[Finding]:
-    """Whether the stack's engine answers, and which it is."""
+    """Whether the stack's engine answers, its version and its machine."""
     where = facts.engine_settings.host or os.environ.get("DOCKER_HOST") or "this machine's socket"
     try:
-        info = facts.client.info()
+        client = facts.client
     except StackError as error:
         yield fault(
             str(error),
-            "start it (systemctl start docker, or: make setup), or point gix:engine.host at one that runs",
+            "start it (systemctl start docker, or: make setup), or set gix:engine.host to an engine that runs",
         )
         return
+    info = client.info()
     yield ok(f"{info['ServerVersion']} at {where}, {info['NCPU']} processors, {_size(info['MemTotal'])} of memory")
 
 
 def clock(facts: Facts) -> Iterator[Finding]:
     """Whether the engine's clock and this machine's agree."""
     before = datetime.now(UTC)
-    told = facts.client.info()["SystemTime"]
+    system_time = facts.client.info()["SystemTime"]
     after = datetime.now(UTC)
-    theirs = datetime.fromisoformat(told)
+    theirs = datetime.fromisoformat(system_time)
     apart = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
     if apart > CLOCK_TOLERANCE_SECONDS:
         yield warning(
-            f"the engine's is {apart:.0f} s from this machine's, so times in logs and ledger mislead, and TLS may fail",
-            "timedatectl set-ntp true, on the machine that is wrong",
+            f"the engine's clock is {apart:.0f} s from this machine's: times in logs and ledger are wrong, and "
+            "TLS may fail",
+            "timedatectl set-ntp true, on the machine whose clock is wrong",
         )
     else:
-        yield ok(f"the engine's and this machine's are within {CLOCK_TOLERANCE_SECONDS:g} s")
+        yield ok(f"the engine's clock and this machine's are within {CLOCK_TOLERANCE_SECONDS:g} s")
 
 
 def disk(facts: Facts) -> Iterator[Finding]:
-    """What is free on the engine's disk, and what can be freed."""
+    """The free space on the engine's disk, and the space that can be reclaimed."""
     root = Path(facts.client.info()["DockerRootDir"])
     if facts.is_local and root.exists():
         free = shutil.disk_usage(root).free
         text = f"{_size(free)} free at {root}"
         if free < LITTLE_FREE_DISK_BYTES:
-            yield warning(text, "docker system df shows what takes it")
+            yield warning(text, "docker system df shows what uses it")
         else:
             yield ok(text)
     else:
-        yield skipped("the engine is not this machine's: its free disk can't be seen from here")
+        yield skipped("the engine does not run on this machine: its free disk space cannot be read")
     used = _disk_usage(facts)
     kept = sum(each["Size"] for each in used.get("BuildCache") or [] if not (each["InUse"] or each["Shared"]))
     yield _reclaimable("build cache", kept, "docker builder prune (the next build takes longer)")
@@ -76,11 +78,11 @@ def disk(facts: Facts) -> Iterator[Finding]:
         for each in used.get("Images") or []
         if not each["RepoTags"] and not each["Containers"]
     )
-    yield _reclaimable("images of earlier builds that have no name", untagged, "docker image prune")
+    yield _reclaimable("images of earlier builds without a tag", untagged, "docker image prune")
 
 
 def _disk_usage(facts: Facts) -> dict[str, Any]:
-    """What `docker system df` shows. Before version 23 an engine refuses it while it works on another one."""
+    """What `docker system df` shows. Before version 23 an engine refuses a second request while it answers one."""
     deadline = time.monotonic() + _DISK_USAGE_WITHIN_SECONDS
     while True:
         try:
@@ -101,16 +103,17 @@ def old_tags(facts: Facts) -> Iterator[Finding]:
     services = facts.up.outputs.services.values()
     named = {each.image for each in services}
     repositories = {name.rpartition("@")[0] or name.rpartition(":")[0] for name in named}
-    used = {each["ImageID"] for each in facts.client.api.containers(all=True)}
+    used = {each.image_id for each in facts.observed.containers}
     old = sorted(
         tag
-        for image in facts.client.api.images()
-        for tag in image["RepoTags"] or []
-        if tag.rpartition(":")[0] in repositories and tag not in named and image["Id"] not in used
+        for image in observed_state.observe_images(facts.client)
+        for tag in image.tags
+        if tag.rpartition(":")[0] in repositories and tag not in named and image.id not in used
     )
     if old:
         yield warning(
-            f"earlier tags of the stack's images, which nothing runs: {', '.join(old)}", f"docker rmi {' '.join(old)}"
+            f"earlier tags of the stack's images that no container uses: {', '.join(old)}",
+            f"docker rmi {' '.join(old)}",
         )
     else:
         yield ok("no earlier tags of the stack's images")

@@ -1,14 +1,14 @@
-"""`gixctl doctor`: everything that keeps a stack from working, looked at one by one, each with what mends it.
+"""`gixctl doctor`: all checks of a stack, each with its findings and the fixes.
 
-It says something in every state: no program here, no pulumi command, no engine, no stack, a stack that is down or was
-cut off. What can't be looked at is skipped, and why is said. With `--json`:
+A result exists in every state: without a program, a pulumi command, an engine or a stack, and for a stack that is down
+or whose update was interrupted. A check that cannot run is skipped and says why. `--json` prints:
 
-    {"stack": "gix/dev", "faults": 1, "warnings": 0, "mended": [],
+    {"stack": "gix/dev", "faults": 1, "warnings": 0, "fixed": [],
      "findings": [
-       {"check": "locks", "level": "fault", "text": "held by a process that is gone: root@vm, process 26399, ...",
+       {"check": "locks", "level": "fault", "text": "held by a process that has ended: root@vm, process 26399, ...",
         "fix": "pulumi cancel --yes --stack dev", "by_fix": true}]}
 
-`level` is ok, warning, fault or skipped. `by_fix` says that `--fix` does it; `mended` is what `--fix` did.
+`level` is ok, warning, fault or skipped. `by_fix` says that `--fix` applies the fix; `fixed` lists what `--fix` did.
 """
 
 import dataclasses
@@ -27,54 +27,50 @@ from gix_ops.errors import StackError
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """What came of all checks; `mended` is what was done before them."""
+    """The result of all checks; `fixed` is what was done before them."""
 
     stack: str
     faults: int
     warnings: int
-    mended: tuple[str, ...]
+    fixed: tuple[str, ...]
     findings: tuple[Finding, ...]
-
-
-def examine(facts: Facts, mended: Iterable[str] = ()) -> Diagnosis:
-    """Make every check. Raises nothing: what can't be looked at is a finding."""
-    findings: list[Finding] = []
-    for check, look in _CHECKS:
-        findings += (_short(finding, findings) for finding in _findings(facts, check, look))
-    try:
-        name = facts.label
-    except StackError:
-        name = facts.wanted or "(no stack)"
-    return Diagnosis(
-        stack=name,
-        faults=sum(each.level is Level.FAULT for each in findings),
-        warnings=sum(each.level is Level.WARNING for each in findings),
-        mended=tuple(mended),
-        findings=tuple(findings),
-    )
-
-
-def _short(finding: Finding, told: Iterable[Finding]) -> Finding:
-    """`finding`, or that it is skipped for what another check has told."""
-    if finding.level is not Level.SKIPPED:
-        return finding
-    cause = next((each.check for each in told if each.level is Level.FAULT and each.text == finding.text), None)
-    return finding if cause is None else dataclasses.replace(finding, text=f"for what is told at: {cause}")
 
 
 Check = Callable[[Facts], Iterator[Finding]]
 
 
-def _findings(facts: Facts, check: str, look: Check) -> Iterator[Finding]:
+def examine(facts: Facts, fixed: Iterable[str] = ()) -> Diagnosis:
+    """Run every check. Raises nothing: a check that cannot run is a finding."""
+    findings = [finding for name, check in _CHECKS for finding in _findings(facts, name, check)]
     try:
-        for each in look(facts):
-            yield dataclasses.replace(each, check=check)
+        stack = facts.label
+    except StackError:
+        stack = facts.wanted or "(no stack)"
+    return Diagnosis(
+        stack=stack,
+        faults=sum(each.level is Level.FAULT for each in findings),
+        warnings=sum(each.level is Level.WARNING for each in findings),
+        fixed=tuple(fixed),
+        findings=tuple(findings),
+    )
+
+
+def _findings(facts: Facts, name: str, check: Check) -> Iterator[Finding]:
+    try:
+        for each in check(facts):
+            yield dataclasses.replace(each, check=name)
     except StackError as error:
-        yield Finding(check=check, level=Level.SKIPPED, text=str(error))
+        yield Finding(check=name, level=Level.SKIPPED, text=_reason(facts, error))
     except (DockerException, OSError) as error:
-        yield Finding(check=check, level=Level.SKIPPED, text=f"the Docker engine can't be read: {one_line(error)}")
+        yield Finding(check=name, level=Level.SKIPPED, text=f"the Docker engine cannot be read: {one_line(error)}")
     except Exception as error:  # noqa: BLE001 - one check that fails must not hide what the others find
-        yield Finding(check=check, level=Level.SKIPPED, text=f"the check itself failed: {error!r}")
+        yield Finding(check=name, level=Level.SKIPPED, text=f"the check itself failed: {error!r}")
+
+
+def _reason(facts: Facts, error: StackError) -> str:
+    """Why a check is skipped: the check that reports the error, or the error itself if no check reports it."""
+    reporting = next((check for check, fact in _REPORTED_FACTS.items() if facts.error(fact) is error), None)
+    return str(error) if reporting is None else f"see the check: {reporting}"
 
 
 _CHECKS: tuple[tuple[str, Check], ...] = (
@@ -92,15 +88,25 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
     ("old images", engine_checks.old_tags),
     ("preflight", stack_checks.conflicts),
     ("resources", stack_checks.resources),
-    ("backups", stack_checks.cut_off_backups),
+    ("backups", stack_checks.interrupted_backups),
     ("ledger", stack_checks.ledger),
     ("ports", stack_checks.ports),
 )
-"""The checks, in the order in which one needs what another finds."""
+"""The checks, in this order: a check comes after those whose facts it needs."""
+
+_REPORTED_FACTS = {
+    "program": "directory",
+    "pulumi": "pulumi",
+    "Python packages": "packages",
+    "stack": "name",
+    "configuration": "configuration",
+    "engine": "client",
+}
+"""The fact that a check reports as a fault if it cannot be read. Other checks that need the fact refer to it."""
 
 
 def summary(diagnosis: Diagnosis) -> str:
-    """What came of it, in a line."""
+    """The result on one line."""
     faults = "no fault" if not diagnosis.faults else f"{diagnosis.faults} fault{'s' * (diagnosis.faults > 1)}"
     warnings = f", {diagnosis.warnings} warning{'s' * (diagnosis.warnings > 1)}" if diagnosis.warnings else ""
     return f"{diagnosis.stack}: {faults}{warnings}"
@@ -112,10 +118,10 @@ _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "red", Leve
 def table(diagnosis: Diagnosis) -> Table:
     """The findings for a terminal."""
     shown = Table()
-    for heading in ("check", "result", "what was found", "what mends it"):
+    for heading in ("check", "result", "what was found", "fix"):
         shown.add_column(heading, overflow="fold")
     for each in diagnosis.findings:
         level = f"[{_COLOURS[each.level]}]{each.level}[/{_COLOURS[each.level]}]"
-        fix = f"{each.fix}  (--fix does it)" if each.by_fix else each.fix
+        fix = f"{each.fix}  (--fix applies it)" if each.by_fix else each.fix
         shown.add_row(each.check, level, escape(each.text), escape(fix))
     return shown

@@ -1,4 +1,4 @@
-"""A stack and all around it, as the doctor finds it: each fact is read once, and what can't be read says why."""
+"""The facts about a stack that the doctor's checks use. Each is read once; one that cannot be read says why."""
 
 import importlib.metadata
 import json
@@ -9,8 +9,10 @@ from typing import Any, Generic, TypeVar
 
 import docker
 import yaml
+from docker.errors import DockerException
 
-from gix_engine import connection
+from gix_engine import connection, observed_state
+from gix_engine.observed_state import ObservedState
 from gix_model import parsing, stack_file
 from gix_model.environment import Environment
 from gix_model.problems import ConfigurationError
@@ -28,7 +30,7 @@ T = TypeVar("T")
 
 
 class _Fact(Generic[T]):
-    """A property that is read once. Where that raises StackError, it does so each time."""
+    """A property that is read once. If that raises StackError, each access raises the same error."""
 
     def __init__(self, read: "Callable[[Facts], T]") -> None:
         self.read = read
@@ -48,15 +50,27 @@ class _Fact(Generic[T]):
 
 
 class Facts:
-    """What can be known from the directory `start`, of the stack `wanted` or the selected one.
+    """The facts about the stack `wanted` of the program at or above `start`. Default: the selected stack.
 
-    Each fact raises StackError where it can't be known.
+    Each fact raises StackError if it cannot be read.
     """
 
     def __init__(self, start: Path, wanted: str | None) -> None:
         self.start = start
         self.wanted = wanted
         self.known: dict[object, Any] = {}
+
+    def error(self, fact: str) -> StackError | None:
+        """The error with which the fact of this name was read; None if it was read, or not yet."""
+        known = self.known.get(vars(Facts)[fact])
+        return known if isinstance(known, StackError) else None
+
+    def observe(self) -> ObservedState:
+        """Observe the stack's engine now, for what may have changed since `observed`."""
+        try:
+            return observed_state.observe(self.client, local=self.is_local)
+        except (DockerException, OSError) as error:
+            raise StackError(f"the Docker engine cannot be read: {error}") from error
 
     @_Fact
     def directory(self) -> Path:
@@ -70,7 +84,7 @@ class Facts:
 
     @_Fact
     def packages(self) -> Mapping[str, str]:
-        """Versions of the Python packages that the program runs with, by normalized name."""
+        """Versions of the Python packages in the program's .venv, by normalized name."""
         libraries = sorted((self.directory / ".venv").glob("lib/python3*/site-packages"))
         if not libraries:
             raise StackError("there is no .venv in the program's directory")
@@ -89,7 +103,7 @@ class Facts:
 
     @_Fact
     def label(self) -> str:
-        """The value of the label on all that the stack makes."""
+        """The value of the label on everything that the stack creates: PROJECT/STACK."""
         return f"{self.project}/{self.name}"
 
     @_Fact
@@ -99,13 +113,13 @@ class Facts:
 
     @_Fact
     def locks(self) -> list[Lock] | None:
-        """The locks on the stack; None where its back end does not keep them in files."""
+        """The locks on the stack; None if its back end does not keep them in files."""
         where = locks.directory(self.back_end, self.project, self.name, self.directory)
         return None if where is None else locks.found(where)
 
     @_Fact
     def configuration(self) -> Environment | ConfigurationError:
-        """The stack's configuration, or what is wrong with it."""
+        """The stack's configuration, or the problems that it has."""
         answer = json.loads(_answer(self.directory, "config", "--json", "--show-secrets", stack=self.name))
         try:
             return parsing.parse(
@@ -122,19 +136,19 @@ class Facts:
 
     @_Fact
     def environment(self) -> Environment:
-        """The stack's configuration, where nothing is wrong with it."""
+        """The stack's configuration. It has no problems."""
         if isinstance(self.configuration, ConfigurationError):
-            raise StackError("the stack's configuration is wrong")
+            raise StackError("the stack's configuration has problems")
         return self.configuration
 
     @_Fact
     def up(self) -> Stack:
-        """The stack, where it has been brought up."""
+        """The stack, which is up."""
         return Stack.read(self.name, self.directory)
 
     @_Fact
     def engine_settings(self) -> EngineSettings:
-        """The engine that the stack names, or else that of DOCKER_HOST or this machine."""
+        """The engine that the stack names. Default: that of DOCKER_HOST or this machine."""
         try:
             return self.environment.settings.engine
         except StackError:
@@ -146,7 +160,7 @@ class Facts:
 
     @_Fact
     def client(self) -> docker.DockerClient:
-        """A client of the stack's engine, which answers."""
+        """A client of the stack's engine. The engine answers."""
         try:
             directory = self.directory
         except StackError:
@@ -159,7 +173,12 @@ class Facts:
         return connection.is_local(self.engine_settings)
 
     @_Fact
-    def traces(self) -> StackReference:
+    def observed(self) -> ObservedState:
+        """What the stack's engine has."""
+        return self.observe()
+
+    @_Fact
+    def reference(self) -> StackReference:
         """The stack, whether or not it is up."""
         try:
             return self.up
@@ -171,12 +190,17 @@ class Facts:
     @_Fact
     def state(self) -> State:
         """What the stack's state records."""
-        return resources.export(self.traces)
+        return resources.export(self.reference)
 
     @_Fact
     def comparison(self) -> Report:
-        """What gixctl verify finds, which looks for what a cut-off first update has left, too."""
-        return verify.verify(self.traces)
+        """What `gixctl verify` finds, also for a stack whose first update was interrupted."""
+        # Observed before the state is read: what a running update creates meanwhile is not in the observation.
+        observed = self.observed
+        try:
+            return verify.compare(self.reference.label, self.state, self.client, observed)
+        except (DockerException, OSError) as error:
+            raise StackError(f"the Docker engine cannot be read: {error}") from error
 
 
 def _answer(directory: Path, *words: str, stack: str | None = None) -> str:

@@ -15,7 +15,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a check found. `fix` is the line that mends it, `by_fix` says that `--fix` runs it."""
+    """What a check found. `fix` is the command or action that fixes it; `by_fix` says that `--fix` does it."""
 
     check: str = ""
     level: Level
@@ -25,25 +25,25 @@ class Finding:
 
 
 def ok(text: str) -> Finding:
-    """All is well."""
+    """Nothing is wrong."""
     return Finding(level=Level.OK, text=text)
 
 
 def warning(text: str, fix: str, *, by_fix: bool = False) -> Finding:
-    """What works, and may not for long, or not as it is meant to."""
+    """The stack works, but something is not as it should be or will fail later."""
     return Finding(level=Level.WARNING, text=text, fix=fix, by_fix=by_fix)
 
 
 def fault(text: str, fix: str, *, by_fix: bool = False) -> Finding:
-    """What keeps the stack from working."""
+    """Something keeps the stack from working."""
     return Finding(level=Level.FAULT, text=text, fix=fix, by_fix=by_fix)
 
 
 def skipped(text: str) -> Finding:
-    """What can't be looked at, and why."""
+    """The check cannot run; `text` says why."""
     return Finding(level=Level.SKIPPED, text=text)
 
 
 def one_line(error: Exception) -> str:
-    """An error's words on one line."""
+    """The text of an error on one line."""
     return " ".join(str(error).split())[:200]

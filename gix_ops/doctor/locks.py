@@ -1,4 +1,4 @@
-"""The locks that Pulumi's file back end keeps on a stack, and which of them nobody holds any more."""
+"""The locks that Pulumi's file back end keeps on a stack, and which of them are stale."""
 
 import json
 import os
@@ -11,7 +11,7 @@ _SCHEME = "file://"
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """One lock, as the process wrote it that took it."""
+    """One lock, as the process that holds it wrote it."""
 
     file: Path
     pid: int
@@ -21,7 +21,7 @@ class Lock:
 
     @property
     def is_stale(self) -> bool:
-        """Whether its process is gone for sure: it was one of this machine, and no pulumi has that number now."""
+        """Whether its process has certainly ended: it ran on this machine, and no pulumi process has its id now."""
         if self.host != socket.gethostname():
             return False
         try:
@@ -36,9 +36,9 @@ class Lock:
 
 
 def directory(back_end: str, project: str, stack: str, start: Path) -> Path | None:
-    """Where a back end at this address keeps the stack's locks; None where it is no file back end.
+    """The directory in which a back end keeps the stack's locks; None if it is not a file back end.
 
-    A relative address starts at `start`.
+    `back_end` is its address. A relative address starts at `start`.
     """
     if not back_end.startswith(_SCHEME):
         return None
@@ -47,7 +47,7 @@ def directory(back_end: str, project: str, stack: str, start: Path) -> Path | No
 
 
 def found(where: Path) -> list[Lock]:
-    """The locks in that directory; one that goes meanwhile, or is not written yet, is none."""
+    """The locks in a directory, without those that are released meanwhile or not completely written yet."""
     locks = []
     for file in sorted(where.glob("*.json")):
         try:

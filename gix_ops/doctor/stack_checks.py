@@ -1,27 +1,27 @@
-"""The doctor's checks of the stack: records, locks, resources, ledger; and what the remedies ask of them."""
+"""The doctor's checks of the stack: records, locks, resources, ledger, ports; and the objects that a fix is about."""
 
 import socket
 from collections.abc import Iterator
 
-from docker.errors import NotFound
-
 from gix_engine import collisions
-from gix_model.environment import HELPER_LABEL, STACK_LABEL
+from gix_engine.observed_state import ObservedContainer, ObservedNetwork
 from gix_model.problems import ConfigurationError
 from gix_ops import fields
 from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, fault, ok, one_line, skipped, warning
 from gix_ops.errors import StackError
-from gix_ops.resources import VOLUME
-from gix_ops.verify import Difference
+from gix_ops.resources import CONTAINER, KINDS, NETWORK, VOLUME
+from gix_ops.verify import Difference, DifferenceType
 
 _ANSWER_WITHIN_SECONDS = 5
-_GRAVE = frozenset({"container", "container id", "health", "image", "last update", "network", "network id", "state"})
-"""Fields of gixctl verify that say that something does not work; others say that it is not as declared."""
+_WARNINGS = frozenset({DifferenceType.VALUE})
+"""Differences with which the stack works, although it is not as declared. All others are faults."""
+_STARTABLE = frozenset({"paused", "exited", "created"})
+"""States from which a container can be started or unpaused."""
 
 
 def stack(facts: Facts) -> Iterator[Finding]:
-    """Whether the stack is there, where its state is kept, and whether it is up."""
+    """Whether the stack exists, where its state is kept, and whether it is up."""
     _ = facts.directory, facts.pulumi
     try:
         name = facts.name
@@ -32,7 +32,7 @@ def stack(facts: Facts) -> Iterator[Finding]:
         _ = facts.up
         state = "is up"
     except StackError:
-        state = "is not up; pulumi up brings it up"
+        state = "is not up; to bring it up: pulumi up"
     yield ok(f"{name}, kept at {facts.back_end}, {state}")
 
 
@@ -42,79 +42,83 @@ def configuration(facts: Facts) -> Iterator[Finding]:
     try:
         found = facts.configuration
     except StackError as error:
-        fix = "give it: PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
-        yield fault(f"{file} can't be read: {error}", fix if "passphrase" in str(error) else f"mend {file}")
+        # Pulumi reports a wrong passphrase only as text.
+        is_sealed = "passphrase" in str(error)
+        fix = "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE" if is_sealed else f"correct {file}"
+        yield fault(f"{file} cannot be read: {error}", fix)
         return
     if isinstance(found, ConfigurationError):
         for problem in found.problems:
             yield fault(f"{problem.subject}: {problem.limit}", problem.fix)
     else:
-        yield ok(f"{file} holds")
+        yield ok(f"{file} is valid")
 
 
 def locks(facts: Facts) -> Iterator[Finding]:
-    """Who has locked the stack, and whether he is gone."""
+    """The locks on the stack, and whether their processes still run."""
     found = facts.locks
     if found is None:
-        yield skipped(f"{facts.back_end} is no file back end; pulumi itself tells who has locked the stack there")
+        yield skipped(f"{facts.back_end} is not a file back end; pulumi itself says who has locked the stack there")
         return
     by_fix = all(lock.is_stale for lock in found)
     cancel = f"pulumi cancel --yes --stack {facts.name}"
     for lock in found:
         if lock.is_stale:
-            yield fault(f"held by a process that is gone: {lock}", cancel, by_fix=by_fix)
+            yield fault(f"held by a process that has ended: {lock}", cancel, by_fix=by_fix)
         else:
-            yield warning(f"held by {lock}", f"wait for its end; if nothing runs there any more: {cancel}")
+            yield warning(f"held by {lock}", f"wait until it ends; if it no longer runs: {cancel}")
     if not found:
         yield ok("none")
 
 
 def conflicts(facts: Facts) -> Iterator[Finding]:
-    """Everything on the engine that stands in the way of the stack's next update."""
-    environment = facts.environment
-    problems = collisions.find(environment, collisions.observe(facts.client, environment))
+    """Everything on the engine that prevents the stack's next update."""
+    problems = collisions.find(facts.environment, facts.observed)
     for problem in problems:
         yield fault(f"{problem.subject}: {problem.limit}", problem.fix)
     if not problems:
-        yield ok("nothing on the engine is in the stack's way")
+        yield ok("nothing on the engine prevents the next update")
     if not facts.is_local:
         yield skipped(
-            "the engine is not this machine's: its processes, addresses, routes and free disk can't be seen from here"
+            "the engine does not run on this machine: its processes, addresses, routes and free disk are not checked"
         )
 
 
-def helpers(facts: Facts) -> dict[str, str]:
-    """Containers that backups and restores of the stack left behind, or work with now: state by name."""
-    labels = [f"{STACK_LABEL}={facts.label}", HELPER_LABEL]
-    found = facts.client.api.containers(all=True, filters={"label": labels})
-    return {each["Names"][0].removeprefix("/"): each["State"] for each in found if each["Names"]}
+def helpers(facts: Facts) -> list[ObservedContainer]:
+    """The containers of backups and restores of the stack, running or interrupted."""
+    return [each for each in facts.observed.created_by(facts.label).containers if each.helper]
 
 
-def strangers(facts: Facts, kind: str) -> list[str]:
-    """Names of what bears the stack's label and is not in its state, less the helpers; `kind` as verify calls it."""
-    left_out = helpers(facts)
-    names = [
-        each.subject.removeprefix(f"{kind} ")
-        for each in facts.comparison.differences
-        if each.field == kind and each.declared is None
-    ]
-    return [name for name in names if name not in left_out]
+def undeclared_containers(facts: Facts) -> list[ObservedContainer]:
+    """The containers with the stack's label that are not in its state, without the helpers."""
+    ids = _undeclared(facts, KINDS[CONTAINER])
+    return [each for each in facts.observed.containers if each.id in ids and not each.helper]
 
 
-def keeps_data(facts: Facts, container: str) -> bool:
-    """Whether a container has a volume of this project mounted: then only a person may say that it can go."""
-    for mount in facts.client.api.inspect_container(container)["Mounts"]:
-        if mount["Type"] == "volume":
-            labels = facts.client.api.inspect_volume(mount["Name"])["Labels"] or {}
-            if STACK_LABEL in labels or mount["Name"] == _ledger_name(facts):
-                return True
-    return False
+def undeclared_networks(facts: Facts) -> list[ObservedNetwork]:
+    """The networks with the stack's label that are not in its state."""
+    ids = _undeclared(facts, KINDS[NETWORK])
+    return [each for each in facts.observed.networks if each.id in ids]
+
+
+def _undeclared(facts: Facts, kind: str) -> set[str | None]:
+    return {
+        each.id for each in facts.comparison.differences if each.type is DifferenceType.UNDECLARED and each.kind == kind
+    }
+
+
+def mounts_ledger(facts: Facts, container: ObservedContainer) -> bool:
+    """Whether a container mounts a volume of this project. Then only a person may decide to remove it."""
+    known = {each.name: each for each in facts.observed.volumes}
+    # A volume that was created after the observation may be a ledger, too.
+    return any(
+        name not in known or known[name].stack is not None or name == _ledger_name(facts) for name in container.volumes
+    )
 
 
 def _ledger_name(facts: Facts) -> str | None:
     try:
-        volume = facts.up.outputs.volume
-        return None if volume is None else str(volume)
+        return facts.up.outputs.volume
     except StackError:
         pass
     environment = facts.environment
@@ -123,100 +127,111 @@ def _ledger_name(facts: Facts) -> str | None:
 
 
 def resources(facts: Facts) -> Iterator[Finding]:
-    """Every difference between what the stack declares and what the engine has; cut-off updates and strangers, too."""
-    left_out = {f"container {name}" for name in helpers(facts)}
-    # The ledger's volume has a check of its own.
+    """Every difference between the declared state and the engine, interrupted updates and undeclared objects included.
+
+    The check `ledger` reports a missing volume, and `backups` reports the helpers of backups and restores.
+    """
+    left_out = {each.id for each in helpers(facts)}
     differences = [
-        each for each in facts.comparison.differences if each.subject not in left_out and each.field != "volume"
+        each for each in facts.comparison.differences if each.id not in left_out and not _is_missing_volume(each)
     ]
     for each in differences:
-        tell = fault if each.field in _GRAVE else warning
-        yield tell(_told(each), each.fix, by_fix=_is_fixed(facts, each))
+        level = warning if each.type in _WARNINGS else fault
+        yield level(_text(each), each.fix, by_fix=_is_fixed(facts, each))
     if not differences:
         yield ok(f"as declared, {facts.comparison.compared} fields compared")
 
 
-def _told(difference: Difference) -> str:
-    if difference.declared is None and difference.field in ("container", "network"):
-        return f"{difference.subject} bears the stack's label, and the stack does not know it"
+def is_volume_missing(facts: Facts) -> bool:
+    """Whether a declared volume is not on the engine."""
+    return any(map(_is_missing_volume, facts.comparison.differences))
+
+
+def _is_missing_volume(difference: Difference) -> bool:
+    return difference.type is DifferenceType.MISSING and difference.kind == KINDS[VOLUME]
+
+
+def _text(difference: Difference) -> str:
+    if difference.type is DifferenceType.UNDECLARED:
+        return f"{difference.subject} has the stack's label and is not in its state"
     found = fields.short(difference.found or "missing")
     declared = "" if difference.declared is None else f", declared {fields.short(difference.declared)}"
     return f"{difference.subject}: {difference.field} is {found}{declared}"
 
 
 def _is_fixed(facts: Facts, difference: Difference) -> bool:
-    match difference:
-        case Difference(field="last update", declared="finished"):
+    match difference.type:
+        case DifferenceType.INTERRUPTED_UPDATE:
             return True
-        case Difference(field="state", found=found):
-            return startable(found)
-        case Difference(field="container", declared=None, subject=subject):
-            return not keeps_data(facts, subject.removeprefix("container "))
-        case Difference(field="network", declared=None):
-            return True
+        case DifferenceType.STATE:
+            return startable(facts, difference) is not None
+        case DifferenceType.UNDECLARED:
+            container = facts.observed.container(difference.id or "")
+            return container is None or not mounts_ledger(facts, container)
         case _:
             return False
 
 
-def startable(state: str | None) -> bool:
-    """Whether a container that was found in this state, in verify's words, can be started or go on."""
-    return state is not None and state.startswith(("paused", "exited", "created"))
+def startable(facts: Facts, difference: Difference) -> ObservedContainer | None:
+    """The container of a difference, if it is the one in the stack's state and can be started or unpaused."""
+    if difference.type is not DifferenceType.STATE or difference.id is None:
+        return None
+    container = facts.observed.container(difference.id)
+    declared = {each.id for each in facts.state.resources}
+    can_start = container is not None and container.id in declared and container.state in _STARTABLE
+    return container if can_start else None
 
 
-def cut_off_backups(facts: Facts) -> Iterator[Finding]:
-    """What backups and restores left behind."""
+def interrupted_backups(facts: Facts) -> Iterator[Finding]:
+    """What interrupted backups and restores left on the engine."""
     found = helpers(facts)
-    for name, state in found.items():
-        if state == "running":
+    for each in found:
+        if each.state == "running":
             yield warning(
-                f"{name} is there: a backup or restore is at work, or was cut off",
-                "wait for its end; if none is at work: gixctl doctor --fix",
+                f"{each.name} exists: a backup or restore is running, or was interrupted",
+                "wait until it ends; if it was interrupted: gixctl doctor --fix",
                 by_fix=True,
             )
         else:
-            yield fault(f"a backup or restore was cut off, and left {name}", "gixctl doctor --fix", by_fix=True)
+            yield fault(f"a backup or restore was interrupted and left {each.name}", "gixctl doctor --fix", by_fix=True)
     if not found:
-        yield ok("no backup or restore was cut off")
+        yield ok("no backup or restore was interrupted")
 
 
 def ledger(facts: Facts) -> Iterator[Finding]:
-    """Whether the ledger's volume is there, and whose it is."""
+    """Whether the ledger's volume exists, and which stack it belongs to."""
     name = _ledger_name(facts)
     if name is None:
         yield skipped("the stack keeps no ledger")
         return
-    try:
-        labels = facts.client.api.inspect_volume(name)["Labels"] or {}
-    except NotFound:
-        if any(each.type == VOLUME for each in facts.state.resources):
-            yield fault(
-                f"the volume {name} is gone",
-                "pulumi up --refresh begins an empty one, and gixctl restore fills it from a backup",
-            )
-        else:
-            yield ok(f"the volume {name} is not made yet")
+    volume = facts.observed.volume(name)
+    if volume is not None:
+        owner = "the stack's own" if volume.stack == facts.label else f"adopted from {volume.stack or 'something else'}"
+        yield ok(f"the volume {name}, {owner}")
+    elif any(each.type == VOLUME for each in facts.state.resources):
+        yield fault(
+            f"the volume {name} no longer exists",
+            "pulumi up --refresh creates an empty one, and gixctl restore fills it from a backup",
+        )
     else:
-        owner = labels.get(STACK_LABEL)
-        whose = "the stack's own" if owner == facts.label else f"taken over from {owner or 'something else'}"
-        yield ok(f"the volume {name}, {whose}")
-    mine = facts.client.api.volumes(filters={"label": f"{STACK_LABEL}={facts.label}"})["Volumes"] or []
-    for volume in mine:
-        if volume["Name"] != name:
+        yield ok(f"the volume {name} is not created yet")
+    for each in facts.observed.created_by(facts.label).volumes:
+        if each.name != name:
             yield warning(
-                f"the volume {volume['Name']} is an earlier ledger of this stack, which does not use it now",
-                f"keep it; or, for good: gixctl delete-ledger {volume['Name']} --stack {facts.name}",
+                f"the volume {each.name} is an earlier ledger of this stack, which does not use it now",
+                f"keep it, or delete it for good: gixctl delete-ledger {each.name} --stack {facts.name}",
             )
 
 
 def ports(facts: Facts) -> Iterator[Finding]:
-    """Whether something answers where running services are published."""
+    """Whether something answers at the published ports of running services."""
     if not facts.is_local:
-        yield skipped("the engine is not this machine's: its ports can't be tried from here")
+        yield skipped("the engine does not run on this machine: its ports cannot be tried from here")
         return
-    running = {each["Names"][0].removeprefix("/") for each in facts.client.api.containers() if each["Names"]}
     answering = []
     for service, each in facts.up.outputs.services.items():
-        if each.endpoint is None or each.container not in running:
+        container = facts.observed.container(each.container)
+        if each.endpoint is None or container is None or not container.is_running:
             continue
         host, _, port = each.endpoint.rpartition(":")
         try:
@@ -227,4 +242,4 @@ def ports(facts: Facts) -> Iterator[Finding]:
                 f"nothing answers at {each.endpoint}, where the {service} is published: {one_line(error)}",
                 f"docker restart {each.container}",
             )
-    yield ok(f"answering: {', '.join(answering)}" if answering else "no service that runs is published")
+    yield ok(f"answering: {', '.join(answering)}" if answering else "no running service is published")

@@ -18,7 +18,7 @@ _SETUP = "make setup, then: . .offline/env"
 
 
 def program(facts: Facts) -> Iterator[Finding]:
-    """Whether there is a program here."""
+    """Whether the directory belongs to a Pulumi program."""
     try:
         yield ok(str(facts.directory))
     except StackError as error:
@@ -26,7 +26,7 @@ def program(facts: Facts) -> Iterator[Finding]:
 
 
 def pulumi(facts: Facts) -> Iterator[Finding]:
-    """Whether there is a pulumi command that fits the Python library."""
+    """Whether there is a pulumi command of the Python library's version."""
     try:
         command = facts.pulumi
     except StackError as error:
@@ -35,8 +35,8 @@ def pulumi(facts: Facts) -> Iterator[Finding]:
     library = facts.packages.get("pulumi", "")
     if _minor(command) != _minor(library):
         yield warning(
-            f"the command is {command}, the Python library {library or 'missing'}: they are made for each other by "
-            "the same first two numbers",
+            f"the command is {command}, the Python library {library or 'missing'}: both must have the same major and "
+            "minor version",
             f"install the command of version {library}, or: {_SETUP}",
         )
     else:
@@ -48,38 +48,38 @@ def _minor(version: str) -> list[str]:
 
 
 def _plugin_file(facts: Facts) -> Path:
-    """Where Pulumi looks for the docker plugin that the program asks for."""
+    """Where Pulumi looks for the docker plugin of the version that the program uses."""
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     version = facts.packages.get("pulumi-docker", "")
     return home / "plugins" / f"resource-docker-v{version}" / "pulumi-resource-docker"
 
 
 def _is_offline(file: Path) -> bool:
-    """Whether it is this project's own, which is a script; the official one is a program of many megabytes."""
+    """Whether it is the offline plugin, which is a script. The official one is a program of many megabytes."""
     with file.open("rb") as content:
         return b"offline.docker_plugin" in content.read(4096)
 
 
 def plugin(facts: Facts) -> Iterator[Finding]:
-    """Whether Pulumi has its docker plugin, and which."""
+    """Whether Pulumi has its docker plugin, and which one."""
     file = _plugin_file(facts)
     if ambient := shutil.which("pulumi-resource-docker"):
         yield warning(
-            f"Pulumi takes {ambient} of PATH before its own plugins, whatever its version", "take it off PATH"
+            f"Pulumi uses {ambient} from PATH instead of its own plugins, whatever its version", "remove it from PATH"
         )
     if file.exists():
         kind = "offline" if _is_offline(file) else "official"
-        yield ok(f"the {kind} one, {file.parent.name.rpartition('-v')[2]}, in {file.parent}")
+        yield ok(f"the {kind} plugin, {file.parent.name.rpartition('-v')[2]}, in {file.parent}")
         return
     install = f"pulumi plugin install resource docker {facts.packages.get('pulumi-docker', '')}"
     if os.environ.get("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "").lower() in ("1", "true"):
-        yield fault(f"there is none at {file}", f"{_SETUP}; or: {install}")
+        yield fault(f"{file} does not exist", f"{_SETUP}; or: {install}")
     else:
-        yield warning(f"there is none at {file} yet: Pulumi fetches it at the next update", install)
+        yield warning(f"{file} does not exist: Pulumi downloads it at the next update", install)
 
 
 def python(facts: Facts) -> Iterator[Finding]:
-    """Whether the Python packages are those that are locked."""
+    """Whether the Python packages have the versions in requirements.txt."""
     directory = facts.directory
     try:
         have = facts.packages
@@ -96,21 +96,21 @@ def python(facts: Facts) -> Iterator[Finding]:
     if wrong:
         more = f", and {len(wrong) - _SHOWN_PACKAGES} more" if len(wrong) > _SHOWN_PACKAGES else ""
         yield warning(
-            f"not as requirements.txt locks them: {', '.join(wrong[:_SHOWN_PACKAGES])}{more}",
+            f"not the versions in requirements.txt: {', '.join(wrong[:_SHOWN_PACKAGES])}{more}",
             ".venv/bin/pip install --require-hashes -r requirements.txt",
         )
     else:
-        yield ok(f"all {len(wanted)} as requirements.txt locks them")
+        yield ok(f"all {len(wanted)} have the versions in requirements.txt")
 
 
 def buildkit(facts: Facts) -> Iterator[Finding]:
-    """Whether images can be built: which docker command speaks BuildKit."""
+    """Whether images can be built: which docker command supports BuildKit."""
     if not facts.environment.builds:
         yield skipped("the stack's images are pulled, not built")
         return
     file = _plugin_file(facts)
     if file.exists() and not _is_offline(file):
-        yield ok("the official docker plugin has it built in")
+        yield ok("it is part of the official docker plugin")
         return
     named = os.environ.get("GIX_DOCKER")
     candidates = [named] if named else _on_path("docker")
@@ -119,8 +119,8 @@ def buildkit(facts: Facts) -> Iterator[Finding]:
             yield ok(f"{candidate}, {version}")
             return
     yield fault(
-        f"no docker command that speaks it, among {', '.join(candidates) or 'none'}",
-        "install Docker's docker-buildx-plugin, or Debian's docker.io, or name a command: GIX_DOCKER=/usr/bin/docker",
+        f"no docker command supports it; checked: {', '.join(candidates) or 'none found'}",
+        "install Docker's docker-buildx-plugin, or Debian's docker.io, or set a command: GIX_DOCKER=/usr/bin/docker",
     )
 
 
@@ -130,12 +130,12 @@ def _on_path(command: str) -> list[str]:
 
 
 def _buildkit_version(command: str) -> str | None:
-    """The version of a docker command that speaks BuildKit: up to 22 built in, then by the buildx plugin."""
+    """The version of a docker command that supports BuildKit: built in up to version 22, then by the buildx plugin."""
     version = re.search(r"(\d+)\.[\w.]+", _output(command, "--version"))
     if version is None:
         return None
-    speaks = int(version[1]) < _BUILDKIT_NEEDS_BUILDX_FROM or _output(command, "buildx", "version")
-    return version[0] if speaks else None
+    supported = int(version[1]) < _BUILDKIT_NEEDS_BUILDX_FROM or _output(command, "buildx", "version")
+    return version[0] if supported else None
 
 
 def _output(*command: str) -> str:

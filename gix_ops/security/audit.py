@@ -1,6 +1,6 @@
-"""`gixctl audit`: the stack's containers and images held against the CIS Docker Benchmark.
+"""`gixctl audit`: the stack's containers and images, checked against the CIS Docker Benchmark.
 
-Everything that bears the stack's label is looked at, whoever made it. With `--json`:
+It checks everything that carries the stack's label, whoever made it. `--json` prints:
 
     {"stack": "gix/dev", "score": 87, "passed": 78, "failed": 11, "waived": 7, "not_applicable": 6,
      "missing": [],                          containers of the stack that are not on the engine
@@ -9,8 +9,9 @@ Everything that bears the stack's label is looked at, whoever made it. With `--j
         "found": "no limit", "fix": "gix:router.memory: e.g. 512MiB"}],
      "not_checked": {"4.4": "gixctl scan finds known vulnerabilities"}}
 
-`result` is pass, fail, waived or not applicable; `found` says what of a fail, and why of the last two. The score is
-what passed of all that passed or failed, in per cent, rounded down: 100 means that nothing failed.
+`result` is pass, fail, waived or not applicable. `found` says what is wrong if the item fails, otherwise why it is
+waived or does not apply. The score is the percentage of passed items among those that passed or failed, rounded down:
+100 means that no item failed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,11 +21,12 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException
 from rich.markup import escape
 from rich.table import Table
 
-from gix_model.environment import STACK_LABEL
+from gix_engine import observed_state
+from gix_engine.observed_state import ObservedContainer
 from gix_ops import fields, resources
 from gix_ops.errors import StackError
 from gix_ops.security import cis
@@ -35,7 +37,7 @@ _SHORTEST_SECRET = 6
 
 
 class Verdict(StrEnum):
-    """What came of an item for one container or image."""
+    """The result of an item for one container or image."""
 
     PASSES = "pass"
     FAILS = "fail"
@@ -58,7 +60,7 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Scorecard:
-    """What came of an audit."""
+    """The result of an audit."""
 
     stack: str
     score: int
@@ -72,20 +74,20 @@ class Scorecard:
 
 
 def audit(stack: Stack) -> Scorecard:
-    """Look at the stack's containers and images; raises StackError where the engine or the state can't be read."""
+    """Check the stack's containers and images. Raises StackError if the engine or the state cannot be read."""
     client = stack.connect()
     try:
         containers, missing = _containers(stack, client)
         images = list(_images(stack, client))
     except DockerException as error:
-        raise StackError(f"the Docker engine can't be read: {error}") from error
+        raise StackError(f"the Docker engine cannot be read: {error}") from error
     return scorecard(stack.label, containers, images, missing)
 
 
 def scorecard(
     stack: str, containers: Iterable[Container], images: Iterable[Image], missing: Iterable[str] = ()
 ) -> Scorecard:
-    """The scorecard of what was found on the engine."""
+    """The scorecard of these containers and images."""
     results = [
         result for container in containers for item in cis.CONTAINER_ITEMS for result in _container(item, container)
     ]
@@ -109,8 +111,8 @@ Subject = TypeVar("Subject", Container, Image)
 
 def _container(item: Item[Container], container: Container) -> Iterator[Result]:
     waiver = next((each for each in cis.WAIVERS if each.item == item.id and each.holds(container)), None)
-    # No key of the stack changes what is not the stack's.
-    fix = item.fix if container.service else "it is no service of the stack: docker rm -f {name}"
+    # No configuration key changes a container that the stack does not declare.
+    fix = item.fix if container.service else "the stack does not declare it: docker rm -f {name}"
     yield _result(item, container, container.service or container.name, fix, waiver.reason if waiver else None)
 
 
@@ -141,29 +143,30 @@ def _result(item: Item[Subject], subject: Subject, name: str, fix: str, waiver: 
 
 
 def _containers(stack: Stack, client: docker.DockerClient) -> tuple[list[Container], list[str]]:
-    """The stack's containers by their names, and all others that bear its label; then those that are not there."""
+    """The containers of the stack's services and all others with its label; then the names of missing containers."""
     guards = frozenset(
         part.removeprefix("name=")
         for option in client.info().get("SecurityOptions") or []
         for part in option.split(",")
         if part.startswith("name=")
     )
-    services = {each.container: service for service, each in stack.outputs.services.items()}
-    labelled = client.api.containers(all=True, filters={"label": f"{STACK_LABEL}={stack.label}"})
-    names = dict.fromkeys([*services, *(each["Names"][0].removeprefix("/") for each in labelled if each["Names"])])
-    found, missing = [], []
-    for name in names:
-        try:
-            record = client.api.inspect_container(name)
-        except NotFound:
-            if name in services:
-                missing.append(name)
+    observed = observed_state.observe(client)
+    here = {service: observed.container(each.container) for service, each in stack.outputs.services.items()}
+    service_of = {each.id: service for service, each in here.items() if each is not None}
+    all_of_them: dict[str, ObservedContainer] = {each.id: each for each in here.values() if each is not None}
+    all_of_them |= {each.id: each for each in observed.created_by(stack.label).containers if each.names}
+    missing = [stack.outputs.services[service].container for service, each in here.items() if each is None]
+    found = []
+    for each in all_of_them.values():
+        service = service_of.get(each.id)
+        record = observed_state.inspect_container(client, each.id)
+        if record is None:
+            missing += [each.name] if service else []
             continue
-        service = services.get(name)
         reference = stack.outputs.services[service].image if service else record["Config"]["Image"]
         found.append(
             Container(
-                name=name,
+                name=each.name,
                 service=service,
                 record=record,
                 processes=_processes(client, record),
@@ -180,7 +183,7 @@ def _processes(client: docker.DockerClient, record: cis.Record) -> tuple[str, ..
     try:
         shown = client.api.top(record["Id"])
     except APIError:
-        # It ended meanwhile.
+        # The container has stopped since it was inspected.
         return None
     command = shown["Titles"].index("CMD") if "CMD" in shown["Titles"] else -1
     return tuple(process[command] for process in shown["Processes"] or [])
@@ -189,18 +192,17 @@ def _processes(client: docker.DockerClient, record: cis.Record) -> tuple[str, ..
 def _images(stack: Stack, client: docker.DockerClient) -> Iterator[Image]:
     secrets = secrets_in(each.inputs for each in resources.export(stack).resources)
     for service, each in stack.outputs.services.items():
-        try:
-            image = client.images.get(each.digest)
-        except ImageNotFound:
+        image = observed_state.inspect_image(client, each.digest)
+        if image is None:
             continue
-        history = tuple(str(step["CreatedBy"]) for step in image.history())
-        yield Image(name=each.image, service=service, record=image.attrs, history=history, secrets=secrets)
+        history = tuple(str(step["CreatedBy"]) for step in client.images.get(str(image["Id"])).history())
+        yield Image(name=each.image, service=service, record=image, history=history, secrets=secrets)
 
 
 def secrets_in(inputs: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """The secrets in resources' inputs as a state has them, of a variable the value.
+    """The secrets in the inputs of resources; of an environment variable also the value alone.
 
-    Those shorter than six characters are left out: they are found by chance.
+    Secrets shorter than six characters are left out: other text contains them by chance.
     """
     sealed = (text for each in inputs for text in fields.secrets(fields.opened(each)))
     values = (value for text in sealed for value in (text, text.partition("=")[2]))
@@ -208,14 +210,12 @@ def secrets_in(inputs: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 
 
 def _image_id(client: docker.DockerClient, reference: str) -> str | None:
-    try:
-        return str(client.images.get(reference).id)
-    except ImageNotFound:
-        return None
+    image = observed_state.inspect_image(client, reference)
+    return None if image is None else str(image["Id"])
 
 
 def summary(card: Scorecard) -> str:
-    """What came of it, in a line."""
+    """The result on one line."""
     missing = f"; not on the engine: {', '.join(card.missing)}" if card.missing else ""
     return (
         f"{card.stack}: score {card.score} of 100; {card.passed} pass, {card.failed} fail, {card.waived} waived, "
@@ -227,7 +227,7 @@ _COLOURS = {Verdict.PASSES: "green", Verdict.FAILS: "red", Verdict.WAIVED: "yell
 
 
 def table(card: Scorecard) -> Table:
-    """The scorecard for a terminal: a row for all containers and images of which an item says the same."""
+    """The scorecard for a terminal, with one row for all containers and images that have the same result."""
     shown = Table()
     for heading in ("item", "what", "level", "result", "of", "found, or why", "fix"):
         shown.add_column(heading, overflow="fold")

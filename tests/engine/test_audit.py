@@ -83,7 +83,7 @@ def test_given_a_container_made_by_hand_with_the_stack_s_label_it_is_audited_and
     assert set(failed) >= {"4.1", "5.4", "5.5", "5.10", "5.11", "5.12", "5.13", "5.16", "5.26", "5.27", "5.29", "5.32"}
     assert {subject for subjects in failed.values() for subject in subjects} == {stranger.name}
     assert {each["fix"] for each in card["results"] if each["subject"] == stranger.name and each["fix"]} == {
-        f"it is no service of the stack: docker rm -f {stranger.name}"
+        f"the stack does not declare it: docker rm -f {stranger.name}"
     }
 
 

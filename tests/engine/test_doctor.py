@@ -103,9 +103,9 @@ def test_given_a_stopped_service_and_a_paused_auction_fix_starts_both(stack: Sta
 
     diagnosis = diagnosed(stack, "--fix")
     assert faults(diagnosis) == []
-    assert diagnosis["mended"] == [
-        "let the auction go on, which was paused",
-        "started the enclave, which was exited",
+    assert diagnosis["fixed"] == [
+        "unpaused the auction",
+        "started the enclave, whose container was exited",
     ]
     assert ledger(stack) == before
     settle(stack, jobs=1)
@@ -126,10 +126,10 @@ def test_given_unknown_objects_with_the_stack_s_label_fix_removes_them_and_keeps
         stranger = all_of_them.enter_context(made(stack, image, "not-ours", labels=other))
 
         diagnosis = diagnosed(stack, "--fix")
-        assert set(diagnosis["mended"]) == {
-            f"removed the container {left.name}, which the stack does not know",
-            f"left the container {keeper.name}: it uses a ledger",
-            f"removed the network {network.name}, which the stack does not know",
+        assert set(diagnosis["fixed"]) == {
+            f"removed the container {left.name}, which is not in the stack's state",
+            f"did not remove the container {keeper.name}: it mounts a ledger",
+            f"removed the network {network.name}, which is not in the stack's state",
         }
         there = {each.name for each in stack.client.containers.list(all=True)}
         assert (left.name in there, keeper.name in there, stranger.name in there) == (False, True, True)
@@ -153,12 +153,12 @@ def test_given_an_interrupted_backup_fix_ends_it_and_the_auction_continues(stack
         stack.client.containers.get(stack.container("auction")["Id"]).pause()
         diagnosis = diagnosed(stack)
         [(level, text)] = findings(diagnosis, "backups")
-        assert (level, text) == ("fault", f"a backup or restore was cut off, and left {helper.name}")
+        assert (level, text) == ("fault", f"a backup or restore was interrupted and left {helper.name}")
         assert [each["check"] for each in faults(diagnosis)] == ["resources", "backups"]
 
         diagnosis = diagnosed(stack, "--fix")
         assert faults(diagnosis) == []
-        assert any("go on" in each for each in diagnosis["mended"])
+        assert any("go on" in each for each in diagnosis["fixed"])
         assert helper.name not in stack.leavings()["containers"]
 
 
@@ -175,7 +175,7 @@ def test_given_locks_fix_releases_only_those_whose_process_has_ended(stack: Stac
             "warning",
             f"held by gix@another.test, process {NO_PROCESS}, since 2026-01-02T03:04:05",
         )
-        assert diagnosis["mended"] == ["left the locks: not all of them are of processes that are gone"]
+        assert diagnosis["fixed"] == ["did not release the locks: not all of them belong to processes that have ended"]
         assert lock.exists()
 
         lock.write_text(json.dumps(held | {"hostname": socket.gethostname()}))
@@ -219,15 +219,15 @@ def test_given_a_killed_update_fix_and_the_suggested_command_complete_it(stack: 
     found = faults(diagnosed(stack))
     assert {each["check"] for each in found} == {"locks", "resources"}
     [lock] = [each for each in found if each["check"] == "locks"]
-    assert "held by a process that is gone" in lock["text"]
+    assert "held by a process that has ended" in lock["text"]
     assert (lock["fix"], lock["by_fix"]) == (f"pulumi cancel --yes --stack {stack.name}", True)
 
     diagnosis = diagnosed(stack, "--fix")
-    assert [each.partition(" of ")[0].partition(": ")[0] for each in diagnosis["mended"]] == [
+    assert [each.partition(" of ")[0].partition(": ")[0] for each in diagnosis["fixed"]] == [
         "released the lock",
-        "cleared what a cut-off update was at",
+        "cleared the pending operation of an interrupted update",
     ]
-    # The new router is healthy but unknown to the stack, so that --fix leaves the decision to a person.
+    # The new router serves and is not in the stack's state: a person decides whether to remove it.
     fixes = {each["fix"] for each in faults(diagnosis)}
     assert fixes == {f"docker rm -f {stack.prefix}-gix-router, then pulumi up --refresh"}
     run(stack, fixes.pop().replace(", then", ";"))
@@ -241,7 +241,7 @@ def test_given_a_killed_first_update_fix_removes_what_would_block_the_next_one(f
     )
     cut_off(fresh)
     diagnosis = diagnosed(fresh, "--fix")
-    assert f"removed the container {fresh.prefix}-gix-router, which the stack does not know" in diagnosis["mended"]
+    assert f"removed the container {fresh.prefix}-gix-router, which is not in the stack's state" in diagnosis["fixed"]
     assert faults(diagnosis) == []
     [(_, text)] = findings(diagnosis, "stack")
     assert "is not up" in text
@@ -261,5 +261,5 @@ def test_given_a_port_in_use_the_problem_of_the_preflight_is_reported(fresh: Sta
     with socket.create_server(("127.0.0.1", fresh.config["gix:router"]["hostPort"])):
         [fault] = faults(diagnosed(fresh))
     assert fault["check"] == "preflight"
-    assert "is held by a process of this machine" in fault["text"]
+    assert "is used by a process on this machine" in fault["text"]
     assert "gix:router.hostPort" in fault["fix"]

@@ -16,7 +16,7 @@ def test_given_an_engine_at_a_loopback_port_a_stack_runs_on_it(
     with proxy(client) as port:
         fresh.change(engine={"host": f"tcp://127.0.0.1:{port}"})
         output = fresh.up().output
-        assert "not this machine's" in output
+        assert "does not run on this machine" in output
         settle(fresh, jobs=1)
         assert fresh.up().is_empty
 

@@ -201,7 +201,7 @@ def test_given_an_unhealthy_service_health_shows_why_and_wait_ends_when_it_recov
 
         code, found, errors = healths(platform, "--wait", "1s")
         assert code == 1
-        assert errors == "gixctl: after 1s: router is not healthy (unhealthy): gixctl logs router tells why\n"
+        assert errors == "gixctl: after 1s: router is not healthy (unhealthy): gixctl logs router shows why\n"
         probe = found["router"]["probes"][-1]
         assert probe["exit_code"] != 0
         assert "timeout" in probe["output"]
@@ -230,7 +230,7 @@ def test_given_containers_that_do_not_run_every_verb_names_them_with_the_fix(pla
             "enclave": "missing",
         }
         assert found["auction"]["exit_code"] == 0
-        for fix in (f"docker unpause {router.name}", "gixctl logs auction tells why", "pulumi up --refresh makes"):
+        for fix in (f"docker unpause {router.name}", "gixctl logs auction shows why", "pulumi up --refresh creates"):
             assert fix in errors
         assert len(errors.splitlines()) == 1
 

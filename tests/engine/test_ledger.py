@@ -104,10 +104,10 @@ def nothing_touched(stack: StackUnderTest) -> Iterator[None]:
 def test_given_another_volume_for_the_ledger_the_old_one_is_backed_up_first(stack: StackUnderTest) -> None:
     old = volume(stack)
     stack.change(ledger={"volume": another()})
-    assert f"the ledger on {old} is saved in backups/ before anything is touched" in stack.preview().output
+    assert f"the ledger on {old} is backed up in backups/ before anything is changed" in stack.preview().output
     with saved(stack):
         update = stack.up()
-    assert f"the former ledger stays on the volume {old}, and is saved in" in update.output
+    assert f"the former ledger stays on the volume {old}; a backup of it is in" in update.output
     assert {old, volume(stack)} <= set(stack.leavings()["volumes"])
     assert old != volume(stack)
     until_in_order(stack)
@@ -189,7 +189,7 @@ def test_given_several_containers_on_the_volume_the_auction_is_paused_and_the_ot
             update = stack.up()
     finally:
         other.remove(force=True)
-    assert f"other containers have the volume {held} too: {stack.prefix}-reader" in update.output
+    assert f"other containers mount the volume {held} too: {stack.prefix}-reader" in update.output
 
 
 def forget_inputs(stack: StackUnderTest) -> None:
@@ -250,7 +250,7 @@ def test_given_another_engine_the_ledger_is_backed_up_from_the_old_one_or_the_up
             stack.up()
         assert stack.ids() == ids
         stack.change(engine={"host": None})
-        assert "is gone from its engine" in stack.up().output
+        assert "no longer exists on its engine" in stack.up().output
     until_in_order(stack)
 
 
@@ -380,5 +380,5 @@ def test_a_volume_that_a_container_has_open_for_writing_is_not_adopted(fresh: St
     finally:
         writer.remove(force=True)
         adopted.remove()
-    assert f"the container {writer.name} (running) has the volume {adopted.name} open for writing" in message
+    assert f"the container {writer.name} (running) mounts the volume {adopted.name} for writing" in message
     assert f"docker stop {writer.name}" in message

@@ -27,7 +27,7 @@ def test_given_a_port_that_a_process_holds_up_is_refused(untouched: StackUnderTe
         holder.listen()
         message = failure(untouched)
     port = untouched.config["gix:router"]["hostPort"]
-    assert f"gix:router.hostPort = {port}: is held by a process of this machine" in message
+    assert f"gix:router.hostPort = {port}: is used by a process on this machine" in message
 
 
 def test_given_a_container_with_the_same_name_up_is_refused(untouched: StackUnderTest, image: str) -> None:
@@ -50,7 +50,7 @@ def test_given_a_port_that_another_container_holds_up_is_refused(untouched: Stac
         message = failure(untouched)
     finally:
         container.remove(force=True)
-    assert f"gix:auction.hostPort = {port}: is held by the container {untouched.prefix}-holder" in message
+    assert f"gix:auction.hostPort = {port}: is used by the container {untouched.prefix}-holder" in message
 
 
 def test_given_a_network_with_the_same_name_up_is_refused(untouched: StackUnderTest) -> None:
@@ -61,7 +61,7 @@ def test_given_a_network_with_the_same_name_up_is_refused(untouched: StackUnderT
         message = failure(untouched)
     finally:
         network.remove()
-    assert "is there already, made by the Compose project old" in message
+    assert "already exists, made by the Compose project old" in message
 
 
 def test_given_a_network_that_overlaps_up_is_refused(untouched: StackUnderTest) -> None:
@@ -117,7 +117,8 @@ def test_given_a_backup_or_restore_at_work_up_is_refused(untouched: StackUnderTe
         message = failure(untouched)
     finally:
         container.remove()
-    assert f"container {name} (created): is of a {verb} of the ledger that is at work, or was cut off" in message
+    limit = f"belongs to a {verb} of the ledger that is running or was interrupted"
+    assert f"container {name} (created): {limit}" in message
     assert "gixctl doctor --fix" in message
 
 

@@ -24,7 +24,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServe
 
 def test_given_an_engine_at_ssh_a_stack_runs_on_it(fresh: StackUnderTest, server: SshServer, tmp_path: Path) -> None:
     fresh.change(engine={"host": server.engine})
-    assert "not this machine's" in fresh.up().output
+    assert "does not run on this machine" in fresh.up().output
     assert server.logins
     settle(fresh, jobs=2)
     assert fresh.up().is_empty
@@ -50,7 +50,7 @@ def test_given_an_engine_at_ssh_this_machine_s_ports_and_routes_are_not_checked(
     fresh.change(engine={"host": server.engine}, router={"bindAddress": "192.0.2.7"})
     with socket.create_server(("127.0.0.1", fresh.config["gix:auction"]["hostPort"])):
         output = fresh.preview().output
-    assert "not this machine's: its processes, addresses, routes and free disk are not checked" in output
+    assert "does not run on this machine: its processes, addresses, routes and free disk are not checked" in output
 
 
 def test_given_an_unknown_host_key_the_engine_is_a_fault(

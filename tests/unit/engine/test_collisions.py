@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gix_engine import collisions, connection, holdings, machine
+from gix_engine import collisions, connection, machine, observed_state
 from gix_engine.machine import Route
 from gix_model.environment import STACK_LABEL
 from gix_model.settings import EngineSettings
@@ -46,7 +46,7 @@ SOUND: dict[str, Any] = {
             "IPAM": {"Driver": "default", "Options": None, "Config": [{"Subnet": "172.17.0.0/16"}]},
         }
     ],
-    "volume": None,
+    "volumes": [],
 }
 """An engine without a conflict, as records of its API."""
 UNPUBLISHED = {"gix:defaults": '{"publish": false}'}
@@ -75,7 +75,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
 
 def problems(config: dict[str, str] | None = None, *, local: bool = False, **records: Any) -> list[str]:
     """The problems of a stack with `config` on the engine SOUND with other `records`."""
-    found = holdings.read(local=local, **(SOUND | records))
+    found = observed_state.read(local=local, **(SOUND | records))
     return [f"{each.subject}: {each.limit}" for each in collisions.find(environment(config), found)]
 
 
@@ -104,6 +104,8 @@ STATES: list[dict[str, Any]] = [
     {"info": SOUND["info"] | {"ServerVersion": "\u0662\u0660.10"}},
     {"info": SOUND["info"] | {"DockerRootDir": "a\0b"}},
     {"containers": None},
+    {"volumes": None},
+    {"volumes": [None, {}, {"Name": None}, {"Name": 7, "Labels": []}]},
     {"containers": [None, "text", 1]},
     {"containers": [{}]},
     {"containers": container(Names=None, Labels=None, Ports=None, State=None)},
@@ -199,6 +201,7 @@ NETWORKS = st.lists(
     ),
     max_size=3,
 )
+VOLUMES = records({"Name": st.one_of(st.just("gcam-data"), NAMES), "Labels": LABELS})
 PULLED = {"gix:images": '{"way": "registry"}', "gix:registry": '{"address": "registry.test"}'}
 CONFIGURATIONS = st.sampled_from(
     [
@@ -218,13 +221,13 @@ CONFIGURATIONS = st.sampled_from(
     info=st.one_of(INFO, ODD),
     containers=st.one_of(CONTAINERS, ODD),
     networks=st.one_of(NETWORKS, ODD),
-    volume=records({"Labels": LABELS}),
+    volumes=st.one_of(st.lists(VOLUMES, min_size=1, max_size=2), ODD),
 )
 def test_any_records_of_an_engine_give_problems_or_none_and_no_traceback(
-    config: dict[str, str], *, local: bool, info: Any, containers: Any, networks: Any, volume: Any
+    config: dict[str, str], *, local: bool, info: Any, containers: Any, networks: Any, volumes: Any
 ) -> None:
     tried("engines")
-    found = holdings.read(local=local, info=info, containers=containers, networks=networks, volume=volume)
+    found = observed_state.read(local=local, info=info, containers=containers, networks=networks, volumes=volumes)
     for problem in collisions.find(environment(config), found):
         assert str(problem).replace("\n", "").isprintable()
         assert problem.limit
@@ -232,7 +235,7 @@ def test_any_records_of_an_engine_give_problems_or_none_and_no_traceback(
 
 
 def test_a_tcp_port_that_a_container_publishes_is_a_problem_and_a_udp_port_is_not() -> None:
-    holder = "gix:router.hostPort = 50051: is held by the container other"
+    holder = "gix:router.hostPort = 50051: is used by the container other"
     assert problems(containers=publishing(50051)) == [holder]
     assert problems(containers=publishing(50051, ip="::")) == [holder]
     assert problems(containers=publishing(50051, "udp")) == []
@@ -240,15 +243,15 @@ def test_a_tcp_port_that_a_container_publishes_is_a_problem_and_a_udp_port_is_no
 
 def test_a_container_without_a_name_that_holds_a_port_is_a_problem() -> None:
     state = [publishing(50051)[0] | {"Names": None}]
-    assert problems(containers=state) == ["gix:router.hostPort = 50051: is held by the container without a name"]
+    assert problems(containers=state) == ["gix:router.hostPort = 50051: is used by the container (no name)"]
 
 
 def test_the_subnet_that_a_problem_proposes_is_free(table: Callable[..., None]) -> None:
     table(("172.18.0.0/16", "eth0", 0x1))
     used = [{"Subnet": "172.16.3.0/24"}, {"Subnet": "172.17.0.0/16"}, {"Subnet": "172.28.0.0/16"}]
-    found = holdings.read(local=True, **(SOUND | {"networks": network(IPAM={"Config": used})}))
+    found = observed_state.read(local=True, **(SOUND | {"networks": network(IPAM={"Config": used})}))
     [problem] = [each for each in collisions.find(environment(), found) if "subnet" in each.subject]
-    assert problem.fix == "set it to a range that is free, e.g. 172.19.0.0/16"
+    assert problem.fix == "set it to a free range, for example 172.19.0.0/16"
     proposed = environment({"gix:network": '{"subnet": "172.19.0.0/16"}'})
     assert [each for each in collisions.find(proposed, found) if "subnet" in each.subject] == []
 
@@ -266,7 +269,7 @@ def test_a_network_whose_subnet_has_host_bits_is_named_by_its_range() -> None:
         ({"cpus": 2.5}, "gix:router.cpus = 2.5: the engine has 2"),
         (
             {"memory": "17G"},
-            "gix:router.memory = 17G: the engine's machine has 16384MiB, so that this limits nothing",
+            "gix:router.memory = 17G: the engine's machine has 16384MiB, so this limits nothing",
         ),
         (
             {"dropCapabilities": ["CAP_BPF"]},
@@ -298,7 +301,7 @@ def held_port() -> Iterator[int]:
 
 def test_a_port_in_use_on_this_machine_is_a_problem_for_this_machine_s_engine_only(held_port: int) -> None:
     config = {"gix:services": ROUTER, "gix:router": json.dumps({"hostPort": held_port, "bindAddress": "127.0.0.1"})}
-    assert problems(config, local=True) == [f"gix:router.hostPort = {held_port}: is held by a process of this machine"]
+    assert problems(config, local=True) == [f"gix:router.hostPort = {held_port}: is used by a process on this machine"]
     assert problems(config, local=False) == []
 
 

@@ -15,7 +15,7 @@ from gix_components import configuration
 from gix_components.arguments import StackArgs
 from gix_components.service import health_check, wait_seconds
 from gix_engine import collisions
-from gix_engine.holdings import EngineInfo, Holdings
+from gix_engine.observed_state import ObservedState
 from gix_model.problems import ConfigurationError
 from gix_model.settings import StackSettings
 from tests.reliability import tried
@@ -172,7 +172,7 @@ def accept_or_refuse(config: Mapping[str, str]) -> None:
         assert health_check(spec, service.health_check)
         assert wait_seconds(service.health_check) > 0
         assert read.image_name(spec)
-    collisions.find(read, Holdings(local=False, info=EngineInfo()))
+    collisions.find(read, ObservedState())
 
 
 @pytest.mark.parametrize("value", HOSTILE_VALUES, ids=range(len(HOSTILE_VALUES)))

@@ -74,13 +74,13 @@ def test_a_running_container_has_all_its_facts() -> None:
 @pytest.mark.parametrize(
     ("state", "word", "fix"),
     [
-        (HEALTHY | {"Health": {"Status": "unhealthy"}}, "unhealthy", "gixctl logs auction tells why"),
-        (HEALTHY | {"Health": {"Status": "starting"}}, "starting", "gixctl logs auction tells why"),
+        (HEALTHY | {"Health": {"Status": "unhealthy"}}, "unhealthy", "gixctl logs auction shows why"),
+        (HEALTHY | {"Health": {"Status": "starting"}}, "starting", "gixctl logs auction shows why"),
         (HEALTHY | {"Status": "paused"}, "paused", "docker unpause gix-auction"),
-        (HEALTHY | {"Status": "restarting"}, "restarting", "gixctl logs auction tells why"),
+        (HEALTHY | {"Status": "restarting"}, "restarting", "gixctl logs auction shows why"),
         (HEALTHY | {"Status": "exited", "Running": False}, "exited", "pulumi up --refresh starts it again"),
-        ({key: HEALTHY[key] for key in HEALTHY if key != "Health"}, "running", "gixctl logs auction tells why"),
-        (None, "missing", "pulumi up --refresh makes it anew"),
+        ({key: HEALTHY[key] for key in HEALTHY if key != "Health"}, "running", "gixctl logs auction shows why"),
+        (None, "missing", "pulumi up --refresh creates it again"),
     ],
     ids=lambda value: "" if isinstance(value, dict) else str(value),
 )

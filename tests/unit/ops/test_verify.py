@@ -11,7 +11,7 @@ from gix_components.platform import GixPlatform
 from gix_ops import fields, inspection, resources, verify
 from gix_ops.fields import Value
 from gix_ops.resources import Resource
-from gix_ops.verify import Difference, Report
+from gix_ops.verify import Difference, DifferenceType, Report
 from tests.unit.declared import configured, declare, environment
 
 ID = "1" * 64
@@ -248,6 +248,8 @@ def test_given_a_container_that_is_not_healthy_the_fix_fits_its_state(health: st
 def test_given_another_container_with_the_name_the_fix_removes_it_first() -> None:
     report = compared(changed("Id", "2" * 64))
     assert [each.field for each in report.differences] == ["container id", "network gix-network"]
+    assert [each.type for each in report.differences] == [DifferenceType.REPLACED, DifferenceType.VALUE]
+    assert {each.id for each in report.differences} == {"2" * 64}
     assert {each.fix for each in report.differences} == {f"docker rm -f gix-auction, then {REFRESH}"}
 
 

@@ -82,7 +82,7 @@ def test_given_no_program_and_no_engine_both_are_faults_and_the_other_checks_are
     assert set(found) == {"program", "engine"}
     assert set(levels(diagnosis).values()) == {"fault", "skipped"}
     reasons = {each["text"] for each in diagnosis["findings"] if each["level"] == "skipped"}
-    assert reasons == {"for what is told at: program", "for what is told at: engine"}
+    assert reasons == {"see the check: program", "see the check: engine"}
 
 
 def test_given_no_pulumi_command_it_is_a_fault(tmp_path: Path) -> None:
@@ -125,14 +125,14 @@ def test_given_no_engine_fix_changes_nothing_and_lists_what_it_left(tmp_path: Pa
     done = gixctl(program(tmp_path), "doctor", "--fix")
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
-    assert "left the locks" in done.stdout
+    assert "did not release the locks" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("pulumi", "level", "text"),
     [
         ("3.250.7", Level.OK, "3.250.7"),
-        ("3.249.0", Level.WARNING, "made for each other"),
+        ("3.249.0", Level.WARNING, "the same major and minor version"),
     ],
 )
 def test_the_pulumi_command_must_fit_the_library(
@@ -162,10 +162,10 @@ def test_given_no_virtual_environment_the_fix_is_make_setup(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "automatic", "level", "text"),
     [
-        ("#!/bin/sh\nexec python -m offline.docker_plugin", "true", Level.OK, "the offline one, 5.2.0"),
-        ("\x7fELF", "true", Level.OK, "the official one, 5.2.0"),
-        (None, "true", Level.FAULT, "there is none"),
-        (None, "false", Level.WARNING, "fetches it"),
+        ("#!/bin/sh\nexec python -m offline.docker_plugin", "true", Level.OK, "the offline plugin, 5.2.0"),
+        ("\x7fELF", "true", Level.OK, "the official plugin, 5.2.0"),
+        (None, "true", Level.FAULT, "does not exist"),
+        (None, "false", Level.WARNING, "downloads it"),
     ],
 )
 def test_the_docker_plugin_is_named_with_its_kind_and_version(
