@@ -1,4 +1,4 @@
-"""Why an update does what it does to a resource: its own differences, then those of what it depends on."""
+"""Why an update changes a resource: its own differences, then the changes of the resources that it depends on."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,7 +9,7 @@ from gix_ops.resources import CONTAINER, KINDS, TOLD_TO_PROVIDER
 
 
 def causes(step: Step, acting: Mapping[str, Step]) -> tuple[str, ...]:
-    """Each cause in a few words. `acting` are all steps that do something, by resource."""
+    """The causes, each as a short phrase. `acting` has all steps that change something, by URN."""
     return tuple(dict.fromkeys(_causes(step, acting)))
 
 
@@ -29,8 +29,8 @@ def _causes(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
     for reason in step.reasons:
         if step.inputs.get(reason) == fields.UNKNOWN:
             upstream = [urn for urn in step.by_input.get(reason, ()) if urn in acting]
-            told = [cause for urn in upstream for cause in _cause_of(urn, acting)]
-            yield from told or [f"{fields.words_for(reason)} known only after the update"]
+            known = [cause for urn in upstream for cause in _cause_of(urn, acting)]
+            yield from known or [f"{fields.words_for(reason)} known only after the update"]
             continue
         if any(fields.is_sealed(inputs.get(reason)) for inputs in (step.old_inputs, step.inputs)):
             yield f"{fields.words_for(reason)} changed (secret)"
@@ -40,22 +40,22 @@ def _causes(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
     recorded = [each for each in step.reasons if not step.is_live(each) and each not in TOLD_TO_PROVIDER]
     if recorded and step.type == CONTAINER and not step.replaces:
         what = ", ".join(map(fields.words_for, recorded))
-        yield f"recorded, not applied until the container is made anew: {what}"
+        yield f"recorded, not applied until the container is replaced: {what}"
     for urn in step.dependencies:
-        told_already = any(urn in step.by_input.get(reason, ()) for reason in step.reasons)
-        if urn in acting and acting[urn].replaces and not told_already:
+        is_included = any(urn in step.by_input.get(reason, ()) for reason in step.reasons)
+        if urn in acting and acting[urn].replaces and not is_included:
             yield from _cause_of(urn, acting)
 
 
 def _before(step: Step) -> Fields:
-    """The fields before. Where the inputs are the same, something else has changed the resource: then as it is."""
+    """The fields before the update: the declared ones, or the real ones if only the real ones have changed."""
     stated, found, after = (
         fields.read(step.old_inputs),
         fields.read(step.old.get("outputs") or {}),
         fields.read(step.inputs),
     )
     return {
-        # Variables are never read from a container, and as outputs hidden as a whole where one of them is secret.
+        # The provider never reads variables from a container, and hides all of them if one is a secret.
         reason: found.get(reason, {})
         if reason != "envs" and stated.get(reason, {}) == after.get(reason, {})
         else stated.get(reason, {})
@@ -72,7 +72,7 @@ def _differences(before: Mapping[str, Value], after: Mapping[str, Value]) -> Ite
 
 
 def _cause_of(urn: str, acting: Mapping[str, Step]) -> Iterator[str]:
-    """What happens to a resource, as the cause of what happens to another."""
+    """What happens to a resource, as the cause of a change to another resource."""
     step = acting[urn]
     what = f"{KINDS.get(step.type, step.name)} {step.operation}"
     why = causes(step, acting)

@@ -1,27 +1,28 @@
-"""`gixctl plan`: what a preview means for people, made of the steps that `pulumi preview --json` shows.
+"""`gixctl plan`: what `pulumi up` would do to each service, and why, from the steps of `pulumi preview --json`.
 
-With `--json` (the same as `dataclasses.asdict` of a `Plan`, and stable):
+`--json` prints (it is `dataclasses.asdict` of a `Plan`, and stable):
 
     {"stack": "dev", "summary": "router restarted; 2 services untouched",
-     "errors": [],                          why the preview failed; then there is nothing else
+     "errors": [],                          why the preview failed; then all other lists are empty
      "services": [
        {"service": "router", "container": "gix-router",
         "effect": "restarted",              see Effect
         "causes": ["RUST_LOG debug -> info"],
-        "downtime": {"usual_seconds": 3, "at_most_seconds": 27},        null where it does not stop
-        "data_at_risk": []}],               what may be lost, each in a sentence
+        "downtime": {"usual_seconds": 3, "at_most_seconds": 27},        null if the service does not stop
+        "data_at_risk": []}],               sentences that say which data may be lost
      "others": [                            every other step that is not `same`; data at risk first
        {"kind": "network", "name": "gix-network", "operation": "replaced",     kind: network, volume, image, connection
         "causes": ["subnet 172.28.0.0/16 -> 172.29.0.0/16"], "data_at_risk": [], "urn": "urn:pulumi:..."}],
-     "notices": ["..."]}                    what the program said meanwhile
+     "notices": ["..."]}                    messages of the program
 
-Every service of the stack is there, also the untouched ones. Secrets never are: Pulumi hides them in a preview.
-Without `--refresh` a preview compares with the state and not with the engine, as `pulumi up` does; `gixctl verify`
-compares with the engine.
+All services of the stack are included, untouched ones too. Secrets never are: Pulumi hides them in a preview. Without
+`--refresh` a preview compares with the state and not with the engine, as `pulumi up` does. `gixctl verify` compares
+with the engine.
 
-How long a restart takes is an estimate. Usual: a second to stop, as the services do on their stop signal, then the
-first health check, and the provider's own look at it, once a second. At most: the time it has to stop, and the time in
-which it must become healthy, after which the update fails. A build goes before it and is in neither.
+The downtime of a restart is an estimate. Usual: one second to stop, as the services need after their stop signal, then
+the first health check, then the provider's next check of the health, which runs once a second. At most: the stop grace
+and the time in which the service must become healthy, after which the update fails. The time of a build is in neither,
+because images are built before anything stops.
 """
 
 import json
@@ -42,10 +43,10 @@ from gix_ops.pulumi_command import ask
 from gix_ops.resources import CONTAINER, KINDS, VOLUME, service_of
 
 RECORD = "record"
-"""Kind of what Pulumi alone keeps: components, and the stack itself. Nothing on the engine answers to it."""
+"""Kind of what only Pulumi's state has: components, and the stack itself. It is nothing on the engine."""
 
 _STOP_SECONDS = 1
-_LOOK_SECONDS = 1
+_PROVIDER_INTERVAL_SECONDS = 1
 
 
 class Effect(StrEnum):
@@ -53,10 +54,10 @@ class Effect(StrEnum):
 
     UNTOUCHED = "untouched"
     RECORDED = "recorded, not applied"
-    """The provider takes the change into its state, and the container stays as it is."""
+    """The provider records the change in the state, and the container stays as it is."""
     UPDATED = "updated live"
     RESTARTED_IF_IMAGE_CHANGES = "restarted if its image changes"
-    """Its image is built or pulled in the update; only then it is known whether anything in it is new."""
+    """The update builds or pulls its image. Only then is it known whether the image has changed."""
     RESTARTED = "restarted"
     CREATED = "created"
     REMOVED = "removed"
@@ -64,7 +65,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Downtime:
-    """From the stop of the old container until the new one is healthy."""
+    """The time from the stop of the old container until the new one is healthy."""
 
     usual_seconds: int
     at_most_seconds: int
@@ -72,7 +73,7 @@ class Downtime:
 
 @dataclass(frozen=True, kw_only=True)
 class ServicePlan:
-    """What happens to a service, and why."""
+    """What an update does to a service, and why."""
 
     service: str
     container: str
@@ -84,7 +85,7 @@ class ServicePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class OtherPlan:
-    """What happens to anything else: network, volume, image, connection to the engine, Pulumi's own records."""
+    """What an update does to anything else: network, volume, image, connection to the engine, Pulumi's own records."""
 
     kind: str
     name: str
@@ -96,7 +97,7 @@ class OtherPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What an update does. With `errors` there is none: the preview failed."""
+    """What an update does. With `errors` it has nothing else, because the preview failed."""
 
     stack: str
     summary: str
@@ -105,17 +106,22 @@ class Plan:
     others: tuple[OtherPlan, ...] = ()
     notices: tuple[str, ...] = ()
 
+    @property
+    def puts_data_at_risk(self) -> bool:
+        """Whether the update may lose data."""
+        return _puts_data_at_risk(self.services, self.others)
+
 
 def read(directory: Path, stack: str | None, *, refresh: bool = False) -> Plan:
-    """Preview the stack, or the selected one, and say what it means.
+    """Preview the stack, or the selected stack, and make the plan.
 
-    Raises StackError where there is no Pulumi CLI. A preview that fails is a plan with errors.
+    Raises StackError if there is no Pulumi CLI. If the preview fails, the plan has errors.
     """
     return read_with_steps(directory, stack, refresh=refresh)[0]
 
 
 def read_with_steps(directory: Path, stack: str | None, *, refresh: bool = False) -> tuple[Plan, tuple[Step, ...]]:
-    """The plan, as `read` gives it, and the steps that it is made of."""
+    """The plan, as `read` returns it, and the steps that it is made of."""
     words = ["preview", "--json", "--show-sames", *(["--refresh"] if refresh else [])]
     answer = ask(directory, *words, stack=stack)
     try:
@@ -126,11 +132,11 @@ def read_with_steps(directory: Path, stack: str | None, *, refresh: bool = False
 
 
 def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool = False) -> Plan:
-    """The plan that a preview amounts to. `failed` says that Pulumi gave up."""
+    """The plan of a preview. `failed` says that Pulumi ended with an error."""
     every = steps(preview)
     shown = stack or next((step.urn.split(":")[2] for step in every), "(selected)")
-    said = [(each["severity"], _tidy(each["message"])) for each in preview.get("diagnostics") or []]
-    errors = [text for severity, text in said if severity == "error"]
+    messages = [(each["severity"], _tidy(each["message"])) for each in preview.get("diagnostics") or []]
+    errors = [text for severity, text in messages if severity == "error"]
     if failed or errors:
         return _failed(shown, errors)
     acting = {step.urn: step for step in every if step.acts and not step.is_leftover}
@@ -138,23 +144,23 @@ def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool =
         sorted((_service(name, step, acting) for step in every if (name := _service_of(step))), key=_place)
     )
     others = [_other(step, acting) for step in every if (step.acts or step.changed_guards) and not _service_of(step)]
-    # Pulumi comes to them in an order of the moment; the same change reads the same each time.
+    # Pulumi's order varies; the same change always gives the same plan.
     others.sort(key=lambda each: (not each.data_at_risk, each.kind, each.name))
     return Plan(
         stack=shown,
         summary=_summary(services, others),
         services=services,
         others=tuple(others),
-        notices=tuple(text for severity, text in said if severity in ("info", "warning")),
+        notices=tuple(text for severity, text in messages if severity in ("info", "warning")),
     )
 
 
 def _failed(stack: str, errors: list[str]) -> Plan:
-    # Pulumi adds to what went wrong that something went wrong.
-    told = [
+    # Pulumi adds general messages after the error itself.
+    causing = [
         text for text in errors if not re.match("preview failed$|an unhandled error occurred: program exited", text)
     ]
-    return Plan(stack=stack, summary="the preview failed", errors=tuple(told or errors or ["Pulumi gave no reason"]))
+    return Plan(stack=stack, summary="the preview failed", errors=tuple(causing or errors or ["Pulumi gave no reason"]))
 
 
 def _tidy(message: str) -> str:
@@ -204,7 +210,7 @@ def _downtime(step: Step) -> Downtime:
     first = units.seconds(check.get("startInterval") or "0s") or units.seconds(check.get("interval") or "0s")
     grace = step.old_inputs.get("destroyGraceSeconds") or 0
     return Downtime(
-        usual_seconds=_STOP_SECONDS + math.ceil(first) + _LOOK_SECONDS,
+        usual_seconds=_STOP_SECONDS + math.ceil(first) + _PROVIDER_INTERVAL_SECONDS,
         at_most_seconds=math.ceil(grace + (step.inputs.get("waitTimeout") or 0)),
     )
 
@@ -225,13 +231,13 @@ def _risks_of_volume(step: Step) -> Iterator[str]:
         return
     old = step.old_inputs.get("name") or step.old.get("id")
     if step.old.get("retainOnDelete"):
-        yield f"the stack parts with the volume {old}, which stays on the engine with its data (retainOnDelete)"
+        yield f"the stack no longer uses the volume {old}, which stays on the engine with its data (retainOnDelete)"
     else:
-        yield f"THE VOLUME {old} IS DELETED WITH ALL THAT IS IN IT (no retainOnDelete)"
+        yield f"THE VOLUME {old} IS DELETED WITH ITS CONTENT (no retainOnDelete)"
 
 
 def _risks_of_mounts(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
-    """What becomes of a service's volumes, and what it no longer sees when it runs again."""
+    """What happens to a service's volumes, and which data it no longer sees when it runs again."""
     for urn in step.dependencies:
         if urn in acting:
             yield from _risks_of_volume(acting[urn])
@@ -245,10 +251,12 @@ def _risks_of_mounts(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
             yield f"{name} {side(value)} -> {side(after.get(name))}: the service no longer sees what it wrote"
 
 
+def _puts_data_at_risk(services: Sequence[ServicePlan], others: Sequence[OtherPlan]) -> bool:
+    return any(each.data_at_risk for each in (*services, *others))
+
+
 def _summary(services: Sequence[ServicePlan], others: Sequence[OtherPlan]) -> str:
-    parts = []
-    if any(each.data_at_risk for each in services) or any(each.data_at_risk for each in others):
-        parts.append("DATA AT RISK")
+    parts = ["DATA AT RISK"] if _puts_data_at_risk(services, others) else []
     for effect in reversed(Effect):
         names = [each.service for each in services if each.effect is effect]
         if effect is Effect.UNTOUCHED and names:

@@ -1,4 +1,4 @@
-"""A plan for people's eyes: in a terminal, and as the comment of a pull request."""
+"""Shows a plan in a terminal, and as the comment of a pull request."""
 
 import html
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from rich.text import Text
 from gix_ops.planning.plan import RECORD, Effect, OtherPlan, Plan, ServicePlan
 
 LONGEST_COMMENT = 65_536
-"""Characters that GitHub takes as one comment."""
+"""Length of the longest comment that GitHub accepts, in characters."""
 
 _COLOURS = {
     Effect.UNTOUCHED: "dim",
@@ -22,7 +22,7 @@ _COLOURS = {
     Effect.CREATED: "green",
     Effect.REMOVED: "red",
 }
-_CUT = "\n\n**Cut here:** the plan is longer than a comment may be. `gixctl plan` shows all of it."
+_CUT = "\n\n**Cut here:** the plan is longer than a comment may be. `gixctl plan` shows it completely."
 _RECORDS = "Pulumi's own records (nothing on the engine)"
 
 
@@ -58,7 +58,7 @@ def terminal(plan: Plan) -> Group:
 
 
 def markdown(plan: Plan) -> str:
-    """The plan as a comment of a pull request: a line that says it all, then tables. Cut where it is too long."""
+    """The plan as a comment of a pull request: a summary line, then tables. It is cut if it is too long."""
     text = ""
     for line in _lines(plan):
         if len(text) + len(line) + 1 > LONGEST_COMMENT - len(_CUT):
@@ -72,7 +72,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield f"{alarm}**{inline(plan.stack)}**: {inline(plan.summary)}"
     for error in plan.errors:
         yield ""
-        # Indented, a text of any content is shown as it is.
+        # Markdown shows an indented text without interpreting it.
         yield from (f"    {line}" for line in error.splitlines())
     if plan.services:
         yield from ("", "| service | what happens | why |", "|---|---|---|")
@@ -91,7 +91,7 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 
 def _is_alarming(plan: Plan) -> bool:
-    return bool(plan.errors) or "DATA AT RISK" in plan.summary
+    return bool(plan.errors) or plan.puts_data_at_risk
 
 
 def _what(service: ServicePlan) -> str:
@@ -106,7 +106,7 @@ def _on_engine(plan: Plan) -> Iterator[OtherPlan]:
 
 
 def _records(plan: Plan) -> Iterator[tuple[str, str]]:
-    """The records by what is done to them: their names, and that."""
+    """The names of the records, by operation."""
     records = [each for each in plan.others if each.kind == RECORD]
     for operation in dict.fromkeys(each.operation for each in records):
         yield ", ".join(each.name for each in records if each.operation == operation), operation
@@ -125,11 +125,11 @@ def _causes(plan: ServicePlan | OtherPlan) -> str:
 
 
 def code(text: str) -> str:
-    """Text as it is, in a cell of a table."""
+    """`text` as code, for a cell of a table."""
     return f"<code>{inline(text)}</code>"
 
 
 def inline(text: str) -> str:
-    """Text as it is: nothing in it is markup, a mention or the end of a cell."""
+    """`text` with everything escaped that is markup, a mention or the end of a table's cell."""
     plain = html.escape(" ".join(text.split()), quote=False)
     return "".join(f"&#{ord(each)};" if each in "|`*_@#[]\\~" else each for each in plain)

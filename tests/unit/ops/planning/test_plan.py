@@ -176,7 +176,7 @@ def test_given_a_limit_removed_the_plan_warns_that_the_engine_keeps_it() -> None
     assert only(found).effect is Effect.RECORDED
     assert only(found).causes == (
         "memory 256 MiB -> (none)",
-        "recorded, not applied until the container is made anew: memory",
+        "recorded, not applied until the container is replaced: memory",
     )
 
 
@@ -251,7 +251,7 @@ def test_given_another_engine_everything_is_replaced_with_that_cause() -> None:
 
 
 @pytest.mark.parametrize(
-    ("retained", "text"), [(True, "stays on the engine with its data"), (False, "IS DELETED WITH ALL THAT IS IN IT")]
+    ("retained", "text"), [(True, "stays on the engine with its data"), (False, "IS DELETED WITH ITS CONTENT")]
 )
 def test_given_the_volume_removed_data_is_at_risk(*, retained: bool, text: str) -> None:
     volume = step("delete", VOLUME, old={"name": "gcam-data"}, options={"retainOnDelete": retained})
