@@ -1,4 +1,4 @@
-"""The connection to the Docker engine, for what the program itself asks it."""
+"""The connection of the program and of gixctl to the Docker engine."""
 
 import os
 from pathlib import Path
@@ -16,31 +16,31 @@ _LOCAL_SCHEMES = frozenset({"unix", "http+unix", "npipe"})
 
 class _Client(docker.APIClient):
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
-        # Left open, REQUESTS_CA_BUNDLE of the environment goes before the authority that certPath names.
+        # Without this, REQUESTS_CA_BUNDLE of the environment overrides the authority in certPath.
         named = self.verify if verify is None else verify
         return super().merge_environment_settings(url, proxies, stream, named, cert)
 
 
 def address(settings: EngineSettings) -> str | None:
-    """The engine's address: the configured one, else DOCKER_HOST's; None means this machine's own socket."""
+    """The engine's address. Default: DOCKER_HOST. None means this machine's own socket."""
     return settings.host or os.environ.get("DOCKER_HOST") or None
 
 
 def is_local(settings: EngineSettings) -> bool:
-    """Whether the engine is this machine's: only a socket or a pipe of the file system is known to be.
+    """Whether the engine runs on this machine. Only that of a socket or a pipe of the file system certainly does.
 
-    An engine at tcp:// or ssh:// counts as another machine's, also on a loopback address: a tunnel may lead away.
+    An engine at tcp:// or ssh:// counts as remote, also on a loopback address, which may be the end of a tunnel.
     """
     scheme, separator, _ = (address(settings) or "unix://").partition("://")
     return bool(separator) and scheme in _LOCAL_SCHEMES
 
 
 def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:
-    """A client of the engine: the configured one, else DOCKER_HOST's, else this machine's.
+    """A client of the configured engine. Default: that of DOCKER_HOST, or this machine's.
 
-    Relative paths start at `directory`. Raises docker.errors.DockerException where the engine does not answer.
+    Relative paths start at `directory`. Raises docker.errors.DockerException if the engine does not answer.
     """
-    ssh_transport.mend()
+    ssh_transport.install()
     if settings.host is None:
         return docker.from_env(timeout=_ANSWER_WITHIN_SECONDS, use_ssh_client=True)
     tls = None

@@ -1,4 +1,4 @@
-"""What preflight reads from this machine itself: its routes, its addresses and ports, its free disk space."""
+"""Reads the routes, addresses, ports and free disk space of this machine, for an engine that runs on it."""
 
 import errno
 import ipaddress
@@ -16,19 +16,19 @@ _ANY_PORT = 0
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One IPv4 route. `on_link` says that the network is directly attached: no gateway leads there."""
+    """An IPv4 route. `on_link` says that the network is directly attached, without a gateway."""
 
     network: ipaddress.IPv4Network
     device: str
     on_link: bool
 
     def collides(self, wanted: ipaddress.IPv4Network) -> bool:
-        """Whether a bridge network with the range `wanted`, which is private, would break this route or be broken.
+        """Whether this route and a bridge network with the private range `wanted` would break each other.
 
-        The kernel takes the most specific route. A route that leads to `wanted` or to a part of it therefore always
-        collides. A wider one loses only `wanted` itself, so it collides only where the machine is part of that network.
-        A route that is wider than the private block around `wanted`, such as a VPN's 0.0.0.0/1 and 128.0.0.0/1, stands
-        for a default route and says nothing about `wanted`. Docker Engine 23 and later choose ranges alike.
+        The kernel uses the most specific route. A route to `wanted`, or to a part of it, therefore always collides. A
+        wider route loses only the range `wanted`, so it collides only if the machine is part of its network. A route
+        that is wider than the private block around `wanted`, such as a VPN's 0.0.0.0/1 and 128.0.0.0/1, replaces the
+        default route and does not collide. Docker Engine 23 and later choose ranges by the same rules.
         """
         if self.network.subnet_of(wanted):
             return True
@@ -37,7 +37,7 @@ class Route:
 
 
 def routes() -> list[Route]:
-    """The IPv4 routes of this machine; none where its kernel does not list them."""
+    """The IPv4 routes of this machine; none if its kernel does not list them."""
     try:
         lines = _ROUTES.read_text().splitlines()[1:]
     except OSError:
@@ -57,12 +57,12 @@ def _parsed(lines: list[str]) -> Iterator[Route]:
 
 
 def _from_kernel(word: str) -> ipaddress.IPv4Address:
-    """An address as /proc/net/route has it: hexadecimal, in the machine's own order of bytes."""
+    """Read an address of /proc/net/route: hexadecimal, in the machine's byte order."""
     return ipaddress.IPv4Address(socket.ntohl(int(word, 16)))
 
 
 def has_address(address: str) -> bool:
-    """Whether a port can be bound to `address`: it is one of this machine's own, or 0.0.0.0."""
+    """Whether a port can be bound to `address`: it is an address of this machine, or 0.0.0.0."""
     return _bind_error(address, _ANY_PORT) != errno.EADDRNOTAVAIL
 
 
@@ -73,7 +73,7 @@ def is_taken(address: str, port: int) -> bool:
 
 def _bind_error(address: str, port: int) -> int | None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As the engine's own proxy does: a connection that is still closing does not hold the port.
+        # The engine's own proxy sets it too: a connection that is still closing does not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
@@ -83,7 +83,7 @@ def _bind_error(address: str, port: int) -> int | None:
 
 
 def free_bytes(directory: str) -> int | None:
-    """Free space on the disk that has `directory`; None where it can't be seen."""
+    """Free space on the disk that has `directory`; None if it cannot be read."""
     try:
         return shutil.disk_usage(directory).free
     except (OSError, ValueError):

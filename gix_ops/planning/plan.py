@@ -252,7 +252,7 @@ def _risks_of_mounts(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
 
 
 def _puts_data_at_risk(services: Sequence[ServicePlan], others: Sequence[OtherPlan]) -> bool:
-    return any(each.data_at_risk for each in (*services, *others))
+    return any(each.data_at_risk for each in services) or any(each.data_at_risk for each in others)
 
 
 def _summary(services: Sequence[ServicePlan], others: Sequence[OtherPlan]) -> str:

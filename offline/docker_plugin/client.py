@@ -6,7 +6,7 @@ import docker
 
 from offline.docker_plugin import ssh_transport
 
-ssh_transport.mend()
+ssh_transport.install()
 
 
 class Client(docker.APIClient):

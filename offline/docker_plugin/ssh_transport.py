@@ -1,7 +1,7 @@
-"""How the Docker SDK starts the `ssh` command, mended: its own way breaks where gRPC runs in the same process.
+"""Starts the Docker SDK's `ssh` command in a way that works in a process that uses gRPC.
 
-The SDK runs Python code in the forked child. The handlers that gRPC has for a fork then run, too, and take the
-connection down with them, now and then. A start without such code does not call them.
+The SDK runs Python code in the forked child. That also runs gRPC's fork handlers, which sometimes close the connection.
+This module starts the command without such code.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ class _Socket(sshconn.SSHSocket):
             return
         user = ["-l", self.user] if self.user else []
         port = ["-p", self.port] if self.port else []
-        # As with the SDK, Ctrl-C ends what uses the connection, not the connection.
+        # As in the SDK, Ctrl-C ends the program that uses the connection, not the connection.
         self.proc = subprocess.Popen(
             ["sh", "-c", _IGNORE_INTERRUPT, "ssh", *user, *port, "--", self.host, "docker system dial-stdio"],
             env={name: value for name, value in os.environ.items() if name not in ("LD_LIBRARY_PATH", "SSL_CERT_FILE")},
@@ -30,12 +30,12 @@ class _Socket(sshconn.SSHSocket):
         )
 
     def close(self) -> None:
-        # What is left to say can't be said to a command that has ended.
+        # Closing flushes what is not sent yet, which fails if the command has ended.
         with contextlib.suppress(OSError):
             super().close()
 
 
-def mend() -> None:
-    """Let every client of this process that is made from now on start `ssh` in this way."""
-    # The SDK's connection takes its socket by this name, and has no other place to say which.
+def install() -> None:
+    """Make every client that this process creates from now on start `ssh` in this way."""
+    # The SDK looks the class up by this name; there is no option for it.
     vars(sshconn)["SSHSocket"] = _Socket

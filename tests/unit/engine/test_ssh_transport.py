@@ -24,7 +24,7 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def connection() -> sshconn.SSHSocket:
-    ssh_transport.mend()
+    ssh_transport.install()
     return sshconn.SSHSocket("me@there:2222")
 
 

@@ -9,6 +9,7 @@ import pytest
 from gix_engine import observed_state
 from gix_ops.doctor import remedies, stack_checks
 from gix_ops.doctor.facts import Facts
+from gix_ops.errors import StackError
 from gix_ops.resources import CONTAINER, Resource, State
 from gix_ops.verify import Difference, DifferenceType, Report
 from tests.unit.engine.fake_engine import FakeEngine
@@ -134,5 +135,5 @@ def test_a_container_is_started_if_it_is_the_declared_one_and_its_state_allows_i
 def test_nothing_is_started_while_a_backup_has_not_ended(engine: FakeEngine) -> None:
     found = facts(engine, stopped("c1"), declared=("c1",))
     engine.add_container("c3", "gcam-data-helper", stack=MINE, helper="backup")
-    with pytest.raises(remedies.StackError, match="a backup or restore has not ended"):
+    with pytest.raises(StackError, match="a backup or restore has not ended"):
         list(remedies._start_services(found))
