@@ -18,7 +18,6 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypedDict
 
 import docker
 from docker.errors import DockerException
@@ -82,18 +81,6 @@ class Difference:
     fix: str
 
 
-class _About(TypedDict):
-    kind: str
-    name: str
-    id: str | None
-    subject: str
-
-
-def _about(resource: Resource, id_: str | None) -> _About:
-    """The fields of a Difference that say which object it is about; `id_` is the object's id on the engine."""
-    return {"kind": resource.kind, "name": resource.name, "id": id_, "subject": resource.subject}
-
-
 @dataclass(kw_only=True)
 class Report:
     """The result of a comparison."""
@@ -103,29 +90,50 @@ class Report:
     not_compared: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
+
+@dataclass(frozen=True, kw_only=True)
+class _Object:
+    """An object on the engine whose differences are added to a report; `id` is None if it is missing."""
+
+    report: Report
+    kind: str
+    name: str
+    id: str | None
+    subject: str
+
+    @classmethod
+    def declared(cls, report: Report, resource: Resource, id_: str | None) -> "_Object":
+        return cls(report=report, kind=resource.kind, name=resource.name, id=id_, subject=resource.subject)
+
+    def add(self, type_: DifferenceType, field_name: str, *, declared: str | None, found: str | None, fix: str) -> None:
+        self.report.differences.append(
+            Difference(
+                type=type_,
+                kind=self.kind,
+                name=self.name,
+                id=self.id,
+                subject=self.subject,
+                field=field_name,
+                declared=declared,
+                found=found,
+                fix=fix,
+            )
+        )
+
     def compare(
-        self,
-        resource: Resource,
-        declared: Mapping[str, Value],
-        found: Mapping[str, Value],
-        *,
-        id_: str,
-        fix: str | None = None,
+        self, declared: Mapping[str, Value], found: Mapping[str, Value], *, replace: str, fix: str | None
     ) -> None:
-        """Add every field in which both sides differ. Default for `fix`: a fix for each field."""
+        """Add every field in which both sides differ. Default for `fix`: a refresh, or `replace`, for each field."""
         for name in sorted({*declared, *found}):
-            self.compared += 1
+            self.report.compared += 1
             wanted, seen = declared.get(name), found.get(name)
             if (wanted or _UNSTATED.get(name)) != (seen or _UNSTATED.get(name)):
-                self.differences.append(
-                    Difference(
-                        **_about(resource, id_),
-                        type=DifferenceType.IMAGE if name == "image" else DifferenceType.VALUE,
-                        field=name,
-                        declared=None if wanted is None else str(wanted),
-                        found=_shown(wanted, seen),
-                        fix=fix or (_REFRESH if wanted and name in _SET_LIVE else resource.replace_command),
-                    )
+                self.add(
+                    DifferenceType.IMAGE if name == "image" else DifferenceType.VALUE,
+                    name,
+                    declared=None if wanted is None else str(wanted),
+                    found=_shown(wanted, seen),
+                    fix=fix or (_REFRESH if wanted and name in _SET_LIVE else replace),
                 )
 
 
@@ -150,40 +158,27 @@ def compare(label: str, state: State, client: docker.DockerClient, observed: Obs
     for resource in state.resources:
         if resource.errors:
             found = "; ".join(" ".join(error.split()) for error in resource.errors)
-            report.differences.append(
-                Difference(
-                    **_about(resource, resource.id),
-                    type=DifferenceType.FAILED_UPDATE,
-                    field="last update",
-                    declared="succeeded",
-                    found=found,
-                    fix="pulumi up",
-                )
-            )
+            here = _Object.declared(report, resource, resource.id)
+            here.add(DifferenceType.FAILED_UPDATE, "last update", declared="succeeded", found=found, fix="pulumi up")
         match resource.type:
             case resources.CONTAINER:
                 _container(report, client, observed, resource)
             case resources.NETWORK:
-                _network(report, client, observed, resource, own=own)
+                _network(report, client, observed, resource, own)
             case resources.VOLUME:
                 _volume(report, client, resource)
             case resources.IMAGE:
                 _image(report, client, resource)
     for name, operation in state.pending:
-        report.differences.append(
-            Difference(
-                type=DifferenceType.INTERRUPTED_UPDATE,
-                kind="resource",
-                name=name,
-                subject=name,
-                field="last update",
-                declared="finished",
-                found=f"interrupted while {operation}",
-                fix="pulumi refresh --clear-pending-creates, then pulumi up",
-            )
+        _Object(report=report, kind="resource", name=name, id=None, subject=name).add(
+            DifferenceType.INTERRUPTED_UPDATE,
+            "last update",
+            declared="finished",
+            found=f"interrupted while {operation}",
+            fix="pulumi refresh --clear-pending-creates, then pulumi up",
         )
     networks = frozenset(each.id for each in state.resources if each.type == resources.NETWORK)
-    report.differences += _undeclared(observed.created_by(label), own | networks)
+    _undeclared(report, observed.created_by(label), own | networks)
     return report
 
 
@@ -198,68 +193,36 @@ def declared_fields(report: Report, resource: Resource, shown: frozenset[str]) -
 
 def compare_container(report: Report, resource: Resource, found: Record, image: Record) -> None:
     """Compare a container's fields. `found` and `image` are the engine's records, `image` is empty if it is missing."""
-    fix = None
+    here, fix = _Object.declared(report, resource, found["Id"]), None
     if found["Id"] != resource.id:
         fix = f"docker rm -f {resource.name}, then {_REFRESH}"
-        report.differences.append(
-            Difference(
-                **_about(resource, found["Id"]),
-                type=DifferenceType.REPLACED,
-                field="container id",
-                declared=resource.id,
-                found=found["Id"],
-                fix=fix,
-            )
-        )
-    _compare_state(report, resource, found)
+        here.add(DifferenceType.REPLACED, "container id", declared=resource.id, found=found["Id"], fix=fix)
+    _compare_state(here, resource, found["State"])
     if not image:
-        report.differences.append(
-            Difference(
-                **_about(resource, found["Id"]),
-                type=DifferenceType.IMAGE,
-                field="image",
-                declared="on the engine",
-                found=None,
-                fix=resource.replace_command,
-            )
-        )
+        replace = resource.replace_command
+        here.add(DifferenceType.IMAGE, "image", declared="on the engine", found=None, fix=replace)
     declared = declared_fields(report, resource, inspection.SHOWN)
     shown = inspection.container(found, image)
     # Without the image, nothing says which fields came from it.
     inherited = inspection.inherited(image) if image else shown
-    report.compare(resource, declared, _without_defaults(shown, declared, inherited), id_=found["Id"], fix=fix)
+    shown = _without_defaults(shown, declared, inherited)
+    here.compare(declared, shown, replace=resource.replace_command, fix=fix)
 
 
 def compare_network(report: Report, resource: Resource, found: Record, own: frozenset[str]) -> None:
     """Compare a network's fields, and add containers that are connected to it and not in `own` (ids and names)."""
-    fix = None
+    here, fix = _Object.declared(report, resource, found["Id"]), None
     if found["Id"] != resource.id:
         fix = f"remove the network {resource.name} (docker network rm), then {_REFRESH}"
-        report.differences.append(
-            Difference(
-                **_about(resource, found["Id"]),
-                type=DifferenceType.REPLACED,
-                field="network id",
-                declared=resource.id,
-                found=found["Id"],
-                fix=fix,
-            )
-        )
+        here.add(DifferenceType.REPLACED, "network id", declared=resource.id, found=found["Id"], fix=fix)
     declared = declared_fields(report, resource, inspection.SHOWN_OF_NETWORK)
     shown = _without_defaults(inspection.network(found), declared, {})
-    report.compare(resource, declared, shown, id_=found["Id"], fix=fix)
+    here.compare(declared, shown, replace=resource.replace_command, fix=fix)
     for container, endpoint in sorted((found.get("Containers") or {}).items()):
-        if not {container, endpoint["Name"]} & own:
-            report.differences.append(
-                Difference(
-                    **_about(resource, found["Id"]),
-                    type=DifferenceType.VALUE,
-                    field="endpoint",
-                    declared=None,
-                    found=f"container {endpoint['Name']}",
-                    fix=f"docker network disconnect -f {resource.name} {endpoint['Name']}",
-                )
-            )
+        name = endpoint["Name"]
+        if not {container, name} & own:
+            disconnect = f"docker network disconnect -f {resource.name} {name}"
+            here.add(DifferenceType.VALUE, "endpoint", declared=None, found=f"container {name}", fix=disconnect)
 
 
 def _without_defaults(
@@ -273,50 +236,23 @@ def _without_defaults(
     }
 
 
-def _compare_state(report: Report, resource: Resource, found: Record) -> None:
-    report.compared += 1
+def _compare_state(here: _Object, resource: Resource, state: Record) -> None:
+    here.report.compared += 1
     logs = f"docker logs {resource.name} shows why; docker restart {resource.name} starts it again"
-    state = found["State"]
     status = state["Status"]
     health = (state.get("Health") or {}).get("Status", "none")
     if resource.inputs.get("mustRun", True) and status != "running":
         fix = {"paused": f"docker unpause {resource.name}", "restarting": logs}.get(status, _REFRESH)
-        seen = f"{status}, exit code {state['ExitCode']}" if status == "exited" else status
-        report.differences.append(
-            Difference(
-                **_about(resource, found["Id"]),
-                type=DifferenceType.STATE,
-                field="state",
-                declared="running",
-                found=seen,
-                fix=fix,
-            )
-        )
+        found = f"{status}, exit code {state['ExitCode']}" if status == "exited" else status
+        here.add(DifferenceType.STATE, "state", declared="running", found=found, fix=fix)
     elif "healthcheck" in resource.inputs and health != "healthy":
         fix = "wait for its health check, and verify again" if health == "starting" else logs
-        report.differences.append(
-            Difference(
-                **_about(resource, found["Id"]),
-                type=DifferenceType.HEALTH,
-                field="health",
-                declared="healthy",
-                found=health,
-                fix=fix,
-            )
-        )
+        here.add(DifferenceType.HEALTH, "health", declared="healthy", found=health, fix=fix)
 
 
 def _missing(report: Report, resource: Resource, fix: str = _REFRESH) -> None:
-    report.differences.append(
-        Difference(
-            **_about(resource, None),
-            type=DifferenceType.MISSING,
-            field=resource.kind,
-            declared=resource.name,
-            found=None,
-            fix=fix,
-        )
-    )
+    here = _Object.declared(report, resource, None)
+    here.add(DifferenceType.MISSING, resource.kind, declared=resource.name, found=None, fix=fix)
 
 
 def _container(report: Report, client: docker.DockerClient, observed: ObservedState, resource: Resource) -> None:
@@ -332,19 +268,14 @@ def _container(report: Report, client: docker.DockerClient, observed: ObservedSt
 
 
 def _network(
-    report: Report,
-    client: docker.DockerClient,
-    observed: ObservedState,
-    resource: Resource,
-    *,
-    own: frozenset[str],
+    report: Report, client: docker.DockerClient, observed: ObservedState, resource: Resource, own: frozenset[str]
 ) -> None:
     here = observed.network(resource.id, resource.name)
     found = None if here is None else observed_state.inspect_network(client, here.id)
     if found is None:
         _missing(report, resource)
-        return
-    compare_network(report, resource, found, own)
+    else:
+        compare_network(report, resource, found, own)
 
 
 def _volume(report: Report, client: docker.DockerClient, resource: Resource) -> None:
@@ -357,16 +288,9 @@ def _volume(report: Report, client: docker.DockerClient, resource: Resource) -> 
     found = record["Driver"]
     declared = str(resource.inputs.get("driver") or resource.outputs.get("driver") or found)
     if found != declared:
-        report.differences.append(
-            Difference(
-                **_about(resource, resource.name),
-                type=DifferenceType.VALUE,
-                field="driver",
-                declared=declared,
-                found=found,
-                fix="back up its content first: the stack declares a volume of another driver",
-            )
-        )
+        here = _Object.declared(report, resource, resource.name)
+        fix = "back up its content first: the stack declares a volume of another driver"
+        here.add(DifferenceType.VALUE, "driver", declared=declared, found=found, fix=fix)
 
 
 def _image(report: Report, client: docker.DockerClient, resource: Resource) -> None:
@@ -375,38 +299,27 @@ def _image(report: Report, client: docker.DockerClient, resource: Resource) -> N
     built = _image_record(client, digest).get("Id")
     tagged = _image_record(client, resource.name).get("Id")
     if tagged is None or tagged != built:
-        report.differences.append(
-            Difference(
-                **_about(resource, tagged),
-                type=DifferenceType.VALUE,
-                field="tag",
-                declared=built or digest,
-                found=tagged,
-                fix=resource.replace_command if built is None else f"docker tag {built} {resource.name}",
-            )
-        )
+        here = _Object.declared(report, resource, tagged)
+        fix = resource.replace_command if built is None else f"docker tag {built} {resource.name}"
+        here.add(DifferenceType.VALUE, "tag", declared=built or digest, found=tagged, fix=fix)
 
 
-def _undeclared(own: ObservedState, declared: frozenset[str]) -> list[Difference]:
-    """The stack's own containers and networks that are not in its state, of which `declared` has ids and names."""
-    containers = [each for each in own.containers if not {each.id, *each.names} & declared]
-    networks = [each for each in own.networks if each.id not in declared]
-    found = [("container", each.name, each.id, f"docker rm -f {each.name}") for each in containers]
-    found += [("network", each.name, each.id, f"docker network rm {each.name}") for each in networks]
-    return [
-        Difference(
-            type=DifferenceType.UNDECLARED,
-            kind=kind,
-            name=name,
-            id=id_,
-            subject=f"{kind} {name}",
-            field=kind,
-            declared=None,
-            found="there",
-            fix=fix,
-        )
-        for kind, name, id_, fix in found
+def _undeclared(report: Report, own: ObservedState, declared: frozenset[str]) -> None:
+    """Add the stack's own containers and networks that are not in its state, whose ids and names are `declared`."""
+    found = [
+        (resources.CONTAINER, each.name, each.id, f"docker rm -f {each.name}")
+        for each in own.containers
+        if not {each.id, *each.names} & declared
     ]
+    found += [
+        (resources.NETWORK, each.name, each.id, f"docker network rm {each.name}")
+        for each in own.networks
+        if each.id not in declared
+    ]
+    for type_, name, id_, fix in found:
+        kind = resources.KINDS[type_]
+        here = _Object(report=report, kind=kind, name=name, id=id_, subject=f"{kind} {name}")
+        here.add(DifferenceType.UNDECLARED, kind, declared=None, found="there", fix=fix)
 
 
 def _image_record(client: docker.DockerClient, reference: str) -> Record:
