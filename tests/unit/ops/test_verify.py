@@ -8,11 +8,13 @@ import pytest
 from pydantic import SecretStr
 
 from gix_components.platform import GixPlatform
+from gix_engine import observed_state
 from gix_ops import fields, inspection, resources, verify
 from gix_ops.fields import Value
-from gix_ops.resources import Resource
+from gix_ops.resources import Resource, State
 from gix_ops.verify import Difference, DifferenceType, Report
 from tests.unit.declared import configured, declare, environment
+from tests.unit.engine.fake_engine import FakeEngine
 
 ID = "1" * 64
 IMAGE_ID = "sha256:" + "a" * 64
@@ -323,6 +325,31 @@ def test_a_network_is_compared_with_its_endpoints(change: dict[str, Any], field:
     verify.compare_network(report, NETWORK, FOUND_NETWORK | change, frozenset({ID, "gix-auction"}))
     differences = [(each.subject, each.field, each.found) for each in report.differences]
     assert differences == ([] if field is None else [("network gix-network", field, found)])
+
+
+def test_what_has_the_stack_s_label_and_is_not_in_its_state_is_a_difference_with_its_kind_and_id() -> None:
+    engine = FakeEngine()
+    engine.add_container("c1", "left", stack="gix/dev")
+    engine.add_container("c2", "of-another-stack", stack="gix/other")
+    engine.add_network("n1", "left-network", stack="gix/dev")
+    state = State(resources=(), pending=(("gix-router", "creating"),))
+    report = verify.compare("gix/dev", state, engine.client, observed_state.observe(engine.client))
+    assert [(each.type, each.kind, each.name, each.id) for each in report.differences] == [
+        (DifferenceType.INTERRUPTED_UPDATE, "resource", "gix-router", None),
+        (DifferenceType.UNDECLARED, "container", "left", "c1"),
+        (DifferenceType.UNDECLARED, "network", "left-network", "n1"),
+    ]
+    assert [each.fix for each in report.differences][1:] == ["docker rm -f left", "docker network rm left-network"]
+
+
+def test_a_declared_container_and_network_that_the_engine_does_not_have_are_missing() -> None:
+    engine = FakeEngine()
+    state = State(resources=(resource(), NETWORK), pending=())
+    report = verify.compare("gix/dev", state, engine.client, observed_state.observe(engine.client))
+    assert [(each.type, each.kind, each.id) for each in report.differences] == [
+        (DifferenceType.MISSING, "container", None),
+        (DifferenceType.MISSING, "network", None),
+    ]
 
 
 def test_every_input_of_a_fully_configured_service_can_be_compared() -> None:
