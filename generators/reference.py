@@ -182,7 +182,7 @@ def _fixes(field: FieldInfo, name: str) -> Iterator[str]:
     kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
     origin = get_origin(field.annotation)
     probe: Any = [_PROBE] if origin is list else _PROBE
-    if origin is dict or dict in map(get_origin, get_args(field.annotation)):
+    if any(get_origin(part) is dict for part in (field.annotation, *get_args(field.annotation))):
         probe = {name: _PROBE}
     try:
         TypeAdapter(kind).validate_python(probe)

@@ -116,7 +116,9 @@ def as_before(program: Program) -> Iterator[None]:
 def test_a_program_in_yaml_brings_the_platform_up_and_gixctl_knows_it(program: Program) -> None:
     host, _, port = program.outputs()["services"]["router"]["endpoint"].rpartition(":")
     settle_at((host, int(port)), jobs=1)
+    assert {each["health"] for each in json.loads(program.run("gixctl", "status", "--json"))} == {"healthy"}
     assert "as declared" in program.run("gixctl", "verify")
+    assert "untouched" in program.run("gixctl", "plan")
     assert "unchanged" in program.up("--expect-no-changes")
 
 

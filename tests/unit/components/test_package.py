@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]  # it ships no types
 import pulumi
 import pytest
 from pulumi.errors import InputPropertiesError
