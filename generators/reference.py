@@ -27,7 +27,10 @@ All keys of a stack file, `Pulumi.<stack>.yaml`. This page is generated from the
 Set a key with `pulumi config set --path 'gix:router.rustLog' debug`, or edit the file. Add `--secret` for a secret. The
 program reports all problems of a file at once, each with key, value, limit and fix, before it changes anything.
 
-Every key is optional. A service's own keys override `gix:defaults`.
+Every key is optional. A service's own keys override `gix:defaults`, key by key.
+
+Times are written like `500ms`, `10s` or `1m30s`. Amounts of memory are written like `512MiB` or `2G`; `M`, `MB` and
+`MiB` are all 2^20 bytes.
 
 For an editor, [stack-file.schema.json](stack-file.schema.json) is a JSON schema of the file. Editors with the YAML
 language server check and complete a file that begins with this line:
