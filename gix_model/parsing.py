@@ -192,7 +192,7 @@ def _problem(detail: ErrorDetails, file: str | None, unresolved: tuple[type, ...
     if detail["type"] == "missing":
         return Problem(subject=key, limit="is missing", fix=f"give it: {field}")
     if isinstance(detail["input"], unresolved):
-        fix = "give a value that is known before anything runs; settings are checked first"
+        fix = "give a value that is known before anything runs; in Python, give a secret as a SecretStr"
         return Problem(subject=key, limit="is an Output, which has no value yet", fix=fix)
     if detail["type"] == PLAIN_TEXT or isinstance(detail["input"], SecretStr):
         return _secret_problem(detail, steps, file, is_section=holds_secrets)
