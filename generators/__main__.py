@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from generators import arguments, reference, schema
+from generators import arguments, package_schema, reference, schema
 
 PROGRAM = Path(__file__).parents[1]
 
 
 def main() -> None:
-    """Write docs/configuration.md, docs/stack-file.schema.json, gix_components/arguments.py and Pulumi.yaml's keys."""
+    """Write two files in docs, two in gix_components, and the keys in Pulumi.yaml."""
     (PROGRAM / "docs/configuration.md").write_text(reference.markdown())
     (PROGRAM / "docs/stack-file.schema.json").write_text(schema.text())
     (PROGRAM / "gix_components/arguments.py").write_text(arguments.python())
+    (PROGRAM / "gix_components/package_schema.json").write_text(package_schema.text())
     project = PROGRAM / "Pulumi.yaml"
     project.write_text(reference.project_file(project.read_text()))
 

@@ -1,8 +1,9 @@
 """Reads the running program's configuration. Nothing else reads Pulumi's configuration."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import pulumi
 
@@ -44,6 +45,18 @@ def from_code(**settings: Unpack[StackArgs]) -> Environment:
 
     Raises ConfigurationError with every problem at once; its keys are spelled as in a file: gix:router.hostPort.
     """
+    return _checked(settings, unresolved=pulumi.Output)
+
+
+def from_package(arguments: Mapping[str, Any], *, unresolved: type) -> Environment:
+    """The environment of the running stack with arguments from a program in any language; see `from_code`.
+
+    Keys are spelled as in a file. A value of the type `unresolved` is not known yet, and is refused.
+    """
+    return _checked(arguments, unresolved=unresolved)
+
+
+def _checked(settings: Mapping[str, Any], *, unresolved: type) -> Environment:
     try:
         return parsing.from_code(
             settings,
@@ -51,7 +64,7 @@ def from_code(**settings: Unpack[StackArgs]) -> Environment:
             stack=pulumi.get_stack(),
             directory=Path.cwd(),
             machine=os.environ,
-            unresolved=(pulumi.Output,),
+            unresolved=(unresolved,),
         )
     except problems.ConfigurationError as error:
         raise ConfigurationError(error.where, error.problems) from None

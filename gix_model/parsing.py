@@ -23,6 +23,7 @@ from gix_model.stack_file import Unstated, with_secrets
 
 _MACHINE_DEFAULTS = {"GIX_BUILDER_BASE": "builderBase", "GIX_RUNTIME_BASE": "runtimeBase"}
 _SEALABLE = "gix:registry.password and secretEnvironment of a service or of gix:defaults"
+_SECRET_IN_CODE = "a secret: SecretStr in Python, pulumi.secret or fn::secret in other languages"  # noqa: S105 - the words for it
 _LONGEST_VALUE = 60
 
 
@@ -191,7 +192,7 @@ def _problem(detail: ErrorDetails, file: str | None, unresolved: tuple[type, ...
     if detail["type"] == "missing":
         return Problem(subject=key, limit="is missing", fix=f"give it: {field}")
     if isinstance(detail["input"], unresolved):
-        fix = "give the value itself, a secret as a SecretStr: settings are checked before anything runs"
+        fix = "give a value that is known before anything runs; in Python, give a secret as a SecretStr"
         return Problem(subject=key, limit="is an Output, which has no value yet", fix=fix)
     if detail["type"] == PLAIN_TEXT or isinstance(detail["input"], SecretStr):
         return _secret_problem(detail, steps, file, is_section=holds_secrets)
@@ -210,7 +211,7 @@ def _secret_problem(detail: ErrorDetails, steps: list[int | str], file: str | No
     """
     option = shlex.quote(stack_file.key_path([f"{NAMESPACE}:{steps[0]}", *steps[1:]]))
     if detail["type"] == PLAIN_TEXT:
-        fix = f"set it with: pulumi config set --secret --path {option}" if file else "give it as a SecretStr"
+        fix = f"set it with: pulumi config set --secret --path {option}" if file else f"give it as {_SECRET_IN_CODE}"
         limit, fix = "is in plain text", f"change it, since it has been seen, and {fix}"
         return Problem(subject=raw_values.key_of(tuple(steps)), limit=limit, fix=fix)
     limit = "is a secret, but this key takes no secrets"

@@ -2,13 +2,15 @@
 # .offline/env, out of what the other parts published: a POSIX shell that sources it can say plain "pulumi".
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-GIX_TEST_TOOLS='' GIX_DOCKER='' GIX_TOOLS='' GIX_PLUGIN_HOME='' GIX_ANALYZER='' GIX_POLICY_PACK='' GIX_ACTIONLINT='' GIX_RUNTIME_BASE='' GIX_BUILDER_BASE=''
+GIX_TEST_TOOLS='' GIX_DOCKER='' GIX_TOOLS='' GIX_PLUGIN_HOME='' GIX_ANALYZER='' GIX_POLICY_PACK='' GIX_ACTIONLINT='' GIX_YAML_HOST='' GIX_RUNTIME_BASE='' GIX_BUILDER_BASE=''
 for part in packages engine pulumi plugin bases; do
     # shellcheck source=/dev/null
     . "$STATE/parts/$part"
 done
-# shellcheck source=/dev/null
-[[ ! -e $STATE/parts/actionlint ]] || . "$STATE/parts/actionlint"
+for part in actionlint yaml_host; do
+    # shellcheck source=/dev/null
+    [[ ! -e $STATE/parts/$part ]] || . "$STATE/parts/$part"
+done
 
 # front DIR: DIR comes first on PATH, once.
 front() {
@@ -25,6 +27,7 @@ text() {
     echo '# Made by offline/setup for this clone: ". .offline/env"'
     [[ -z $GIX_TEST_TOOLS ]] || front "$GIX_TEST_TOOLS"
     [[ -z $GIX_ACTIONLINT ]] || front "$GIX_ACTIONLINT"
+    [[ -z $GIX_YAML_HOST ]] || front "$GIX_YAML_HOST"
     [[ -z $GIX_ANALYZER ]] || front "$GIX_ANALYZER"
     front "$GIX_TOOLS"
     front "$CLONE/.venv/bin"

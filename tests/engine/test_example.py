@@ -153,6 +153,11 @@ def test_the_installed_gixctl_knows_the_stack(shop: Shop) -> None:
     assert "as declared" in shop.run("gixctl", "verify")
 
 
+def test_the_installed_gixctl_works_from_any_directory(shop: Shop, tmp_path: Path) -> None:
+    found = json.loads(run(tmp_path, "gixctl", "--cwd", shop.directory, "status", "--json", variables=shop.variables))
+    assert {each["service"] for each in found} == set(SERVICES)
+
+
 def test_a_second_up_from_another_checkout_and_installation_is_empty(shop: Shop, tmp_path: Path) -> None:
     other = replace(shop, root=tmp_path / "other")
     shutil.copytree(shop.root, other.root, symlinks=True, ignore=shutil.ignore_patterns(".gix"))

@@ -16,6 +16,7 @@ REAL = (
     "docker-registry",
     "pulumi",
     "pulumi-language-python",
+    "pulumi-language-yaml",
     "actionlint",
     "ssh",
     "go",

@@ -182,7 +182,9 @@ def test_code_that_gives_a_plain_value_in_a_secret_key_is_refused(
         configuration.from_code(**beside(path, SECRET))
     assert SECRET not in str(caught.value)
     assert [each.subject for each in caught.value.problems] == [key(path)]
-    assert caught.value.problems[0].fix.endswith("give it as a SecretStr")
+    assert caught.value.problems[0].fix.endswith(
+        "give it as a secret: SecretStr in Python, pulumi.secret or fn::secret in other languages"
+    )
 
 
 ROUTER: dict[str, Any] = {

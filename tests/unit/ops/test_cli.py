@@ -64,3 +64,23 @@ def test_the_shell_completes_verbs_services_and_options(
     monkeypatch.setenv("COMP_WORDS", line)
     monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
     assert set(gixctl(tmp_path).stdout.split()) == offered
+
+
+def test_gixctl_runs_without_the_pulumi_sdk() -> None:
+    script = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"pulumi", "pulumi_docker", "gix_components"}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+from importlib import import_module
+from pathlib import Path
+
+for file in Path("gix_ops").rglob("*.py"):
+    import_module(".".join(file.with_suffix("").parts).removesuffix(".__init__"))
+"""
+    done = subprocess.run((sys.executable, "-c", script), cwd=PROGRAM, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
