@@ -94,7 +94,7 @@ class Watched:
                 started.set()
                 out, errors = self.process.communicate()
             # The verb's watcher also uses the proxy.
-            self.proxy.mend()
+            self.proxy.restore()
             until_in_order(self.stack)
         assert "Traceback" not in errors, errors
         return subprocess.CompletedProcess(self.words, self.process.returncode, out, errors)

@@ -32,14 +32,14 @@ class EngineProxy:
         return f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def cut(self) -> None:
-        """Close every connection, and accept none until `mend`."""
+        """Close every connection, and accept none until `restore`."""
         with self._lock:
             self._cut = True
             for each in self._open:
                 with suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Accept connections again."""
         with self._lock:
             self._cut = False

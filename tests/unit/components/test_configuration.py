@@ -1,16 +1,12 @@
-"""Settings from code, the copies of the Dockerfiles, and the content of the package."""
+"""Settings from code: the same environment and the same problems as from a file."""
 
-import ast
-import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 from pydantic import SecretStr
 
-from generators import arguments
 from gix_components import (
     ConfigurationError,
     Environment,
@@ -19,10 +15,9 @@ from gix_components import (
     ServiceArgs,
     StackArgs,
     configuration,
-    dockerfiles,
 )
 from gix_model import problems
-from tests.unit.declared import PACKAGES, PROGRAM, configured, declare, environment
+from tests.unit.declared import PROGRAM, configured, declare, environment
 
 DIGEST = "sha256:" + 64 * "0"
 SECRET = "hunter2-of-package"  # noqa: S105 - what must show nowhere
@@ -170,64 +165,3 @@ def test_a_secret_from_code_is_a_secret_of_the_stack() -> None:
     declared = declare(lambda options: GixPlatform("gix", read, options))
     assert "envs" in declared.resources["gix-router-container"].secrets
     assert "envs" not in declared.resources["gix-auction-container"].secrets
-
-
-def test_the_typed_dictionaries_match_the_models() -> None:
-    written = (PROGRAM / "gix_components" / "arguments.py").read_text()
-    assert written == arguments.python(), "run: make generate"
-
-
-def test_the_clone_s_own_program_builds_from_its_own_dockerfiles(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(PROGRAM)
-    assert dockerfiles.provide(PROGRAM) == dockerfiles.provide(tmp_path / "link") == Path("infra/docker")
-    assert not (PROGRAM / ".gix").exists()
-
-
-def test_a_program_elsewhere_gets_copies_that_follow_the_package_and_stay_out_of_git(tmp_path: Path) -> None:
-    copies = tmp_path / dockerfiles.provide(tmp_path)
-    originals = {file.name: file.read_bytes() for file in (PROGRAM / "infra" / "docker").iterdir()}
-    assert {file.name: file.read_bytes() for file in copies.iterdir()} == originals
-    assert (copies.parent / ".gitignore").read_text() == "*\n"
-
-    edited, kept = copies / "Dockerfile.router", copies / "Dockerfile.auction"
-    edited.write_text("FROM scratch\n")
-    before = kept.stat()
-    dockerfiles.provide(tmp_path)
-    assert {file.name: file.read_bytes() for file in copies.iterdir()} == originals
-    assert kept.stat() == before
-
-
-def test_a_directory_that_is_not_writable_is_reported_without_a_traceback(tmp_path: Path) -> None:
-    (tmp_path / ".gix").write_text("")
-    with pytest.raises(pulumi.RunError, match="let this user write there"):
-        dockerfiles.provide(tmp_path)
-
-
-def test_every_folder_with_code_is_in_the_package() -> None:
-    packages = tomllib.loads((PROGRAM / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    folders = {file.parent for name in PACKAGES for file in (PROGRAM / name).rglob("*.py")}
-    found = {".".join(folder.relative_to(PROGRAM).parts) for folder in folders}
-    assert set(packages) == found | {"gix_components.docker"}
-
-
-def test_no_module_below_the_components_imports_pulumi() -> None:
-    importing = {
-        str(file.relative_to(PROGRAM))
-        for package in ("gix_engine", "gix_ledger", "gix_model", "gix_ops")
-        for file in (PROGRAM / package).rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text()))
-        for name in imported(node)
-        if name.split(".")[0] in {"pulumi", "pulumi_docker", "gix_components"}
-    }
-    assert importing == set()
-
-
-def imported(node: ast.AST) -> list[str]:
-    """The modules that a statement imports."""
-    match node:
-        case ast.Import(names=names):
-            return [each.name for each in names]
-        case ast.ImportFrom(module=str(module)):
-            return [module]
-        case _:
-            return []

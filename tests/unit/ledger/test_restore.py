@@ -19,13 +19,13 @@ from gix_ledger.restore import restore
 from gix_ledger.work import Work
 from gix_model.settings import EngineSettings
 
-NOBODY = EngineSettings.model_validate({"host": "unix:///nobody/listens/here.sock"})
+UNREACHABLE = EngineSettings.model_validate({"host": "unix:///nobody/listens/here.sock"})
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> LedgerLocation:
     return LedgerLocation(
-        engine=NOBODY, directory=tmp_path, label="gix/dev", volume="data", container="auction", image="image"
+        engine=UNREACHABLE, directory=tmp_path, label="gix/dev", volume="data", container="auction", image="image"
     )
 
 

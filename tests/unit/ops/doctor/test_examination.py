@@ -20,7 +20,12 @@ from gix_ops.doctor.finding import Finding, Level
 from gix_ops.errors import StackError
 from tests.unit.declared import PROGRAM
 
-NOBODY = {"pid": 4_194_305, "username": "gix", "hostname": socket.gethostname(), "timestamp": "2026-01-02T03:04:05Z"}
+LOCK_WITHOUT_PROCESS = {
+    "pid": 4_194_305,
+    "username": "gix",
+    "hostname": socket.gethostname(),
+    "timestamp": "2026-01-02T03:04:05Z",
+}
 """A lock of a process that cannot exist: its id is more than the largest of the kernel."""
 
 
@@ -251,7 +256,7 @@ def test_given_a_check_that_raises_the_other_checks_still_run(monkeypatch: pytes
 
 
 def lock(directory: Path, **more: object) -> locks.Lock:
-    (directory / "1.json").write_text(json.dumps(NOBODY | more))
+    (directory / "1.json").write_text(json.dumps(LOCK_WITHOUT_PROCESS | more))
     [found] = locks.found(directory)
     return found
 

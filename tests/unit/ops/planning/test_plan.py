@@ -287,8 +287,8 @@ def test_given_another_volume_the_service_no_longer_sees_its_data() -> None:
     )
     assert other(found).operation == "replaced"
     assert only(found).causes == ("mount /data gcam-data -> other",)
-    parted, unseen = only(found).data_at_risk
-    assert "stays on the engine" in parted
+    detached, unseen = only(found).data_at_risk
+    assert "stays on the engine" in detached
     assert "no longer sees what it wrote" in unseen
 
 
