@@ -20,14 +20,14 @@ preflight.check(environment)
 platform = GixPlatform("gix", environment)
 
 host, _, port = platform.services["router"].address.partition(":")
-look = f"timeout 2 bash -c '</dev/tcp/{host}/{port}'"
+probe = f"timeout 2 bash -c '</dev/tcp/{host}/{port}'"
 watch = docker.Container(
     "watch",
     name=environment.name("watch"),
-    image=platform.images.images["router"].id,
-    command=["bash", "-c", f"while sleep 1; do {look} && echo the router answers; done"],
+    image=platform.images.by_service["router"].id,
+    command=["bash", "-c", f"while sleep 1; do {probe} && echo the router answers; done"],
     healthcheck=docker.ContainerHealthcheckArgs(
-        tests=["CMD-SHELL", look], interval="1s", timeout="3s", start_period="5s", retries=3
+        tests=["CMD-SHELL", probe], interval="1s", timeout="3s", start_period="5s", retries=3
     ),
     init=True,
     wait=True,

@@ -92,7 +92,7 @@ def program(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactor
     program = Program(client=client, directory=directory, stack=f"t{secrets.token_hex(4)}")
     program.run("pulumi", "stack", "init", program.stack)
     config = {
-        "source": str(PROGRAM / "sample"),
+        "source": os.path.relpath(PROGRAM / "sample", directory),
         "prefix": program.stack,
         "subnet": free_subnet(client),
         "port": str(free_ports(1)[0]),
