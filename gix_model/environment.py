@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gix_model import units
 from gix_model.catalog import CATALOG, ServiceName, ServiceSpec
 from gix_model.settings import ServiceSettings, StackSettings
 
@@ -74,5 +73,5 @@ class Environment:
 
     @property
     def longest_grace_seconds(self) -> int:
-        """The longest time that any of the services has to stop."""
-        return int(max(units.seconds(service.stop_grace) for service in self.services.values()))
+        """The longest `stopGrace` of the services."""
+        return int(max(service.stop_grace for service in self.services.values()).total_seconds())

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gix_model import log_options, units
+from gix_model import log_options
 from gix_model.catalog import CATALOG, DATA_DIRECTORY
 from gix_model.environment import Environment
 from gix_model.problems import Problem
@@ -79,7 +79,7 @@ def _memory(environment: Environment) -> Iterator[Problem]:
         subject = f"gix:{name}.memorySwap = {service.memory_swap}"
         if service.memory is None:
             yield Problem(subject=subject, limit="limits nothing without memory", fix=f"set gix:{name}.memory too")
-        elif units.mebibytes(service.memory_swap) < units.mebibytes(service.memory):
+        elif service.memory_swap.bytes < service.memory.bytes:
             yield Problem(
                 subject=subject,
                 limit=f"is memory and swap together, and less than the memory, {service.memory}",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gix_model import units
+from gix_model.provider_facts import CAPABILITY_PREFIX
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands in previews for a value that is not known yet; the SDK's own, which takes a third of a second to load."""
@@ -143,7 +144,7 @@ def processors(count: float) -> str:
 
 def capability(name: str) -> str:
     """A capability's short name: the engine takes it with and without `CAP_`."""
-    return name.removeprefix("CAP_")
+    return name.removeprefix(CAPABILITY_PREFIX)
 
 
 def _read(name: str, value: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
@@ -228,7 +229,7 @@ def _health_check(check: dict[str, Any]) -> _Texts:
         ("startPeriod", "start period"),
         ("startInterval", "start interval"),
     ):
-        count = units.seconds(check.get(name) or "0s")
+        count = units.parse_duration(check.get(name) or "0s").total_seconds()
         yield f"health check {title}", seconds(count) if count else ""
     yield "health check retries", _text(check.get("retries"))
 

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -335,5 +336,5 @@ def test_a_service_s_own_keys_override_the_defaults() -> None:
     )
     router = read.services["router"]
     assert router.environment == {"A": "1", "B": "2"}
-    assert (router.health_check.interval, router.health_check.retries) == ("2s", 9)
+    assert (router.health_check.interval, router.health_check.retries) == (timedelta(seconds=2), 9)
     assert read.services["enclave"].health_check.retries == 3

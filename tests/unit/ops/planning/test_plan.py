@@ -8,9 +8,9 @@ import pytest
 from pulumi.runtime.rpc import UNKNOWN
 from rich.console import Console
 
+from gix_model.provider_facts import IMAGE
 from gix_ops.planning import plan, plan_text
 from gix_ops.planning.plan import Downtime, Effect, OtherPlan, Plan, ServicePlan
-from gix_ops.resources import IMAGE
 
 PLATFORM = "urn:pulumi:dev::gix::gix:docker:Platform"
 CONNECTION = f"{PLATFORM}$pulumi:providers:docker::gix-engine"
