@@ -26,8 +26,8 @@ class ImageArgs(TypedDict, total=False):
     """Base image of the services; GIX_RUNTIME_BASE overrides the default. Default: 'debian:bookworm-slim'."""
     build_args: dict[str, str]
     """Additional build arguments. Default: {}."""
-    platform: str
-    """Platform to build for. Default: 'linux/amd64'."""
+    platform: str | None
+    """Platform to build for, e.g. linux/arm64; none means the platform of the engine."""
     push: bool
     """Push the images to the registry after the build. Default: False."""
     digests: dict[Literal["router", "auction", "enclave"], str]

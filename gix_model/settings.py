@@ -298,9 +298,12 @@ class ImageSettings(Settings):
         "debian:bookworm-slim", description="base image of the services; GIX_RUNTIME_BASE overrides the default"
     )
     build_args: dict[VariableName, Text] = Field({}, description="additional build arguments")
-    platform: Annotated[
-        str, _matching(r"[a-z0-9]+/[a-z0-9]+(?:/v\d+)?", "is not a platform", "write linux/amd64 or linux/arm64")
-    ] = Field("linux/amd64", description="platform to build for")
+    platform: (
+        Annotated[
+            str, _matching(r"[a-z0-9]+/[a-z0-9]+(?:/v\d+)?", "is not a platform", "write linux/amd64 or linux/arm64")
+        ]
+        | None
+    ) = Field(None, description="platform to build for, e.g. linux/arm64; none means the platform of the engine")
     push: bool = Field(False, description="push the images to the registry after the build")
     digests: dict[ServiceName, Digest] = Field({}, description="digest to run, by service; only with `way: registry`")
     fail_on: Literal["low", "medium", "high", "critical", "never"] = Field(
