@@ -138,7 +138,7 @@ def test_every_problem_of_code_is_reported_at_once_with_the_keys_of_a_file() -> 
 
 def test_an_unknown_key_is_reported_with_the_closest_key() -> None:
     unchecked: Any = {"router": {"hostprt": 1}}
-    assert refused(unchecked) == {"gix:router.hostprt": ("there is no such key", "did you mean hostPort?")}
+    assert refused(unchecked) == {"gix:router.hostprt": ("is not a known key", "did you mean hostPort?")}
 
 
 def test_an_output_is_refused_as_a_setting() -> None:

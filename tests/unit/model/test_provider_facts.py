@@ -59,7 +59,7 @@ def test_the_facts_are_about_inputs_that_exist() -> None:
 
 def test_what_is_recorded_only_is_what_the_documentation_says() -> None:
     what, _, effect = row("healthcheck edit")
-    assert "state only" in effect
+    assert "only the state changes" in effect
     assert [name for name in provider_facts.RECORDED_ONLY if name in what] == [*provider_facts.RECORDED_ONLY]
 
 
