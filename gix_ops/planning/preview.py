@@ -15,10 +15,9 @@ _OPERATIONS = {
     "create": "created",
     "update": "updated",
     "delete": "removed",
-    "import": "taken over",
+    "import": "imported",
     "same": "recorded",
 }
-_IMAGE_OPERATIONS = {"update": "built again", "delete": "given up (it stays on the engine)"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +104,11 @@ class Step:
             return "removed (left over from an earlier update)"
         if self.op == "create" and self.is_image:
             return "built" if self.type == IMAGE else "pulled"
-        if self.op == "delete" and self.old.get("retainOnDelete"):
-            return _IMAGE_OPERATIONS["delete"]
-        if self.replaces:
-            return "made again" if self.is_image else "replaced"
-        return (_IMAGE_OPERATIONS if self.is_image else {}).get(self.op) or _OPERATIONS.get(self.op, self.op)
+        if self.op == "update" and self.is_image:
+            return "rebuilt"
+        if self.op == "delete" and (self.is_image or self.old.get("retainOnDelete")):
+            return "removed from the stack (it stays on the engine)"
+        return "replaced" if self.replaces else _OPERATIONS.get(self.op, self.op)
 
     @property
     def changed_guards(self) -> tuple[str, ...]:

@@ -215,7 +215,7 @@ def test_a_value_that_contains_itself_is_refused() -> None:
     [
         ("source", "a\0b", "NUL"),
         ("source", "x" * 100_000, "File name too long"),
-        ("source", "\ud800", "no valid Unicode"),
+        ("source", "\ud800", "not valid Unicode"),
         ("source", "/dev/null", "is not a directory"),
         ("router", "[" * DEEP, "nested more than"),
         ("router.cpus", "1e400", "64 bits"),
