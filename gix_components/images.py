@@ -46,7 +46,7 @@ class ServiceImages(pulumi.ComponentResource):
             context=environment.source,
             dockerfile=dockerfiles.provide(environment.directory) / dockerfile,
             target=spec.target if settings.way == "multi-stage" else None,
-            # Without a value, the provider would record one of its own.
+            # Without a value, the provider takes the platform of this machine, and warns at each preview.
             platform=settings.platform or engine_platform(environment),
             args=settings.build_args | {"BUILDER_BASE": settings.builder_base, "RUNTIME_BASE": settings.runtime_base},
         )
