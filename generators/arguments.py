@@ -1,6 +1,6 @@
-"""Writes `arguments.py` out of the settings' models: a typed dictionary for each, with the keys that code has.
+"""Generates gix_components/arguments.py: a typed dictionary for each model of the settings, with keys in snake_case.
 
-`make generate` brings the file up to date; a test fails where it is not.
+`make generate` updates the file; a test fails if it is out of date.
 """
 
 import json
@@ -12,17 +12,18 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from generators.quantities import written, written_type
 from gix_model.settings import Settings, StackSettings
 
 _WIDTH = 120
 _HEAD = '''\
-"""A stack's settings as a program gives them: the keys of a stack's file in snake_case; none need be given.
+"""The settings of a stack as a program passes them: the keys of a stack's file in snake_case, all of them optional.
 
-They are plain dictionaries, `ServiceArgs(rust_log="debug")` as well as `{"rust_log": "debug"}`, and are checked all
-together by `configuration.of`. Their values are known before anything runs, so a pulumi.Output is refused; a secret
-is a SecretStr of pydantic, which the platform keeps secret in the stack's state.
+They are plain dictionaries: `ServiceArgs(rust_log="debug")` and `{"rust_log": "debug"}` are equal.
+`configuration.from_code` validates them all at once, before anything runs, and so refuses a pulumi.Output. A secret is
+a SecretStr of pydantic; it stays secret in the stack's state.
 
-Made from the models in `settings.py` by `make generate`; change it there.
+Generated from `gix_model/settings.py` by `make generate`. Change the models there.
 """
 
 from typing import Literal, Required, TypedDict
@@ -37,7 +38,7 @@ def python() -> str:
 
 
 def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """`model` and all that it is made of, each after what it needs."""
+    """`model` and the models that it uses, each after those that it uses itself."""
     for base in model.__bases__:
         if base is not Settings:
             yield from _models(base)
@@ -65,7 +66,7 @@ def _definition(model: type[BaseModel]) -> str:
 def _sentences(field: FieldInfo) -> str:
     what = field.description or ""
     plain = field.default is not None and not field.is_required() and not isinstance(field.default, BaseModel)
-    default = f" Default: {field.default!r}." if plain else ""
+    default = f" Default: {written(field.default)!r}." if plain else ""
     return f"{what[:1].upper()}{what[1:]}.{default}"
 
 
@@ -85,4 +86,4 @@ def _type(annotation: Any) -> str:
         return f"Literal[{', '.join(map(json.dumps, arguments))}]"
     if origin is not None:
         return f"{origin.__name__}[{', '.join(map(_type, arguments))}]"
-    return _name(annotation) if issubclass(annotation, BaseModel) else str(annotation.__name__)
+    return _name(annotation) if issubclass(annotation, BaseModel) else str(written_type(annotation).__name__)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from generators.examples import EXAMPLES
+from generators.quantities import written, written_type
 from gix_model.settings import ServiceDefaults, ServiceSettings, StackSettings
 
 _SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number", SecretStr: "secret"}
@@ -87,7 +88,7 @@ def project_config() -> dict[str, dict[str, Any]]:
     block: dict[str, dict[str, Any]] = {}
     for alias, field in _fields(StackSettings):
         if _model(field) is not None:
-            # The defaults within an object are the program's: Pulumi puts a default in place of a whole object only.
+            # The program applies the defaults of an object's keys. Pulumi has defaults for whole objects only.
             block[alias] = {"type": Declared.OBJECT.value, "description": field.description, "default": {}}
         elif get_origin(field.annotation) is list:
             block[alias] = {
@@ -103,7 +104,7 @@ def project_config() -> dict[str, dict[str, Any]]:
 
 
 def project_file(text: str) -> str:
-    """The text of Pulumi.yaml with its `config` block, which is its last, brought up to date."""
+    """The text of Pulumi.yaml with an updated `config` block, which is the last one in the file."""
     head = text.partition(_CONFIG_BEGINS)[0].rstrip("\n")
     block = yaml.safe_dump({"config": project_config()}, sort_keys=False, width=120, allow_unicode=True)
     return f"{head}\n{block}"
@@ -154,7 +155,7 @@ def _type(annotation: Any) -> str:
         return _SCALARS[type(arguments[0])]
     if arguments:
         return _type(next(argument for argument in arguments if argument is not type(None)))
-    return _SCALARS.get(annotation, "object")
+    return _SCALARS.get(written_type(annotation), "object")
 
 
 def _allowed(field: FieldInfo) -> str:
@@ -200,7 +201,7 @@ def _fixes(field: FieldInfo, name: str) -> Iterator[str]:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    return "none" if field.default is None else f"`{json.dumps(field.default)}`"
+    return "none" if field.default is None else f"`{json.dumps(written(field.default))}`"
 
 
 def _sentence(field: FieldInfo) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from generators.quantities import written
 from gix_model.settings import StackSettings
 
 NAMESPACE = "gix"
@@ -30,6 +31,10 @@ class _StackFileSchema(GenerateJsonSchema):
         if converted.get("type") == "string":
             return {"type": ["string", "number", "boolean"]}
         return {"anyOf": [converted, {"type": "string"}]}
+
+    def encode_default(self, dft: Any) -> Any:
+        """A default as the file would state it."""
+        return super().encode_default(written(dft))
 
     def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
         """Without a title, which would only repeat the key."""

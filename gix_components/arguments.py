@@ -1,10 +1,10 @@
-"""A stack's settings as a program gives them: the keys of a stack's file in snake_case; none need be given.
+"""The settings of a stack as a program passes them: the keys of a stack's file in snake_case, all of them optional.
 
-They are plain dictionaries, `ServiceArgs(rust_log="debug")` as well as `{"rust_log": "debug"}`, and are checked all
-together by `configuration.of`. Their values are known before anything runs, so a pulumi.Output is refused; a secret
-is a SecretStr of pydantic, which the platform keeps secret in the stack's state.
+They are plain dictionaries: `ServiceArgs(rust_log="debug")` and `{"rust_log": "debug"}` are equal.
+`configuration.from_code` validates them all at once, before anything runs, and so refuses a pulumi.Output. A secret is
+a SecretStr of pydantic; it stays secret in the stack's state.
 
-Made from the models in `settings.py` by `make generate`; change it there.
+Generated from `gix_model/settings.py` by `make generate`. Change the models there.
 """
 
 from typing import Literal, Required, TypedDict
@@ -13,197 +13,197 @@ from pydantic import SecretStr
 
 
 class ImageArgs(TypedDict, total=False):
-    """Where the services' images come from."""
+    """The images of the services: how they are built, or where they are pulled from."""
 
     way: Literal["multi-stage", "individual", "registry"]
-    """Multi-stage builds all from Dockerfile.rust-builder, individual each from its own Dockerfile, registry builds
-    nothing and pulls. Default: 'multi-stage'."""
+    """Source of the images: `multi-stage` builds all from Dockerfile.rust-builder, `individual` builds each from its
+    own Dockerfile, `registry` pulls them. Default: 'multi-stage'."""
     tag: str
-    """Tag of the images built, or pulled where no digest is given. Default: 'latest'."""
+    """Tag of the images to build, or to pull if `digests` has no entry. Default: 'latest'."""
     builder_base: str
-    """Image that the builder stage starts from; GIX_BUILDER_BASE overrides the default. Default:
-    'rust:1.75-bookworm'."""
+    """Base image of the builder stage; GIX_BUILDER_BASE overrides the default. Default: 'rust:1.75-bookworm'."""
     runtime_base: str
-    """Image that the services start from; GIX_RUNTIME_BASE overrides the default. Default: 'debian:bookworm-slim'."""
+    """Base image of the services; GIX_RUNTIME_BASE overrides the default. Default: 'debian:bookworm-slim'."""
     build_args: dict[str, str]
-    """Further build arguments, by name. Default: {}."""
-    platform: str
-    """Operating system and processor to build for. Default: 'linux/amd64'."""
+    """Additional build arguments. Default: {}."""
+    platform: str | None
+    """Platform to build for, e.g. linux/arm64; none means the platform of the engine."""
     push: bool
-    """Push what was built to the registry. Default: False."""
+    """Push the images to the registry after the build. Default: False."""
     digests: dict[Literal["router", "auction", "enclave"], str]
-    """Digest to run, by service; for the way `registry`. Default: {}."""
+    """Digest to run, by service; only with `way: registry`. Default: {}."""
     fail_on: Literal["low", "medium", "high", "critical", "never"]
-    """Severity of a known vulnerability from which on gixctl scan fails. Default: 'critical'."""
+    """Lowest severity of a known vulnerability at which `gixctl scan` fails. Default: 'critical'."""
 
 
 class RegistryArgs(TypedDict, total=False):
-    """The image registry to push to and pull from."""
+    """The image registry to push to or pull from."""
 
     address: str | None
-    """Host, with port where it is not the standard one."""
+    """HOST or HOST:PORT of the registry."""
     organization: str
-    """Path between the registry's address and the service's name. Default: 'gix-network'."""
+    """Path of the repositories, between registry address and service name. Default: 'gix-network'."""
     username: str | None
-    """Name to log in with; without it the registry is used without log-in."""
+    """User name; without one, the registry is used without login."""
     password: SecretStr | None
-    """Password or token to log in with; always a secret."""
+    """Password or token; must be a secret."""
 
 
 class NetworkArgs(TypedDict, total=False):
-    """The network that the services share."""
+    """The network of the services."""
 
     name: str
-    """Name on the engine, before the prefix. Default: 'gix-network'."""
+    """Name on the engine; `gix:prefix` is put before it. Default: 'gix-network'."""
     subnet: str
-    """Private IPv4 range, /29 or larger. Default: '172.28.0.0/16'."""
+    """Private IPv4 range; /29 or larger. Default: '172.28.0.0/16'."""
     driver: Literal["bridge"]
     """Network driver. Default: 'bridge'."""
     labels: dict[str, str]
-    """Further labels. Default: {}."""
+    """Additional labels. Default: {}."""
 
 
 class LedgerArgs(TypedDict, total=False):
-    """The volume that keeps the auction's ledger."""
+    """The volume with the auction's ledger."""
 
     volume: str
-    """Name on the engine, before the prefix. Default: 'gcam-data'."""
+    """Name on the engine; `gix:prefix` is put before it. Default: 'gcam-data'."""
     protect: bool
-    """Refuse every change and every destroy that would part the stack from it. Default: True."""
+    """Refuse a destroy, or a change of volume or engine, that would detach the ledger from the stack. Default: True."""
     adopt: bool
-    """Take over a volume of this name that something else made. Default: False."""
+    """Use an existing volume of this name that the stack did not create. Default: False."""
 
 
 class EngineArgs(TypedDict, total=False):
-    """The Docker engine that everything runs on."""
+    """The Docker engine that the stack runs on."""
 
     host: str | None
-    """Address of the engine; none means DOCKER_HOST, else this machine's socket."""
+    """Address of the engine: unix://, ssh:// or tcp://; none means DOCKER_HOST if that is set, otherwise
+    /var/run/docker.sock."""
     cert_path: str | None
-    """Directory with ca.pem, cert.pem and key.pem for tcp:// with TLS; none means no TLS."""
+    """Directory with ca.pem, cert.pem and key.pem, for tcp:// with TLS; none means no TLS."""
 
 
 class HealthCheckArgs(TypedDict, total=False):
-    """When the engine looks whether a service answers on its port."""
+    """The health check, which connects to the port of the service."""
 
     interval: str
-    """Time between two probes. Default: '10s'."""
+    """Time between probes. Default: '10s'."""
     timeout: str
-    """Time after which a probe has failed. Default: '3s'."""
+    """Time after which a probe counts as failed. Default: '3s'."""
     start_period: str
-    """Time in which failed probes do not count. Default: '5s'."""
+    """Time after the start in which failed probes are ignored. Default: '5s'."""
     start_interval: str | None
-    """Time between probes in the start period; needs engine 25 or later; none means the interval."""
+    """Time between probes in the start period; needs Docker Engine 25 or later; none means `interval`."""
     retries: int
-    """Failed probes in a row that make it unhealthy. Default: 3."""
+    """Number of consecutive failures after which the service is unhealthy. Default: 3."""
 
 
 class LoggingArgs(TypedDict, total=False):
-    """Where a container's output goes."""
+    """The logs of a container."""
 
     driver: Literal["json-file", "local", "journald", "syslog", "none"]
     """Log driver. Default: 'json-file'."""
     options: dict[str, str] | None
-    """Options of the log driver; none means 3 files of 10 MB for json-file and local."""
+    """Options of the log driver; none means 3 files of 10 MB for `json-file` and `local`."""
 
 
 class UlimitArgs(TypedDict, total=False):
-    """One limit of the kernel on a container's processes."""
+    """A resource limit of the processes in a container."""
 
     soft: Required[int]
-    """Limit in force; -1 means none."""
+    """Soft limit; -1 means unlimited."""
     hard: Required[int]
-    """Limit up to which the process may raise it; -1 means none."""
+    """Hard limit; -1 means unlimited."""
 
 
 class ServiceDefaultsArgs(TypedDict, total=False):
-    """How a service's container runs; under `defaults`, for every service that does not say otherwise."""
+    """How a container runs. `gix:defaults` is for all services; a service's own keys override it."""
 
     publish: bool
-    """Publish the service's port on the host. Default: True."""
+    """Publish the port of the service on the host. Default: True."""
     bind_address: str
-    """Host address that published ports are bound to. Default: '0.0.0.0'."""
+    """Host address to publish ports on. Default: '0.0.0.0'."""
     rust_log: str
-    """RUST_LOG: error, warn, info, debug, trace, or per module. Default: 'info'."""
+    """Value of RUST_LOG: error, warn, info, debug, trace, or per module. Default: 'info'."""
     rust_backtrace: Literal["0", "1", "full"]
-    """RUST_BACKTRACE. Default: '0'."""
+    """Value of RUST_BACKTRACE. Default: '0'."""
     environment: dict[str, str]
-    """Further environment variables. Default: {}."""
+    """Additional environment variables. Default: {}."""
     secret_environment: dict[str, SecretStr]
-    """Environment variables whose values are secrets of the stack. Default: {}."""
+    """Additional environment variables whose values are secrets. Default: {}."""
     user: str
-    """User and group that the process runs as; never root. Default: '1000:1000'."""
+    """UID or UID:GID to run as; root is refused. Default: '1000:1000'."""
     cpus: float | None
-    """Processors that it may use, e.g. 1.5; none means all."""
+    """CPU limit, e.g. 1.5; none means no limit."""
     memory: str | None
-    """Memory that it may use, e.g. 512MiB; none means all."""
+    """Memory limit, e.g. 512MiB; none means no limit."""
     memory_swap: str | None
-    """Memory and swap together; none means twice the memory, as Docker does."""
+    """Limit of memory and swap together; none means twice `memory`, as in Docker."""
     restart: str
-    """What the engine does when the process ends. Default: 'unless-stopped'."""
+    """Restart policy: no, always, unless-stopped, on-failure or on-failure:MAX-RETRIES. Default: 'unless-stopped'."""
     read_only_root: bool
-    """No writes but to volumes and tmpfs; brings a tmpfs on /tmp. Default: False."""
+    """Mount the root file system read-only, with a tmpfs on /tmp. Default: False."""
     tmpfs: dict[str, str]
-    """File systems in memory: options by path. Default: {}."""
+    """Tmpfs mounts: options by path. Default: {}."""
     drop_capabilities: list[str]
-    """Kernel capabilities taken away. Default: []."""
+    """Capabilities to drop, e.g. ALL or CAP_NET_RAW. Default: []."""
     no_new_privileges: bool
-    """No process may gain privileges. Default: False."""
+    """Keep processes from gaining privileges. Default: False."""
     health_check: HealthCheckArgs
-    """Times of the health check."""
+    """Health check."""
     init: bool
-    """Run a small init as process 1, which passes signals on. Default: True."""
+    """Run an init as process 1, which forwards signals and reaps processes. Default: True."""
     stop_signal: str
-    """Signal that asks the service to stop; the real services ignore SIGTERM. Default: 'SIGINT'."""
+    """Stop signal; the GIX services ignore SIGTERM. Default: 'SIGINT'."""
     stop_grace: str
-    """Time to stop before it is killed. Default: '10s'."""
+    """Time between the stop signal and SIGKILL; whole seconds. Default: '10s'."""
     logging: LoggingArgs
-    """Where its output goes."""
+    """Logs."""
     labels: dict[str, str]
-    """Further labels. Default: {}."""
+    """Additional labels. Default: {}."""
     ulimits: dict[str, UlimitArgs]
-    """Kernel limits by name, e.g. nofile. Default: {}."""
+    """Resource limits by name, e.g. nofile. Default: {}."""
     extra_hosts: dict[str, str]
-    """Further host names: address by name. Default: {}."""
+    """Additional entries of /etc/hosts: IPv4 address, or host-gateway, by host name. Default: {}."""
 
 
 class ServiceArgs(ServiceDefaultsArgs, total=False):
-    """One service: what it has of its own beside what `defaults` may set."""
+    """One service. Its own keys override `gix:defaults`."""
 
     host_port: int | None
-    """Port on the host; none means the service's own port."""
+    """Port on the host; none means the port of the service."""
     metrics_port: int | None
-    """Port on the host for its metrics; none means that they are not published."""
+    """Host port for metrics; none means that metrics are not published."""
 
 
 class StackArgs(TypedDict, total=False):
     """The keys of the `gix` namespace in a stack's file."""
 
     source: str
-    """Cargo workspace to build, absolute or relative to the program. Default: 'sample'."""
+    """Cargo workspace to build; a relative path starts at the program's directory. Default: 'sample'."""
     prefix: str
-    """Put before every name on the engine, with a '-', so that stacks live side by side. Default: ''."""
+    """Prefix of all names on the engine, followed by '-'; lets several stacks share an engine. Default: ''."""
     production: bool
-    """Refuse what may not be in production: `latest`, floating bases, an unprotected ledger. Default: False."""
+    """Refuse what is unsafe in production: `latest`, unpinned base images, an unprotected ledger. Default: False."""
     take_over: bool
-    """Stop and remove containers and a network of the stack's names that something else made. Default: False."""
+    """Stop and remove containers and networks that have the stack's names, but are not the stack's. Default: False."""
     services: list[Literal["router", "auction", "enclave"]]
-    """Which services run. Default: ['router', 'auction', 'enclave']."""
+    """Services to run. Default: ['router', 'auction', 'enclave']."""
     images: ImageArgs
-    """The images."""
+    """Images of the services."""
     registry: RegistryArgs
-    """The image registry."""
+    """Image registry."""
     network: NetworkArgs
-    """The network of the services."""
+    """Network of the services."""
     ledger: LedgerArgs
-    """The volume with the auction's ledger."""
+    """Volume with the auction's ledger."""
     engine: EngineArgs
-    """The Docker engine."""
+    """Docker engine."""
     defaults: ServiceDefaultsArgs
-    """Settings that every service starts from."""
+    """Settings of all services; a service's own keys override them."""
     router: ServiceArgs
-    """Settings of the router alone."""
+    """Settings of the router."""
     auction: ServiceArgs
-    """Settings of the auction alone."""
+    """Settings of the auction."""
     enclave: ServiceArgs
-    """Settings of the enclave alone."""
+    """Settings of the enclave."""

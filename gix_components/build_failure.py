@@ -1,7 +1,7 @@
-"""What a person is told when an image does not build: what the failed step printed.
+"""Shows the output of the failed step if an image does not build.
 
-The docker plugin shows a build's output as progress alone, and its error names nothing but the command and its exit
-code. The engine keeps no output either, so the build is repeated up to the failed step: what came before is cached.
+The docker plugin shows a build's output only as progress, and its error has only the command and the exit code. The
+engine does not keep the output, so the build is repeated up to the failed step. All steps before it are cached.
 """
 
 import base64
@@ -26,9 +26,9 @@ from gix_engine import connection
 from gix_model.environment import Environment
 
 LINES: Final = 30
-"""How many lines of a failed step's output are shown."""
+"""Number of lines of a failed step that are shown."""
 WIDTH: Final = 160
-"""How many characters of each."""
+"""Number of characters of each line."""
 
 _PLUGIN_ERROR: Final = "error reading build output: "
 _LENGTH_DELIMITED: Final = 2
@@ -36,7 +36,7 @@ _LENGTH_DELIMITED: Final = 2
 
 @dataclass(frozen=True, kw_only=True)
 class ImageBuild:
-    """What an image is built from; paths are relative to the program's directory. `target` None is the last stage."""
+    """A build. Paths are relative to the program's directory. If `target` is None, the last stage is built."""
 
     context: Path
     dockerfile: Path
@@ -46,7 +46,7 @@ class ImageBuild:
 
     @property
     def command(self) -> str:
-        """The same build, to be typed in the program's directory."""
+        """The same build as a command for a shell in the program's directory."""
         options = ["--progress=plain", f"--file={self.dockerfile}", f"--platform={self.platform}"]
         if self.target:
             options.append(f"--target={self.target}")
@@ -55,14 +55,14 @@ class ImageBuild:
 
 
 class BuildFailures:
-    """Explains failed builds, those of one failed step once."""
+    """Explains failed builds. Builds that fail in the same step are explained once."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._explained: set[str] = set()
 
     def hooks(self, name: str, build: ImageBuild) -> ResourceHookBinding:
-        """Hooks for an image: where it does not build, the failed step's output is shown. `name` is the hook's own."""
+        """Hooks for an image that show the output of the failed step. `name` is the name of the hook."""
 
         def show(args: ErrorHookArgs) -> bool:
             failures = [error.partition(_PLUGIN_ERROR)[2] for error in args.errors if _PLUGIN_ERROR in error]
@@ -103,7 +103,7 @@ class _Failure:
 
     @classmethod
     def read(cls, messages: Iterable[dict[str, object]]) -> "_Failure | None":
-        """Read a build's messages; None where it succeeds."""
+        """Read the messages of a build; None if it succeeds."""
         printed: defaultdict[bytes, bytes] = defaultdict(bytes)
         failed = b""
         for message in messages:
@@ -130,7 +130,7 @@ def _trace(api: APIClient, directory: Path, build: ImageBuild) -> Iterator[dict[
     patterns = [line for line in ignored if line.strip() and not line.startswith("#")]
     with tempfile.TemporaryFile() as archive:
         tar(directory / build.context, patterns, (name, dockerfile.read_text()), fileobj=archive, gzip=True)
-        # The SDK's own build() is the first generation's builder, with a cache of its own.
+        # The build() of the Docker SDK uses the legacy builder, which has another cache.
         response = api.post(
             f"{api.base_url}/v{api.api_version}/build",
             params={
@@ -151,7 +151,7 @@ def _trace(api: APIClient, directory: Path, build: ImageBuild) -> Iterator[dict[
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """The fields of a protobuf message that have a length (texts, bytes and messages), each with its number."""
+    """The length-delimited fields of a protobuf message (text, bytes and messages), each with its number."""
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
@@ -169,5 +169,5 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
         byte = message[position]
         value |= (byte & 0x7F) << shift
         position, shift = position + 1, shift + 7
-        if byte < 0x80:  # noqa: PLR2004 - the bit that says that more follow
+        if byte < 0x80:  # noqa: PLR2004 - the continuation bit
             return value, position

@@ -1,4 +1,4 @@
-"""Reads the running program's configuration. Nothing else reads Pulumi's configuration."""
+"""Reads the configuration of the running stack. Only this module reads Pulumi's configuration."""
 
 import os
 from collections.abc import Mapping
@@ -13,22 +13,23 @@ from gix_model.environment import Environment
 
 
 class ConfigurationError(problems.ConfigurationError, pulumi.RunError):
-    """The configuration of a stack breaks rules. Pulumi shows the text of such an error, and no traceback."""
+    """The configuration of a stack is not valid. Pulumi shows the text of this error without a traceback."""
 
 
 def load() -> Environment:
     """Read the configuration of the running stack from its file.
 
-    Raises ConfigurationError with every problem that the file has.
+    Raises ConfigurationError with all problems of the file.
     """
     stack = pulumi.get_stack()
+    config = {str(key): value for key, value in pulumi.runtime.config.CONFIG.get().items()}
     try:
         return parsing.parse(
-            {str(key): value for key, value in pulumi.runtime.config.CONFIG.get().items()},
+            config,
             project=pulumi.get_project(),
             stack=stack,
             directory=Path.cwd(),
-            secret_keys={str(key) for key in pulumi.runtime.config._SECRET_KEYS.get()},  # noqa: SLF001 - has no public reader
+            secret_keys=frozenset(filter(pulumi.runtime.is_config_secret, config)),
             stated=stack_file.read(Path.cwd(), stack),
             machine=os.environ,
         )
@@ -37,13 +38,13 @@ def load() -> Environment:
 
 
 def from_code(**settings: Unpack[StackArgs]) -> Environment:
-    """The environment of the running stack with settings from code, under the rules that a file has.
+    """Make the environment of the running stack from settings in code. The rules are those of a file.
 
-    `source` and other relative paths start at the program's directory. GIX_BUILDER_BASE and GIX_RUNTIME_BASE are the
-    machine's own defaults here, too. A secret is a SecretStr, and only what must be a secret is one. A pulumi.Output is
-    refused, as it has no value yet.
+    Relative paths, such as `source`, start at the program's directory. GIX_BUILDER_BASE and GIX_RUNTIME_BASE set the
+    defaults of the base images. A secret must be a SecretStr, and no other value may be one. A pulumi.Output is
+    refused, because it has no value yet.
 
-    Raises ConfigurationError with every problem at once; its keys are spelled as in a file: gix:router.hostPort.
+    Raises ConfigurationError with all problems. It names keys as in a file: gix:router.hostPort.
     """
     return _checked(settings, unresolved=pulumi.Output)
 

@@ -1,4 +1,4 @@
-"""What a person is told when a container does not become healthy: the tail of its log, where the update fails."""
+"""Shows the end of a container's log if it does not become healthy and the update fails."""
 
 import pulumi
 from docker.errors import DockerException, NotFound
@@ -8,11 +8,11 @@ from gix_engine import connection
 from gix_model.environment import Environment
 
 LOG_LINES = 20
-"""How many lines of a failed container's log are shown."""
+"""Number of log lines that are shown."""
 
 
 def explain_failure(name: str, environment: Environment) -> ResourceHookBinding:
-    """Hooks for containers: where a creation fails, state and log's tail are shown. `name` is the hook's own."""
+    """Hooks for containers that show state and log after a failed creation. `name` is the name of the hook."""
 
     def show(args: ErrorHookArgs) -> bool:
         container = (args.new_inputs or {}).get("name")
@@ -24,7 +24,7 @@ def explain_failure(name: str, environment: Environment) -> ResourceHookBinding:
 
 
 def last_words(environment: Environment, name: str) -> str:
-    """The state of the container `name`, why it is not healthy, and the last lines that it wrote."""
+    """The state of the container `name`, its health, and the last lines of its log."""
     try:
         client = connection.connect(environment.settings.engine, environment.directory)
         container = client.containers.get(name)
@@ -33,7 +33,7 @@ def last_words(environment: Environment, name: str) -> str:
     except NotFound:
         return f"{name} was not created."
     except (DockerException, OSError) as error:
-        return f"{name}: its log can't be read ({error})."
+        return f"{name}: its log cannot be read ({error})."
     health = state.get("Health", {}).get("Status", "no health check")
     what = f"{state['Status']}, exit code {state['ExitCode']}" if state["Status"] == "exited" else state["Status"]
     shown = "\n".join(f"    {line}" for line in log.splitlines()) or "    (it wrote nothing)"

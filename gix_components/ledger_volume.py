@@ -1,4 +1,4 @@
-"""The volume that keeps the auction's ledger. Nothing that Pulumi does to it may lose a line."""
+"""The volume of the auction's ledger. No operation of Pulumi may lose data of it."""
 
 from collections.abc import Collection
 from typing import Any
@@ -11,17 +11,17 @@ from gix_model.environment import STACK_LABEL, Environment
 
 
 class LedgerVolume(pulumi.ComponentResource):
-    """A volume with the environment's name (default `gcam-data`).
+    """A volume with the configured name (default: `gcam-data`).
 
     It outlives the stack: `pulumi destroy` leaves it on the engine, and the next `pulumi up` finds it by its name. With
-    `protect` (default) Pulumi refuses to part with it at all. Where another volume or engine takes its place, a backup
-    is taken in `backups/` first. With `adopt` a volume that something else made is imported as it is.
+    `protect` (the default), Pulumi refuses to remove it from the stack. Before another volume or engine replaces it, a
+    backup is written to `backups/`. With `adopt`, an existing volume is imported as it is.
 
-    Whatever must not be touched before that backup depends on this component. The component itself waits for `after`.
+    A resource that must not change before that backup depends on this component, which itself waits for `after`.
     """
 
     volume_name: pulumi.Output[str]
-    """Its name on the engine."""
+    """Name of the volume."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class LedgerVolume(pulumi.ComponentResource):
                 parent=self,
                 protect=settings.protect,
                 retain_on_delete=True,
-                # The provider replaces a volume, and so empties it, for a label.
+                # For a changed label, the provider would delete the volume and create an empty one.
                 ignore_changes=["labels"],
                 import_=place.volume if settings.adopt else None,
             ),
@@ -58,9 +58,9 @@ class LedgerVolume(pulumi.ComponentResource):
 
 
 async def _once(after: Collection[pulumi.Output[Any]], value: str) -> str:
-    """Wait for `after`.
+    """Wait for `after`, then return `value`.
 
-    A dependency that the engine knows of would keep all of `after` in the state for as long as the volume is protected.
+    As a dependency in Pulumi's state, all of `after` would be protected together with the volume.
     """
     for each in after:
         await each.future()

@@ -1,4 +1,4 @@
-"""The network that the services share."""
+"""The network of the services."""
 
 import pulumi
 import pulumi_docker as docker
@@ -7,15 +7,15 @@ from gix_model.environment import STACK_LABEL, Environment
 
 
 class ServiceNetwork(pulumi.ComponentResource):
-    """A bridge network with the environment's name and subnet (default `gix-network`, 172.28.0.0/16).
+    """A bridge network with the configured name and subnet (defaults: `gix-network`, 172.28.0.0/16).
 
-    `hooks` and `depends_on` are those of the network itself.
+    `hooks` and `depends_on` are options of the Docker network in this component.
     """
 
     network_name: pulumi.Output[str]
-    """Its name on the engine."""
+    """Name of the network."""
     subnet: pulumi.Output[str]
-    """Its address range."""
+    """Address range of the network."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class ServiceNetwork(pulumi.ComponentResource):
                 parent=self,
                 hooks=hooks,
                 depends_on=depends_on,
-                # Under a new name it would be made first, and its range would still be the old one's.
+                # A network with a new name would be created first, while the old one still has the address range.
                 delete_before_replace=True,
             ),
         )

@@ -1,4 +1,4 @@
-"""The whole: engine, network, ledger, images and services of one environment."""
+"""The platform of one environment: connection to the engine, images, network, ledger and services."""
 
 from typing import Any
 
@@ -19,21 +19,18 @@ from gix_model.outputs import NetworkOutputs, ScanOutputs, ServiceOutputs, Stack
 
 
 class GixPlatform(pulumi.ComponentResource):
-    """The GIX platform as `environment` describes it.
-
-    `outputs` is what a stack exports: what gixctl and other stacks read.
-    """
+    """The GIX platform, as configured in `environment`."""
 
     provider: pulumi_docker.Provider
-    """The connection to the engine, for what a program has beside the platform."""
+    """The connection to the engine. A program may use it for its own resources."""
     images: ServiceImages
     network: ServiceNetwork
     ledger: LedgerVolume | None
-    """The ledger's volume; None where the auction does not run."""
+    """The volume of the ledger; None if the auction does not run."""
     services: dict[ServiceName, Service]
     """The services that run, by name."""
     outputs: dict[str, pulumi.Input[Any]]
-    """What the stack exports."""
+    """The outputs to export, which gixctl and other stacks read. See gix_model.outputs.StackOutputs."""
 
     def __init__(self, name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gix:docker:Platform", name, None, opts)
@@ -45,11 +42,11 @@ class GixPlatform(pulumi.ComponentResource):
         self.images = ServiceImages(f"{name}-images", environment, opts=children)
         self.ledger = None
         if any(spec.keeps_ledger for spec in environment.specs):
-            # A build may take long and fail: the backup of a ledger that gives way would grow old meanwhile.
+            # A build may take long, or fail. A backup of the ledger that was taken before it would be out of date.
             built = [image.id for image in self.images.by_service.values()]
             self.ledger = LedgerVolume(f"{name}-ledger", environment, after=built, opts=children)
-        # A network that is replaced takes the containers with it, so the ledger is saved first. What is taken over
-        # serves until everything is built that takes its place.
+        # To replace the network, Pulumi removes the containers, so the ledger is backed up first. With `takeOver`, the
+        # existing containers run until all images are built.
         before_network = [self.ledger, self.images if environment.settings.take_over else None]
         self.network = ServiceNetwork(
             name,

@@ -1,4 +1,4 @@
-"""The connection to the Docker engine and its registry, for Pulumi."""
+"""The docker provider, with its connection to the engine and the registry."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from gix_model.environment import Environment
 
 
 def provider(name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> pulumi_docker.Provider:
-    """Pulumi's docker provider for the environment's engine and registry."""
+    """The docker provider for the engine and the registry of `environment`."""
     engine, registry = environment.settings.engine, environment.settings.registry
     login = None
     if registry.address is not None:

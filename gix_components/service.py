@@ -1,43 +1,37 @@
 """One service in its container."""
 
 import re
+from datetime import timedelta
 
 import pulumi
 import pulumi_docker as docker
 
 from gix_components.images import ImageHandle
-from gix_model import units
+from gix_model import provider_facts
 from gix_model.catalog import DATA_DIRECTORY, ServiceSpec
 from gix_model.environment import SERVICE_LABEL, STACK_LABEL, Environment
 from gix_model.settings import HealthCheckSettings, ServiceSettings
 
-RECORDED_ONLY = ["healthcheck", "tmpfs", "init"]
-"""Inputs of a container that the provider records on an update and never applies: a change must replace it."""
-RECORDED_ONLY_WHEN_REMOVED = ["memory", "memorySwap"]
-"""Inputs whose changes the provider applies to a running container, but not their removal."""
-
-_START_ALLOWANCE_SECONDS = 5
-_NO_TIME = "1ms"
-"""The shortest start period: the engine takes 0 for the image's own."""
+_START_ALLOWANCE = timedelta(seconds=5)
 _TMPFS_OF_READ_ONLY_ROOT = {"/tmp": "rw,noexec,nosuid,nodev,size=64m"}  # noqa: S108 - a path inside the container
 _ROTATION = {"max-size": "10m", "max-file": "3"}
 
 
 class Service(pulumi.ComponentResource):
-    """A container that runs one service, on the platform's network under the service's host name.
+    """A container that runs one service, on the network of the platform under the service's host name.
 
-    `pulumi up` waits until it is healthy. Where it does not become so, the update fails and shows the tail of its log.
-    `volume` is the ledger's, for the service that keeps it; `hooks` are bound to the container.
+    `pulumi up` waits until it is healthy. If it does not become healthy, the update fails and shows the end of its log.
+    `volume` is the name of the ledger's volume, for the service that writes it. `hooks` are bound to the container.
     """
 
     container_name: pulumi.Output[str]
-    """Its name on the engine."""
+    """Name of the container."""
     container_id: pulumi.Output[str]
-    """Its id on the engine."""
+    """Id of the container."""
     endpoint: str | None
-    """HOST:PORT at which the host publishes it; None where it does not."""
+    """HOST:PORT that the host publishes; None if the service is not published."""
     address: str
-    """HOST:PORT at which the other services reach it."""
+    """HOST:PORT inside the network."""
 
     def __init__(
         self,
@@ -54,13 +48,13 @@ class Service(pulumi.ComponentResource):
         super().__init__("gix:docker:Service", name, None, opts)
         settings = environment.services[spec.name]
         labels = {STACK_LABEL: environment.label, SERVICE_LABEL: spec.name} | settings.labels
-        grace = int(units.seconds(settings.stop_grace))
+        grace = int(settings.stop_grace.total_seconds())
         restart, _, retries = settings.restart.partition(":")
         container = docker.Container(
             f"{name}-container",
             name=environment.name(spec.container),
             image=image.id,
-            # Stated although the image says the same: the provider sees no diff where one of these is left out.
+            # The image has the same values. They are stated because the provider does not notice when one is removed.
             command=[spec.binary],
             healthcheck=health_check(spec, settings.health_check),
             working_dir="/",
@@ -75,15 +69,15 @@ class Service(pulumi.ComponentResource):
             labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in labels.items()],
             restart=restart,
             max_retry_count=int(retries) if retries else None,
-            cpus=None if settings.cpus is None else units.recorded_processors(settings.cpus),
-            memory=_mebibytes(settings.memory),
+            cpus=None if settings.cpus is None else provider_facts.recorded_processors(settings.cpus),
+            memory=None if settings.memory is None else settings.memory.mebibytes,
             memory_swap=_memory_swap(settings),
             read_only=settings.read_only_root,
             tmpfs=_tmpfs(settings),
             capabilities=docker.ContainerCapabilitiesArgs(drops=settings.drop_capabilities)
             if settings.drop_capabilities
             else None,
-            # Stated either way: the provider sees no diff where it is left out.
+            # Stated also if it is off, because the provider does not notice when it is removed.
             security_opts=[f"no-new-privileges:{str(settings.no_new_privileges).lower()}"],
             init=settings.init,
             stop_signal=settings.stop_signal,
@@ -101,7 +95,7 @@ class Service(pulumi.ComponentResource):
             wait_timeout=wait_seconds(settings.health_check),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                replace_on_changes=RECORDED_ONLY + (RECORDED_ONLY_WHEN_REMOVED if settings.memory is None else []),
+                replace_on_changes=_replaced_on_changes(settings),
                 delete_before_replace=True,
                 hooks=hooks,
             ),
@@ -117,21 +111,23 @@ class Service(pulumi.ComponentResource):
 
 
 def health_check(spec: ServiceSpec, settings: HealthCheckSettings) -> docker.ContainerHealthcheckArgs:
-    """The description's probe: a TCP connection to the service's own port, from inside its container."""
+    """The probe of the original Docker set-up: a TCP connection to the service's port, from inside its container."""
     return docker.ContainerHealthcheckArgs(
         tests=["CMD-SHELL", f"timeout 2 bash -c '</dev/tcp/localhost/{spec.port}' || exit 1"],
-        interval=units.go_duration(settings.interval),
-        timeout=units.go_duration(settings.timeout),
-        start_period=units.go_duration(settings.start_period) if units.seconds(settings.start_period) else _NO_TIME,
-        start_interval=None if settings.start_interval is None else units.go_duration(settings.start_interval),
+        interval=provider_facts.recorded_time(settings.interval),
+        timeout=provider_facts.recorded_time(settings.timeout),
+        start_period=provider_facts.recorded_start_period(settings.start_period),
+        start_interval=None
+        if settings.start_interval is None
+        else provider_facts.recorded_time(settings.start_interval),
         retries=settings.retries,
     )
 
 
 def wait_seconds(settings: HealthCheckSettings) -> int:
-    """How long `pulumi up` waits for a service: until its health check must have said healthy or unhealthy."""
-    probe = units.seconds(settings.interval) + units.seconds(settings.timeout)
-    return round(units.seconds(settings.start_period) + (settings.retries + 1) * probe) + _START_ALLOWANCE_SECONDS
+    """How many seconds `pulumi up` waits for a service: by then its health check has a result."""
+    probes = (settings.retries + 1) * (settings.interval + settings.timeout)
+    return round((settings.start_period + probes + _START_ALLOWANCE).total_seconds())
 
 
 def _variables(spec: ServiceSpec, settings: ServiceSettings) -> list[pulumi.Input[str]]:
@@ -158,15 +154,16 @@ def _ports(environment: Environment, spec: ServiceSpec) -> list[docker.Container
     ]
 
 
-def _mebibytes(memory: str | None) -> int | None:
-    return None if memory is None else units.mebibytes(memory)
-
-
 def _memory_swap(settings: ServiceSettings) -> int | None:
-    # Docker's own default, stated: left out, each refresh finds it and wants an update.
     if settings.memory is None:
         return None
-    return _mebibytes(settings.memory_swap) or 2 * units.mebibytes(settings.memory)
+    # Without a value, each refresh would find Docker's default and want an update.
+    return 2 * settings.memory.mebibytes if settings.memory_swap is None else settings.memory_swap.mebibytes
+
+
+def _replaced_on_changes(settings: ServiceSettings) -> list[str]:
+    removed = provider_facts.RECORDED_ONLY_WHEN_REMOVED if settings.memory is None else ()
+    return [*provider_facts.RECORDED_ONLY, *removed]
 
 
 def _tmpfs(settings: ServiceSettings) -> dict[str, str] | None:

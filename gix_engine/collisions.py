@@ -14,10 +14,10 @@ from gix_engine.observed_state import (
     ObservedState,
     ObservedVolume,
 )
-from gix_model import units
 from gix_model.catalog import CATALOG
 from gix_model.environment import Environment
 from gix_model.problems import Problem
+from gix_model.units import format_duration
 
 OLDEST_ENGINE = (20, 10)
 """The oldest engine that the tests have run on."""
@@ -85,9 +85,10 @@ def _version(environment: Environment, observed: ObservedState) -> Iterator[Prob
         yield Problem(subject=f"engine {text}", limit=f"is older than {oldest}", fix="upgrade it")
     for name, service in environment.services.items():
         # An engine that ignores it does not show it either, so every refresh would find a difference.
-        if service.health_check.start_interval is not None and release < ENGINE_WITH_START_INTERVAL:
+        start_interval = service.health_check.start_interval
+        if start_interval is not None and release < ENGINE_WITH_START_INTERVAL:
             yield Problem(
-                subject=f"gix:{name}.healthCheck.startInterval = {service.health_check.start_interval}",
+                subject=f"gix:{name}.healthCheck.startInterval = {format_duration(start_interval)}",
                 limit=f"the engine, {text}, is older than 25 and ignores it",
                 fix="leave it out, and set a short interval instead",
             )
@@ -122,7 +123,7 @@ def _limits(environment: Environment, observed: ObservedState) -> Iterator[Probl
                 limit=f"the engine has {cpus}",
                 fix=f"set it to {cpus} or less",
             )
-        if service.memory is not None and memory is not None and units.mebibytes(service.memory) > memory // 2**20:
+        if service.memory is not None and memory is not None and service.memory.mebibytes > memory // 2**20:
             yield Problem(
                 subject=f"gix:{name}.memory = {service.memory}",
                 limit=f"the engine's machine has {memory // 2**20}MiB, so this limits nothing",

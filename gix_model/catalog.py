@@ -1,44 +1,44 @@
-"""The three services of GIX, as data: what the program must know of each to build, run, reach and check it."""
+"""The services of GIX, as data: what the program needs to know to build, run, reach and check each of them."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 ServiceName = Literal["router", "auction", "enclave"]
-"""The services' names, as they stand in the configuration and in outputs."""
+"""Names of the services, in the configuration and in outputs."""
 
 DATA_DIRECTORY = "/data"
-"""Where the auction's ledger volume is mounted."""
+"""Path at which the volume of the ledger is mounted in the auction's container."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceSpec:
-    """What never differs between environments.
-
-    `port` and `metrics_port` are those on which
-    the service listens inside its container; `metrics_port` is None where it serves no metrics. `hostname` is the name
-    by which the others reach it. `target` is its stage in Dockerfile.rust-builder, `binary` the program in its image.
-    `keeps_ledger` says that it needs the ledger volume, and that two of it must never run at a time. `peers` are the
-    services that it asks.
-    """
+    """The facts about a service that are the same in every environment."""
 
     name: ServiceName
     title: str
     port: int
+    """Port inside the container."""
     hostname: str
+    """Host name on the network of the services."""
     target: str
+    """Stage in Dockerfile.rust-builder."""
     binary: str
+    """Name of the program in the image."""
     metrics_port: int | None = None
+    """Port for metrics inside the container; None if the service has no metrics."""
     keeps_ledger: bool = False
+    """Whether it writes the ledger: it mounts the volume, and two of its containers must never run at the same time."""
     peers: tuple[ServiceName, ...] = ()
+    """The services that it calls."""
 
     @property
     def container(self) -> str:
-        """The container's name, and its local image's, before an environment's prefix."""
+        """Name of the container and of the local image, without the prefix of an environment."""
         return f"gix-{self.name}"
 
     @property
     def dockerfile(self) -> str:
-        """The file, in infra/docker, that builds this service alone."""
+        """Name of the file in infra/docker that builds only this service."""
         return f"Dockerfile.{self.name}"
 
 
@@ -73,4 +73,4 @@ ENCLAVE = ServiceSpec(
 )
 
 CATALOG: dict[ServiceName, ServiceSpec] = {spec.name: spec for spec in (ROUTER, AUCTION, ENCLAVE)}
-"""Every service by its name, in the order in which they are shown."""
+"""All services by name, in the order in which they are shown."""

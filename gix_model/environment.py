@@ -1,26 +1,25 @@
-"""What every component is told: a stack's configuration, checked and resolved."""
+"""The validated configuration of a stack, from which the components are made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gix_model import units
 from gix_model.catalog import CATALOG, ServiceName, ServiceSpec
 from gix_model.settings import ServiceSettings, StackSettings
 
 STACK_LABEL = "io.gix.stack"
-"""Label on everything that a stack makes on the engine; its value is PROJECT/STACK."""
+"""Label of everything that a stack creates on the engine. Value: PROJECT/STACK."""
 SERVICE_LABEL = "io.gix.service"
-"""Label on a service's container; its value is the service's name."""
+"""Label of the container of a service. Value: the name of the service."""
 HELPER_LABEL = "io.gix.helper"
-"""Label on the container of a backup or restore; its value is the verb that it works for."""
+"""Label of the container of a backup or restore. Value: the verb."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """One environment: `settings` as the stack's file has them, `services` with their defaults worked in.
+    """One environment. `settings` are those of the stack's file, `services` are merged with `gix:defaults`.
 
-    `directory` is the program's; relative paths of the configuration start there.
+    `directory` is the program's. Relative paths in the configuration start there.
     """
 
     project: str
@@ -31,48 +30,48 @@ class Environment:
 
     @property
     def label(self) -> str:
-        """The value of STACK_LABEL on all that this stack makes."""
+        """The value of STACK_LABEL for this stack: PROJECT/STACK."""
         return f"{self.project}/{self.stack}"
 
     @property
     def source(self) -> Path:
-        """The workspace to build: absolute, or relative to the program's directory as the file has it."""
+        """The workspace to build. A relative path starts at the program's directory."""
         return Path(self.settings.source)
 
     @property
     def specs(self) -> tuple[ServiceSpec, ...]:
-        """The services that run, in the catalog's order."""
+        """The services that run, in the order of the catalog."""
         return tuple(CATALOG[name] for name in self.services)
 
     @property
     def builds(self) -> bool:
-        """Whether images are built here, or else pulled."""
+        """Whether images are built. Otherwise they are pulled."""
         return self.settings.images.way != "registry"
 
     def name(self, base: str) -> str:
-        """`base` with the stack's prefix: the name of an object on the engine."""
+        """The name of an object on the engine: `base` with the prefix of the stack."""
         return f"{self.settings.prefix}-{base}" if self.settings.prefix else base
 
     def repository(self, spec: ServiceSpec) -> str:
-        """A service's image repository: REGISTRY/ORGANIZATION/SERVICE where pushed or pulled, else local."""
+        """The image repository of a service: REGISTRY/ORGANIZATION/SERVICE if pushed or pulled, otherwise local."""
         images, registry = self.settings.images, self.settings.registry
         if images.push or not self.builds:
             return f"{registry.address}/{registry.organization}/{spec.name}"
         return self.name(spec.container)
 
     def image_name(self, spec: ServiceSpec) -> str:
-        """A service's image: by digest where the configuration has one, else by tag."""
+        """The image of a service: by digest if the configuration has one for it, otherwise by tag."""
         digest = self.settings.images.digests.get(spec.name)
         if digest and not self.builds:
             return f"{self.repository(spec)}@{digest}"
         return f"{self.repository(spec)}:{self.settings.images.tag}"
 
     def host_port(self, spec: ServiceSpec) -> int | None:
-        """The host's port on which a service is published; None where it is not."""
+        """The host port of a service; None if it is not published."""
         service = self.services[spec.name]
         return (service.host_port or spec.port) if service.publish else None
 
     @property
     def longest_grace_seconds(self) -> int:
-        """The longest time that any of the services has to stop."""
-        return int(max(units.seconds(service.stop_grace) for service in self.services.values()))
+        """The longest `stopGrace` of the services."""
+        return int(max(service.stop_grace for service in self.services.values()).total_seconds())

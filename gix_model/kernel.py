@@ -1,4 +1,4 @@
-"""Names that the Linux kernel and the engine know: capabilities, signals, limits of a process, options of a tmpfs."""
+"""Names that the Linux kernel and the engine know: capabilities, signals, process limits, tmpfs options."""
 
 import re
 
@@ -31,12 +31,12 @@ SIGNALS = frozenset(
         *(f"RTMAX-{number}" for number in range(1, 15)),
     )
 )
-"""Signals by the names that the engine takes."""
+"""Names of signals that the engine accepts."""
 ULIMITS = frozenset(_ULIMITS.split())
-"""Limits of a process that the engine can set."""
+"""Process limits that the engine can set."""
 _FLAGS = frozenset(_TMPFS_FLAGS.split())
 
 
 def is_tmpfs_option(option: str) -> bool:
-    """Whether engine and kernel take this as one of the options of a tmpfs."""
+    """Whether the engine and the kernel accept `option` for a tmpfs."""
     return option in _FLAGS or _TMPFS_VALUES.fullmatch(option) is not None

@@ -1,6 +1,7 @@
-"""What each log driver of the engine takes as its options, as the engine itself checks it.
+"""The options of each log driver, validated as the engine does.
 
-It checks names when it creates a container, and most values only when it starts it: the former container is gone then.
+The engine checks names when it creates a container, and most values only when it starts it. By then an update has
+already removed the old container.
 """
 
 import re
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 _Check = Callable[[str], bool]
 _Options = dict[str, tuple[_Check, str]]
-"""Of each option, how its value is checked and what to write."""
+"""By option: the check of its value, and what to write instead."""
 
 
 def _matches(pattern: str) -> _Check:
@@ -57,25 +58,25 @@ _OPTIONS: Mapping[str, _Options] = {
 
 
 def wrong(driver: str, options: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """What the engine would refuse: the option, what is wrong with it, and the fix."""
+    """Each option that the engine would refuse, with the limit and the fix."""
     known = _OPTIONS[driver]
     for option, value in options.items():
         if option not in known:
             fix = f"the options of {driver} are {', '.join(known)}" if known else "leave it out"
-            yield option, f"the log driver {driver} does not know it", fix
+            yield option, f"is not an option of the log driver {driver}", fix
         elif not known[option][0](value):
-            yield option, f"the log driver {driver} does not take this value", f"write {known[option][1]}"
+            yield option, f"has a value that the log driver {driver} does not accept", f"write {known[option][1]}"
     if "max-buffer-size" in options and "max-buffer-size" in known and options.get("mode") != "non-blocking":
-        yield "max-buffer-size", "is for the mode non-blocking alone", "set mode to non-blocking, or leave it out"
+        yield "max-buffer-size", "is only for the mode non-blocking", "set mode to non-blocking, or leave it out"
     if driver in ("json-file", "local"):
         yield from _compression(driver, options)
 
 
 def _compression(driver: str, options: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Only files that are no longer written to are compressed, so there must be at least two."""
+    """The problem of a compression with one file: only files that are no longer written are compressed."""
     by_default = driver == "local"
     compressed = options.get("compress", str(by_default)).lower() in ("1", "t", "true")
     files = options.get("max-file", "5" if by_default else "1")
     if compressed and (files.lstrip("0") == "1" or (driver == "json-file" and "max-size" not in options)):
         option = "compress" if "compress" in options else "max-file"
-        yield option, "compression needs two files or more, and a max-size", "set max-file to 2 or more, and max-size"
+        yield option, "needs two or more files, and a max-size", "set max-file to 2 or more, and max-size"

@@ -1,11 +1,11 @@
-"""How one configuration is put over another."""
+"""Merges the settings of a service with the defaults."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `over` put over it, key by key at every depth; lists and plain values are put over as a whole."""
+    """`base`, with the values of `over` in place of its own. Mappings are merged key by key, lists are replaced."""
     result = dict(base)
     for key, value in over.items():
         below = result.get(key)

@@ -1,4 +1,4 @@
-"""Makes an Environment of a stack's configuration, from its file or from code, and reports all its problems at once."""
+"""Turns the configuration of a stack, from its file or from code, into an Environment, and reports all problems."""
 
 import difflib
 import itertools
@@ -22,8 +22,8 @@ from gix_model.settings import PLAIN_TEXT, ServiceSettings, StackSettings
 from gix_model.stack_file import Unstated, with_secrets
 
 _MACHINE_DEFAULTS = {"GIX_BUILDER_BASE": "builderBase", "GIX_RUNTIME_BASE": "runtimeBase"}
-_SEALABLE = "gix:registry.password and secretEnvironment of a service or of gix:defaults"
-_SECRET_IN_CODE = "a secret: SecretStr in Python, pulumi.secret or fn::secret in other languages"  # noqa: S105 - the words for it
+_KEYS_OF_SECRETS = "gix:registry.password and secretEnvironment of a service or of gix:defaults"
+_SECRET_IN_CODE = "a secret: SecretStr in Python, pulumi.secret or fn::secret in other languages"  # noqa: S105 - a text
 _LONGEST_VALUE = 60
 
 
@@ -37,13 +37,13 @@ def parse(
     stated: Mapping[str, Any] | None = None,
     machine: Mapping[str, str] | None = None,
 ) -> Environment:
-    """Make an environment of `config`: Pulumi's keys (`gix:source`) with their values as text, objects as JSON.
+    """Make an environment from `config`: Pulumi's keys (`gix:source`) with their values as text, objects as JSON.
 
-    `secret_keys` are those of the keys that hold a secret somewhere; `stated` is what stack_file.read gives, which
-    says where. Without it, every value of such a key counts as a secret. `machine` gives the machine's own defaults,
-    GIX_BUILDER_BASE and GIX_RUNTIME_BASE, which a key of the stack overrides.
+    `secret_keys` are the keys that contain a secret. `stated`, from stack_file.read, says which of their values are
+    secret; without it, all of them count as secret. `machine` may have GIX_BUILDER_BASE and GIX_RUNTIME_BASE, the
+    defaults of a machine, which the keys of the stack override.
 
-    Raises ConfigurationError with every problem at once.
+    Raises ConfigurationError with all problems.
     """
     raw: dict[str, Any] = {}
     too_deep = []
@@ -71,11 +71,11 @@ def from_code(
     machine: Mapping[str, str],
     unresolved: tuple[type, ...] = (),
 ) -> Environment:
-    """Make an Environment of settings from code: keys in snake_case, secrets as SecretStr.
+    """Make an environment from settings in code: keys in snake_case, secrets as SecretStr.
 
-    `machine` is as for `parse`. A value of one of the types `unresolved` has no value yet, and is refused.
+    `machine` is as for `parse`. Values of the types `unresolved` are refused, because they are not known yet.
 
-    Raises ConfigurationError with every problem at once; its keys are spelled as in a file: gix:router.hostPort.
+    Raises ConfigurationError with all problems. It names keys as in a file: gix:router.hostPort.
     """
     raw = _with_machine_defaults(_as_in_a_file(settings, StackSettings), machine)
     found, problems = _validated(raw, None, unresolved)
@@ -93,7 +93,7 @@ def _with_machine_defaults(raw: Mapping[str, Any], machine: Mapping[str, str]) -
 def _environment(
     settings: StackSettings, problems: list[Problem], *, where: str, project: str, stack: str, directory: Path
 ) -> Environment:
-    """The environment that `settings` make, where neither they nor the rules between them are a problem."""
+    """The environment with `settings`. Raises ConfigurationError with `problems` and those of the rules."""
     own = {name: _given(getattr(settings, name)) for name in get_args(ServiceName)}
     services = {
         name: ServiceSettings.model_validate(merged(_given(settings.defaults), own[name]))
@@ -118,7 +118,7 @@ def _decode(key: str, value: str) -> Any:
 
 
 def _as_in_a_file(given: Any, annotation: Any) -> Any:
-    """What code gives for a field of this type, with the keys of a file; what is no key is left, to be told of."""
+    """A value from code with the keys of a file. Unknown keys stay as they are, so that validation reports them."""
     if not isinstance(given, Mapping):
         return given
     if get_origin(annotation) is dict:
@@ -146,9 +146,9 @@ def _given(settings: BaseModel) -> dict[str, Any]:
 def _validated(
     raw: dict[str, Any], file: str | None, unresolved: tuple[type, ...] = ()
 ) -> tuple[StackSettings, list[Problem]]:
-    """The settings, wrong values left out, and a problem for each of these: so one pass finds them all.
+    """The settings without the values that are not valid, and a problem for each of those.
 
-    `file` is the stack's file; None for settings from code.
+    `file` is the name of the stack's file, or None for settings from code.
     """
     raw, problems = raw_values.fit(raw)
     while True:
@@ -161,7 +161,7 @@ def _validated(
 
 
 def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
-    """`raw` less the value that `detail` complains of; of a list, all goes. A secret in plain text becomes one."""
+    """`raw` without the value that `detail` is about, or its whole list. A secret in plain text becomes a SecretStr."""
     path = [step for step in detail["loc"] if step != "[key]"]
     if detail["type"] == "missing":
         path = path[:-1]
@@ -187,12 +187,12 @@ def _problem(detail: ErrorDetails, file: str | None, unresolved: tuple[type, ...
     context = detail.get("ctx") or {}
     if detail["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(steps[-1]), siblings, n=1)
-        fix = f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(siblings)}"
-        return Problem(subject=key, limit="there is no such key", fix=fix)
+        fix = f"did you mean {close[0]}?" if close else f"the known keys are {', '.join(siblings)}"
+        return Problem(subject=key, limit="is not a known key", fix=fix)
     if detail["type"] == "missing":
-        return Problem(subject=key, limit="is missing", fix=f"give it: {field}")
+        return Problem(subject=key, limit="is missing", fix=f"set it: {field}")
     if isinstance(detail["input"], unresolved):
-        fix = "give a value that is known before anything runs; in Python, give a secret as a SecretStr"
+        fix = "pass a value that is known before anything runs; in Python, pass a secret as a SecretStr"
         return Problem(subject=key, limit="is an Output, which has no value yet", fix=fix)
     if detail["type"] == PLAIN_TEXT or isinstance(detail["input"], SecretStr):
         return _secret_problem(detail, steps, file, is_section=holds_secrets)
@@ -201,35 +201,38 @@ def _problem(detail: ErrorDetails, file: str | None, unresolved: tuple[type, ...
     if detail["type"] == "gix":
         return Problem(subject=subject, limit=context["limit"], fix=context["fix"])
     limit = detail["msg"][0].lower() + detail["msg"][1:]
-    return Problem(subject=subject, limit=limit, fix=f"give {field}" if field else "see docs/configuration.md")
+    return Problem(subject=subject, limit=limit, fix=f"expected: {field}" if field else "see docs/configuration.md")
 
 
 def _secret_problem(detail: ErrorDetails, steps: list[int | str], file: str | None, *, is_section: bool) -> Problem:
-    """What is said of a secret where none may be, or of what must be a secret and is none; never the value.
+    """The problem of a secret in a key that takes none, or of a plain value in a key for secrets. It hides the value.
 
-    `is_section` says that there is a place for secrets below. `file` is the stack's file; None for settings from code.
+    `is_section` says that the key has keys for secrets in it. `file` is the name of the stack's file, or None for
+    settings from code.
     """
     option = shlex.quote(stack_file.key_path([f"{NAMESPACE}:{steps[0]}", *steps[1:]]))
     if detail["type"] == PLAIN_TEXT:
-        fix = f"set it with: pulumi config set --secret --path {option}" if file else f"give it as {_SECRET_IN_CODE}"
-        limit, fix = "is in plain text", f"change it, since it has been seen, and {fix}"
+        fix = f"set it with: pulumi config set --secret --path {option}" if file else f"pass it as {_SECRET_IN_CODE}"
+        limit, fix = "is in plain text", f"replace the secret, because it was readable, and {fix}"
         return Problem(subject=raw_values.key_of(tuple(steps)), limit=limit, fix=fix)
     limit = "is a secret, but this key takes no secrets"
     if isinstance(detail["input"], Unstated):
-        limit = f"counts as a secret: {NAMESPACE}:{steps[0]} holds one, and {file} does not show this value"
+        limit = (
+            f"counts as a secret: {NAMESPACE}:{steps[0]} contains one, and this value is not in plain text in {file}"
+        )
     if is_section:
-        fix = "set its values one by one, secret or not as each is"
+        fix = "set its values one by one, with --secret only for secrets"
     elif file is None:
-        fix = "give the plain value"
+        fix = "pass the plain value"
     else:
         fix = f"set it in {file}: pulumi config set --plaintext --path {option} VALUE"
     return Problem(
-        subject=raw_values.key_of(tuple(steps)), limit=limit, fix=f"{fix}; secrets are for {_SEALABLE} alone"
+        subject=raw_values.key_of(tuple(steps)), limit=limit, fix=f"{fix}; only {_KEYS_OF_SECRETS} take secrets"
     )
 
 
 def _declared(steps: list[int | str]) -> tuple[str, list[str], bool]:
-    """Of the field that `steps` lead to: its description, the keys of its model, and whether it may hold secrets."""
+    """The description of the field at `steps`, the keys of its model, and whether it may contain secrets."""
     model: type[BaseModel] | None = StackSettings
     description, siblings, annotation = "", list(_fields(StackSettings)), None
     for step in steps:

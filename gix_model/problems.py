@@ -1,4 +1,4 @@
-"""How a wrong setting is told: the key, its value, the limit and the fix, all of them at once."""
+"""Problems of a configuration or an engine, and the errors that report them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -9,9 +9,9 @@ _MOST_SHOWN = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that stands in the way: `subject` (a key with its value, or what was found), `limit` and `fix`.
+    """One problem: `subject` (a key with its value, or an object of the engine), `limit` (what is wrong) and `fix`.
 
-    Each is made printable and cut off where it is very long: keys and values may hold anything.
+    Each text is made printable and truncated, because keys and values may contain anything.
     """
 
     subject: str
@@ -27,7 +27,7 @@ class Problem:
 
 
 def printable(text: str) -> str:
-    """`text` with what a terminal would not show as escapes, cut off where it is very long."""
+    """`text` with escapes for characters that are not printable, truncated if it is very long."""
     cut = text if len(text) <= _LONGEST_PART else f"{text[:_LONGEST_PART]}..."
     if cut.isprintable():
         return cut
@@ -35,7 +35,7 @@ def printable(text: str) -> str:
 
 
 class ProblemsError(Exception):
-    """What was found wrong, as text that a person can act on. Nothing has been touched when it is raised."""
+    """Problems, as text with a fix for each. Nothing has been changed when it is raised."""
 
     def __init__(self, where: str, problems: Iterable[Problem]) -> None:
         self.where = where
@@ -48,8 +48,8 @@ class ProblemsError(Exception):
 
 
 class ConfigurationError(ProblemsError):
-    """The configuration of a stack breaks rules."""
+    """The configuration of a stack is not valid."""
 
 
 class PreflightError(ProblemsError):
-    """The engine is not in a state in which the stack can be brought up."""
+    """The engine is not in a state in which the stack can be deployed."""

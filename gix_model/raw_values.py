@@ -1,6 +1,6 @@
-"""Values as a file or a program gives them, before any model sees them: what no key can take is found here.
+"""Refuses values that no key can have, before the models validate them.
 
-That is text with a NUL character or a lone surrogate, very long text, numbers beyond 64 bits, and very deep nesting.
+These are text with a NUL character or a lone surrogate, very long text, numbers beyond 64 bits, and very deep nesting.
 """
 
 import json
@@ -14,11 +14,11 @@ from gix_model.problems import Problem
 
 NAMESPACE = "gix"
 DEEPEST = 16
-"""Levels of nesting, of which the settings need three."""
+"""Levels of nesting. The settings need three."""
 LONGEST_TEXT_BYTES = 2**17 - 2**8
-"""The kernel takes 128 KiB for a variable with its name."""
+"""The kernel's limit for a variable with its name is 128 KiB."""
 LONGEST_KEY = 1000
-"""Characters of a key."""
+"""Number of characters of a key."""
 
 _LARGEST_NUMBER = 2**63
 _MOST_DIGITS = 4000
@@ -26,24 +26,24 @@ _LEFT_OUT = object()
 
 
 def key_of(steps: tuple[int | str, ...]) -> str:
-    """How a file spells the way to a value: gix:router.environment.NAME, gix:services[0]."""
+    """The name of a value as in a file: gix:router.environment.NAME, gix:services[0]."""
     return NAMESPACE + ":" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)[1:]
 
 
 def decode(text: str) -> Any:
-    """The values that JSON stands for. Raises json.JSONDecodeError where it is none, RecursionError where very deep."""
+    """Decode JSON. Raises json.JSONDecodeError if it is not valid, RecursionError if it is nested very deeply."""
     return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) <= _MOST_DIGITS else math.inf)
 
 
 def fit(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """`raw` without the values that no key can take, and a problem for each of these; of a list, all goes."""
+    """`raw` without the values that no key can have, or their whole list, and a problem for each of them."""
     problems: list[Problem] = []
     kept = _fit(raw, (), problems)
     return ({} if kept is _LEFT_OUT else kept), problems
 
 
 def too_deep(steps: tuple[int | str, ...]) -> Problem:
-    """The problem of a value in which others are nested without end."""
+    """The problem of a value that is nested too deeply."""
     return Problem(
         subject=key_of(steps), limit=f"is nested more than {DEEPEST} levels deep", fix="see docs/configuration.md"
     )
@@ -72,8 +72,8 @@ def _fit_mapping(value: Mapping[Any, Any], steps: tuple[int | str, ...], problem
             problems.append(
                 Problem(
                     subject=key_of((*steps, key)),
-                    limit=f"is no key: it has characters that can't be shown, or more than {LONGEST_KEY}",
-                    fix="write a shorter key of plain characters",
+                    limit=f"is not a key: it has characters that are not printable, or more than {LONGEST_KEY}",
+                    fix="write a shorter key of printable characters",
                 )
             )
             continue
@@ -84,18 +84,18 @@ def _fit_mapping(value: Mapping[Any, Any], steps: tuple[int | str, ...], problem
 
 
 def _wrong(value: object) -> tuple[str, str] | None:
-    """What keeps a single value from being taken by any key, and the fix."""
+    """Why no key can have this single value, and the fix."""
     if isinstance(value, SecretStr):
         return _wrong(value.get_secret_value())
     if isinstance(value, str):
         if "\0" in value:
-            return "has a NUL character, which neither the kernel nor the engine takes", "leave it out"
+            return "has a NUL character, which the kernel and the engine do not allow", "leave it out"
         try:
             size = len(value.encode())
         except UnicodeEncodeError:
-            return "is no valid Unicode text", "write it in UTF-8"
+            return "is not valid Unicode text", "write it in UTF-8"
         if size > LONGEST_TEXT_BYTES:
-            return f"is {size} bytes long, and {LONGEST_TEXT_BYTES} is the most", "shorten it"
+            return f"is {size} bytes long, and the limit is {LONGEST_TEXT_BYTES}", "shorten it"
     elif isinstance(value, int | float) and not (math.isfinite(value) and abs(value) < _LARGEST_NUMBER):
-        return "is no number that fits into 64 bits", "write a smaller number"
+        return "is not a number of 64 bits", "write a smaller number"
     return None

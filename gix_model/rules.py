@@ -1,4 +1,4 @@
-"""What must hold between the keys of a configuration, and between them and the files that they name."""
+"""Rules between the keys of a configuration, and between the keys and the files that they name."""
 
 import ipaddress
 import itertools
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gix_model import log_options, units
+from gix_model import log_options
 from gix_model.catalog import CATALOG, DATA_DIRECTORY
 from gix_model.environment import Environment
 from gix_model.problems import Problem
@@ -17,7 +17,7 @@ from gix_model.settings import StackSettings
 
 RESERVED_LABELS = "io.gix."
 UNLIMITED = -1
-"""A limit of a process that is none."""
+"""The value of a process limit that means unlimited."""
 
 _RESERVED_VARIABLES = {
     "RUST_LOG": "set rustLog instead",
@@ -28,7 +28,7 @@ _PINNED = re.compile(r"@sha256:|:[^:/]*(?:\d+\.\d+\.\d+|\d{8})")
 
 
 def foreign_keys(config: Mapping[str, str]) -> list[Problem]:
-    """Keys of the docker provider itself, which would have no effect: the program states its provider in full."""
+    """Problems of the keys `docker:...`, which have no effect, because the program configures the provider."""
     return [
         Problem(subject=key, limit="has no effect here", fix="use gix:engine and gix:registry instead")
         for key in config
@@ -37,7 +37,7 @@ def foreign_keys(config: Mapping[str, str]) -> list[Problem]:
 
 
 def between_keys(environment: Environment) -> list[Problem]:
-    """Every rule of this module that `environment` breaks."""
+    """The problems of `environment`: all rules of this module that it breaks."""
     return [problem for rule in _RULES for problem in rule(environment)]
 
 
@@ -45,7 +45,7 @@ def _services_once(environment: Environment) -> Iterator[Problem]:
     names = environment.settings.services
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            yield Problem(subject=f"gix:services = {names}", limit=f"names {name} twice", fix="name it once")
+            yield Problem(subject=f"gix:services = {names}", limit=f"has {name} twice", fix="list it once")
 
 
 def _ports(environment: Environment) -> Iterator[Problem]:
@@ -59,7 +59,7 @@ def _ports(environment: Environment) -> Iterator[Problem]:
             if spec.metrics_port is None:
                 yield Problem(
                     subject=f"gix:{spec.name}.metricsPort = {service.metrics_port}",
-                    limit=f"the {spec.name} serves no metrics",
+                    limit=f"the {spec.name} has no metrics",
                     fix="leave it out",
                 )
             claims.append((f"gix:{spec.name}.metricsPort", service.bind_address, service.metrics_port))
@@ -67,8 +67,8 @@ def _ports(environment: Environment) -> Iterator[Problem]:
         if port == other_port and (address == other_address or "0.0.0.0" in (address, other_address)):  # noqa: S104
             yield Problem(
                 subject=f"{other} = {port}",
-                limit=f"{key} is the same port of the host",
-                fix="give one of them another",
+                limit=f"{key} is the same port on the host",
+                fix="change one of them",
             )
 
 
@@ -78,11 +78,11 @@ def _memory(environment: Environment) -> Iterator[Problem]:
             continue
         subject = f"gix:{name}.memorySwap = {service.memory_swap}"
         if service.memory is None:
-            yield Problem(subject=subject, limit="limits nothing without memory", fix=f"set gix:{name}.memory too")
-        elif units.mebibytes(service.memory_swap) < units.mebibytes(service.memory):
+            yield Problem(subject=subject, limit="has no effect without memory", fix=f"set gix:{name}.memory too")
+        elif service.memory_swap.bytes < service.memory.bytes:
             yield Problem(
                 subject=subject,
-                limit=f"is memory and swap together, and less than the memory, {service.memory}",
+                limit=f"is the limit of memory and swap together, and is lower than the memory limit, {service.memory}",
                 fix=f"write {service.memory} for no swap, or more",
             )
 
@@ -113,8 +113,8 @@ def _labels(environment: Environment) -> Iterator[Problem]:
             if label.startswith(RESERVED_LABELS):
                 yield Problem(
                     subject=f"{key}.{label}",
-                    limit=f"labels that begin with {RESERVED_LABELS} are the program's own",
-                    fix="take another name",
+                    limit=f"labels that begin with {RESERVED_LABELS} are reserved",
+                    fix="use another name",
                 )
 
 
@@ -130,20 +130,20 @@ def _ulimits(environment: Environment) -> Iterator[Problem]:
             if limit == "nofile" and value.hard == UNLIMITED:
                 yield Problem(
                     subject=f"gix:{name}.ulimits.nofile.hard = {UNLIMITED}",
-                    limit="the kernel refuses a process an unlimited number of open files",
+                    limit="the kernel does not allow an unlimited number of open files",
                     fix="write a number, e.g. 1048576",
                 )
             unlimited_over_limited = value.soft == UNLIMITED != value.hard
             if unlimited_over_limited or value.soft > value.hard != UNLIMITED:
                 yield Problem(
                     subject=f"gix:{name}.ulimits.{limit}.soft = {value.soft}",
-                    limit=f"is over hard, {value.hard}",
-                    fix="write the hard limit or less; -1 means no limit",
+                    limit=f"is over the hard limit, {value.hard}",
+                    fix="write the hard limit or less; -1 means unlimited",
                 )
 
 
 def _tmpfs(environment: Environment) -> Iterator[Problem]:
-    """What would hide the ledger, or be hidden by its volume."""
+    """A tmpfs that would hide the ledger, or that its volume would hide."""
     for name, service in environment.services.items():
         if not CATALOG[name].keeps_ledger:
             continue
@@ -152,8 +152,8 @@ def _tmpfs(environment: Environment) -> Iterator[Problem]:
             if f"{normal}/".startswith(f"{DATA_DIRECTORY}/") or DATA_DIRECTORY.startswith(f"{normal}/"):
                 yield Problem(
                     subject=f"gix:{name}.tmpfs.{path}",
-                    limit=f"lies over the ledger's volume at {DATA_DIRECTORY}, or under it",
-                    fix="take another path",
+                    limit=f"overlaps the ledger's volume at {DATA_DIRECTORY}",
+                    fix="use another path",
                 )
 
 
@@ -162,25 +162,27 @@ def _source(environment: Environment) -> Iterator[Problem]:
         return
     directory = environment.directory / environment.source
     subject = f"gix:source = {environment.settings.source}"
-    fix = "name the directory of the Cargo workspace that has the services' binaries"
+    fix = "write the directory of the Cargo workspace with the binaries of the services"
     try:
         found = (directory / "Cargo.toml").is_file()
         next(directory.iterdir(), None)
     except NotADirectoryError:
-        yield Problem(subject=subject, limit="is no directory", fix=fix)
+        yield Problem(subject=subject, limit="is not a directory", fix=fix)
     except FileNotFoundError:
         yield Problem(subject=subject, limit="does not exist", fix=fix)
     except PermissionError:
-        yield Problem(subject=subject, limit="may not be read", fix=f"let this user read it: chmod -R u+rX {directory}")
+        yield Problem(
+            subject=subject, limit="is not readable", fix=f"allow this user to read it: chmod -R u+rX {directory}"
+        )
     except OSError as error:
-        yield Problem(subject=subject, limit=f"can't be read: {error.strerror}", fix=fix)
+        yield Problem(subject=subject, limit=f"cannot be read: {error.strerror}", fix=fix)
     else:
         if not found:
             yield Problem(subject=subject, limit="has no Cargo.toml", fix=fix)
 
 
 def _sample(environment: Environment) -> Iterator[Problem]:
-    """The bundled sample stands in for real services, and must not take their place, their ledger or their users."""
+    """The bundled sample must not replace real services, or use their ledger."""
     settings = environment.settings
     bundled = environment.directory / str(StackSettings.model_fields["source"].default)
     source = environment.directory / environment.source
@@ -194,7 +196,7 @@ def _sample(environment: Environment) -> Iterator[Problem]:
         if value:
             yield Problem(
                 subject=f"{key} = true",
-                limit=f"gix:source = {settings.source} is the sample, whose services would replace the real ones",
+                limit=f"gix:source = {settings.source} is the sample, which must not replace real services",
                 fix="set gix:source to the workspace of the real services, or gix:images.way to registry",
             )
 
@@ -202,25 +204,35 @@ def _sample(environment: Environment) -> Iterator[Problem]:
 def _registry(environment: Environment) -> Iterator[Problem]:
     images, registry = environment.settings.images, environment.settings.registry
     if registry.address is None and not environment.builds:
-        yield Problem(subject="gix:images.way = registry", limit="no registry is named", fix="set gix:registry.address")
+        yield Problem(
+            subject="gix:images.way = registry",
+            limit="gix:registry.address is not set",
+            fix="set gix:registry.address to HOST or HOST:PORT",
+        )
     if registry.address is None and images.push:
-        yield Problem(subject="gix:images.push = true", limit="no registry is named", fix="set gix:registry.address")
+        yield Problem(
+            subject="gix:images.push = true",
+            limit="gix:registry.address is not set",
+            fix="set gix:registry.address to HOST or HOST:PORT",
+        )
     if images.push and not environment.builds:
         yield Problem(
             subject="gix:images.push = true",
-            limit="nothing is built here to push",
-            fix="leave it out, or change images.way",
+            limit="images are pulled, so there is nothing to push",
+            fix="leave it out, or change gix:images.way",
         )
     if images.digests and environment.builds:
         yield Problem(
             subject="gix:images.digests",
-            limit=f"images are built here ({images.way}), so their digests can't be chosen",
+            limit=f"gix:images.way = {images.way} builds the images, so their digests cannot be set",
             fix="leave them out, or set gix:images.way to registry",
         )
     if (registry.username is None) != (registry.password is None):
         given, missing = ("username", "password") if registry.password is None else ("password", "username")
         yield Problem(
-            subject=f"gix:registry.{given}", limit=f"there is no {missing}", fix=f"set gix:registry.{missing}"
+            subject=f"gix:registry.{given}",
+            limit=f"gix:registry.{missing} is not set",
+            fix=f"set gix:registry.{missing}",
         )
 
 
@@ -230,7 +242,7 @@ def _engine(environment: Environment) -> Iterator[Problem]:
     if engine.cert_path is not None and not over_tcp:
         yield Problem(
             subject=f"gix:engine.certPath = {engine.cert_path}",
-            limit="certificates are for an engine at tcp://",
+            limit="is only for an engine at tcp://",
             fix="leave it out, or set gix:engine.host to tcp://HOST:2376",
         )
     if engine.cert_path is not None:
@@ -239,13 +251,13 @@ def _engine(environment: Environment) -> Iterator[Problem]:
         if missing:
             yield Problem(
                 subject=f"gix:engine.certPath = {engine.cert_path}",
-                limit=f"there is no {', '.join(missing)} in it",
-                fix="name the directory that has ca.pem, cert.pem and key.pem",
+                limit=f"has no {', '.join(missing)}",
+                fix="write the directory that has ca.pem, cert.pem and key.pem",
             )
     if over_tcp and engine.cert_path is None and not _is_loopback(urlsplit(engine.host or "").hostname or ""):
         yield Problem(
             subject=f"gix:engine.host = {engine.host}",
-            limit="without TLS everybody on the way is root on that machine",
+            limit="without TLS, anybody on the network can control that engine as root",
             fix="set gix:engine.certPath, or use ssh://",
         )
 
@@ -258,7 +270,7 @@ def _has_file(program: Path, directory: str, name: str) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether `host` is this machine by its very form: any other name may lead elsewhere."""
+    """Whether `host` is certainly this machine: a loopback address or `localhost`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -274,25 +286,25 @@ def _production(environment: Environment) -> Iterator[Problem]:
             if _PINNED.search(base) is None:
                 yield Problem(
                     subject=f"gix:images.{key} = {base}",
-                    limit="may mean another image tomorrow, which production does not take",
+                    limit="is not pinned, so that it may become another image",
                     fix="pin it by version, date or digest: rust:1.75.0-bookworm, debian:bookworm-20231218-slim",
                 )
         if images.tag == "latest":
             yield Problem(
-                subject="gix:images.tag = latest", limit="production does not take `latest`", fix="give a version"
+                subject="gix:images.tag = latest", limit="production does not allow `latest`", fix="set a version"
             )
     else:
         for name in environment.services:
             if name not in images.digests:
                 yield Problem(
                     subject=f"gix:images.digests.{name}",
-                    limit="production runs images by digest alone",
-                    fix="give the digest that the push printed: sha256:...",
+                    limit="is not set, and production pulls images by digest only",
+                    fix="set the digest that the push printed: sha256:...",
                 )
     if "auction" in environment.services and not ledger.protect:
         yield Problem(
             subject="gix:ledger.protect = false",
-            limit="production does not run an unprotected ledger",
+            limit="production does not allow an unprotected ledger",
             fix="set it to true",
         )
 

@@ -1,7 +1,8 @@
-"""The shape of a stack's configuration: one pydantic model for each key of `Pulumi.<stack>.yaml`.
+"""The configuration of a stack: one pydantic model for each section of `Pulumi.<stack>.yaml`.
 
-Keys are camelCase in the file. A default stands beside its field; it is the description's value wherever the
-description has one. Every value is checked alone here; what must hold between keys stands in `environment`.
+Keys are camelCase in the file. Defaults are those of the original Docker set-up (`docker-compose.yml`), where it has
+one. Times and amounts of memory are text in the file and typed values in the models. Each value is validated alone
+here; `rules` has the rules between keys.
 """
 
 import contextlib
@@ -9,34 +10,46 @@ import difflib
 import ipaddress
 import posixpath
 import re
-from collections.abc import Collection
-from typing import Annotated, Literal, NoReturn, get_args
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import Annotated, Literal, NoReturn, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+)
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from gix_model import kernel, units
+from gix_model import kernel, provider_facts, units
 from gix_model.catalog import ServiceName
 
 MINIMUM_MEMORY_MIB = 6
-"""Docker refuses a smaller limit on a container's memory."""
+"""Docker refuses a lower memory limit."""
 MAXIMUM_MEMORY_MIB = 2**30
 """One PiB: more than any machine has, and well within the engine's 64 bits."""
-MINIMUM_TIME_SECONDS = 0.001
-"""Docker refuses shorter times of a health check."""
-MAXIMUM_TIME_SECONDS = 1000 * 3600
-"""Longer times are a slip, and far longer ones do not fit into the engine's nanoseconds."""
+MINIMUM_TIME = timedelta(milliseconds=1)
+"""Docker refuses shorter times in a health check."""
+MAXIMUM_TIME = timedelta(hours=1000)
+"""Longer times are taken for a mistake. Far longer ones do not fit into the engine's 64 bits of nanoseconds."""
 MAXIMUM_LIMIT = 2**63 - 1
-"""The engine keeps a process's limits in 64 bits."""
+"""The engine keeps the limits of a process in 64 bits."""
 
 PLAIN_TEXT = "gix_plain_text"
-"""The type of the error about a value that must be a secret and is none."""
+"""Type of the error for a plain value where a secret is required."""
+
+_Quantity = TypeVar("_Quantity")
 
 
 def refuse(limit: str, fix: str) -> NoReturn:
-    """Reject the value under validation, saying what it breaks and what to write instead."""
+    """Reject the value under validation: `limit` says what is wrong, `fix` what to write instead."""
     raise PydanticCustomError("gix", "{limit}", {"limit": limit, "fix": fix})
 
 
@@ -59,39 +72,44 @@ def _one_of(names: Collection[str], limit: str, fix: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _memory(value: str) -> str:
+def _parsed(value: object, parse: Callable[[str], _Quantity], kind: type[_Quantity], fix: str) -> _Quantity:
+    if isinstance(value, kind):
+        return value
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
     try:
-        size = units.mebibytes(value)
+        return parse(value)
     except ValueError as error:
-        refuse(str(error), "write a number with a unit: 512MiB, 2G")
-    if size < MINIMUM_MEMORY_MIB:
-        refuse(f"is under the engine's minimum of {MINIMUM_MEMORY_MIB}MiB", "write more, e.g. 64MiB")
-    if size > MAXIMUM_MEMORY_MIB:
+        refuse(str(error), fix)
+
+
+def _memory(value: object) -> units.Memory:
+    memory = _parsed(value, units.Memory.parse, units.Memory, "write a number with a unit: 512MiB, 2G")
+    if memory.mebibytes < MINIMUM_MEMORY_MIB:
+        refuse(f"is below the engine's minimum of {MINIMUM_MEMORY_MIB}MiB", "write more, e.g. 64MiB")
+    if memory.mebibytes > MAXIMUM_MEMORY_MIB:
         refuse("is more than any machine has", "write less, e.g. 2G")
+    return memory
+
+
+def _duration(value: object) -> timedelta:
+    time = _parsed(value, units.parse_duration, timedelta, "write a number with a unit: 10s, 1m30s, 500ms")
+    if timedelta(0) < time < MINIMUM_TIME:
+        refuse("is below the engine's minimum of 1ms", "write more, e.g. 500ms")
+    if time > MAXIMUM_TIME:
+        refuse(f"is over {MAXIMUM_TIME // timedelta(hours=1)}h", "write less, e.g. 10s")
+    return time
+
+
+def _positive(value: timedelta) -> timedelta:
+    if not value:
+        refuse("is zero, for which the engine takes its own default", "write a time, e.g. 1s")
     return value
 
 
-def _duration(value: str) -> str:
-    try:
-        time = units.seconds(value)
-    except ValueError as error:
-        refuse(str(error), "write a number with a unit: 10s, 1m30s, 500ms")
-    if 0 < time < MINIMUM_TIME_SECONDS:
-        refuse("is under the engine's minimum of 1ms", "write more, e.g. 500ms")
-    if time > MAXIMUM_TIME_SECONDS:
-        refuse(f"is over {MAXIMUM_TIME_SECONDS // 3600}h", "write less, e.g. 10s")
-    return value
-
-
-def _some_time(value: str) -> str:
-    if units.seconds(_duration(value)) == 0:
-        refuse("is no time at all, which the engine reads as its own default", "write how long, e.g. 1s")
-    return value
-
-
-def _whole_seconds(value: str) -> str:
-    if units.seconds(_duration(value)) % 1:
-        refuse("is no whole number of seconds", "round it up, e.g. 10s")
+def _whole_seconds(value: timedelta) -> timedelta:
+    if value.microseconds:
+        refuse("is not a whole number of seconds", "round it up, e.g. 10s")
     return value
 
 
@@ -99,12 +117,12 @@ def _subnet(value: str) -> str:
     try:
         network = ipaddress.IPv4Network(value)
     except ValueError as error:
-        refuse(f"is no IPv4 subnet ({error})", "write an address range such as 172.28.0.0/16")
+        refuse(f"is not an IPv4 subnet ({error})", "write a range such as 172.28.0.0/16")
     if not network.is_private or network.is_loopback or network.is_link_local:
-        refuse("is no private range", "take one within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16")
+        refuse("is not a private range", "use one within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16")
     largest = 29
     if network.prefixlen > largest:
-        refuse(f"has room for {max(network.num_addresses - 2, 0)} addresses", f"take /{largest} or larger")
+        refuse(f"has room for {max(network.num_addresses - 2, 0)} addresses", f"use /{largest} or larger")
     return value
 
 
@@ -112,7 +130,7 @@ def _bind_address(value: str) -> str:
     try:
         ipaddress.IPv4Address(value)
     except ValueError:
-        refuse("is no IPv4 address of this host", "write 0.0.0.0 for all, 127.0.0.1 for this machine alone")
+        refuse("is not an IPv4 address", "write 0.0.0.0 for all addresses, or 127.0.0.1 for this machine only")
     return value
 
 
@@ -122,8 +140,8 @@ def _host_address(value: str) -> str:
             # The engine takes no zone (fe80::1%eth0).
             address = ipaddress.ip_address(value.replace("%", "/"))
         except ValueError:
-            refuse("is no IP address", "write the address that the name stands for, or host-gateway")
-        # The provider cuts it at its first colon when it reads it back, and would replace the container at each update.
+            refuse("is not an IP address", "write the address of the host, or host-gateway")
+        # The provider reads it back cut at its first colon, and would replace the container at each update.
         if address.version != 4:  # noqa: PLR2004
             refuse("is an IPv6 address, which the docker provider does not record", "write an IPv4 address")
     return value
@@ -132,27 +150,27 @@ def _host_address(value: str) -> str:
 def _engine_host(value: str) -> str:
     port = re.fullmatch(r"unix:///.+|ssh://[^/\s]+(?:/.*)?|tcp://(?:\[[0-9A-Fa-f:.]+\]|[^/\s:@[\]]+):(\d{1,5})", value)
     if port is None:
-        refuse("is no engine address", "write unix:///var/run/docker.sock, ssh://USER@HOST or tcp://HOST:2376")
+        refuse("is not an engine address", "write unix:///var/run/docker.sock, ssh://USER@HOST or tcp://HOST:2376")
     if port[1] is not None and not 1 <= int(port[1]) <= _LARGEST_PORT:
         refuse(f"has no port from 1 to {_LARGEST_PORT}", "write tcp://HOST:2376")
     try:
         urlsplit(value)
     except ValueError as error:
-        refuse(f"is no engine address ({error})", "write tcp://HOST:2376")
+        refuse(f"is not an engine address ({error})", "write tcp://HOST:2376")
     return value
 
 
 def _tmpfs_path(value: str) -> str:
     path = posixpath.normpath(value)
     if not value.startswith("/") or ":" in value or path.strip("/") in ("", "proc") or path.startswith("/proc/"):
-        refuse("is no path for a tmpfs", "write an absolute path without ':', not / itself and nothing in /proc")
+        refuse("is not a path for a tmpfs", "write an absolute path without ':'; not / and nothing in /proc")
     return value
 
 
 def _tmpfs_options(value: str) -> str:
     for option in filter(None, value.split(",")):
         if not kernel.is_tmpfs_option(option):
-            refuse(f"has an option that a tmpfs does not know: {option}", "write e.g. rw,noexec,nosuid,size=64m")
+            refuse(f"has an unknown tmpfs option: {option}", "write e.g. rw,noexec,nosuid,size=64m")
     return value
 
 
@@ -162,11 +180,11 @@ def _tidy_cpus(value: object) -> object:
 
 def _recordable_cpus(value: float) -> float:
     try:
-        units.recorded_processors(value)
+        provider_facts.recorded_processors(value)
     except ValueError as error:
         refuse(
-            f"is recorded as {error} by the docker provider, which would replace the container at each update",
-            f"write a value that it records as it is, e.g. {_next_recordable(value):.3f}",
+            f"is recorded by the docker provider as {error}, and each update would replace the container",
+            f"write a value that it records unchanged, e.g. {_next_recordable(value):.3f}",
         )
     return value
 
@@ -176,7 +194,7 @@ def _next_recordable(cpus: float) -> float:
     while True:
         cpus = round(cpus + 0.001, 3)
         with contextlib.suppress(ValueError):
-            units.recorded_processors(cpus)
+            provider_facts.recorded_processors(cpus)
             return cpus
 
 
@@ -187,7 +205,7 @@ def _sealed(value: object) -> object:
 
 
 def _text(value: object) -> object:
-    """YAML reads `1` and `true` as no text; in a variable or label they are meant as written."""
+    """Turn the numbers and booleans of YAML, such as `1` and `true`, into text."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
@@ -201,176 +219,201 @@ _REPOSITORY = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REGISTRY = r"(?:[A-Za-z0-9-]+)(?:\.[A-Za-z0-9-]+)*(?::\d{1,5})?"
 
 Secret = Annotated[SecretStr, BeforeValidator(_sealed)]
-"""A value that must be a secret: sealed in the stack's file, a SecretStr in code. All other values must not be one."""
+"""A value that must be a secret: encrypted in the stack's file, a SecretStr in code. No other value may be one."""
 Port = Annotated[int, Field(ge=1, le=_LARGEST_PORT)]
-Memory = Annotated[str, BeforeValidator(_text), AfterValidator(_memory)]
-Duration = Annotated[str, AfterValidator(_duration)]
-SomeTime = Annotated[str, AfterValidator(_some_time)]
-WholeSeconds = Annotated[str, AfterValidator(_whole_seconds)]
+Memory = Annotated[
+    units.Memory,
+    PlainValidator(_memory, json_schema_input_type=str),
+    PlainSerializer(str),
+    BeforeValidator(_text),
+]
+Duration = Annotated[
+    timedelta,
+    PlainValidator(_duration, json_schema_input_type=str),
+    PlainSerializer(units.format_duration),
+]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+WholeSeconds = Annotated[Duration, AfterValidator(_whole_seconds)]
 Text = Annotated[str, BeforeValidator(_text)]
 ObjectName = Annotated[
-    str, _matching(_NAME, "is no name for an object of the engine", "use letters, digits, '_', '.', '-'; two or more")
+    str, _matching(_NAME, "is not a name that the engine accepts", "use letters, digits, '_', '.', '-'; two or more")
 ]
 VariableName = Annotated[
-    str, _matching(r"[A-Za-z_][A-Za-z0-9_]*", "is no name of a variable", "use letters, digits and '_'")
+    str, _matching(r"[A-Za-z_][A-Za-z0-9_]*", "is not a variable name", "use letters, digits and '_'")
 ]
 UlimitName = Annotated[
     str,
-    _one_of(kernel.ULIMITS, "is no limit that the engine knows", "write one of " + ", ".join(sorted(kernel.ULIMITS))),
+    _one_of(
+        kernel.ULIMITS, "is not a limit that the engine knows", "write one of " + ", ".join(sorted(kernel.ULIMITS))
+    ),
 ]
 Limit = Annotated[int, Field(ge=-1, le=MAXIMUM_LIMIT)]
 HostName = Annotated[
     str,
     _matching(
         r"(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*",
-        "is no host name",
+        "is not a host name",
         "use letters, digits, '-' and '.'",
     ),
 ]
-LabelName = Annotated[str, _matching(r"(?s:.+)", "is no name of a label", "write one that is not empty")]
-Digest = Annotated[str, _matching(_DIGEST, "is no image digest", "write sha256: and 64 hexadecimal digits")]
+LabelName = Annotated[str, _matching(r"(?s:.+)", "is not a label name", "write a name that is not empty")]
+Digest = Annotated[str, _matching(_DIGEST, "is not an image digest", "write sha256: and 64 hexadecimal digits")]
 ImageTag = Annotated[
     str,
     BeforeValidator(_text),
-    _matching(_TAG, "is no image tag", "use up to 128 letters, digits, '_', '.', '-', not starting with '.' or '-'"),
+    _matching(
+        _TAG, "is not an image tag", "use up to 128 letters, digits, '_', '.', '-', not starting with '.' or '-'"
+    ),
 ]
 ImageReference = Annotated[
     str,
     _matching(
         rf"(?:{_REGISTRY}/)?{_REPOSITORY}(?:/{_REPOSITORY})*(?::{_TAG})?(?:@{_DIGEST})?",
-        "is no image reference",
+        "is not an image reference",
         "write NAME:TAG or NAME@sha256:...",
     ),
 ]
 
 
 class Settings(BaseModel):
-    """What all models share: unknown keys are refused, values are fixed once read."""
+    """Base of all models. Unknown keys are refused, and values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False)
 
 
 class ImageSettings(Settings):
-    """Where the services' images come from."""
+    """The images of the services: how they are built, or where they are pulled from."""
 
     way: Literal["multi-stage", "individual", "registry"] = Field(
         "multi-stage",
-        description="multi-stage builds all from Dockerfile.rust-builder, individual each from its own Dockerfile, "
-        "registry builds nothing and pulls",
+        description="source of the images: `multi-stage` builds all from Dockerfile.rust-builder, `individual` "
+        "builds each from its own Dockerfile, `registry` pulls them",
     )
-    tag: ImageTag = Field("latest", description="tag of the images built, or pulled where no digest is given")
+    tag: ImageTag = Field("latest", description="tag of the images to build, or to pull if `digests` has no entry")
     builder_base: ImageReference = Field(
         "rust:1.75-bookworm",
-        description="image that the builder stage starts from; GIX_BUILDER_BASE overrides the default",
+        description="base image of the builder stage; GIX_BUILDER_BASE overrides the default",
     )
     runtime_base: ImageReference = Field(
-        "debian:bookworm-slim", description="image that the services start from; GIX_RUNTIME_BASE overrides the default"
+        "debian:bookworm-slim", description="base image of the services; GIX_RUNTIME_BASE overrides the default"
     )
-    build_args: dict[VariableName, Text] = Field({}, description="further build arguments, by name")
-    platform: Annotated[
-        str, _matching(r"[a-z0-9]+/[a-z0-9]+(?:/v\d+)?", "is no platform", "write linux/amd64 or linux/arm64")
-    ] = Field("linux/amd64", description="operating system and processor to build for")
-    push: bool = Field(False, description="push what was built to the registry")
-    digests: dict[ServiceName, Digest] = Field({}, description="digest to run, by service; for the way `registry`")
+    build_args: dict[VariableName, Text] = Field({}, description="additional build arguments")
+    platform: (
+        Annotated[
+            str, _matching(r"[a-z0-9]+/[a-z0-9]+(?:/v\d+)?", "is not a platform", "write linux/amd64 or linux/arm64")
+        ]
+        | None
+    ) = Field(None, description="platform to build for, e.g. linux/arm64; none means the platform of the engine")
+    push: bool = Field(False, description="push the images to the registry after the build")
+    digests: dict[ServiceName, Digest] = Field({}, description="digest to run, by service; only with `way: registry`")
     fail_on: Literal["low", "medium", "high", "critical", "never"] = Field(
-        "critical", description="severity of a known vulnerability from which on gixctl scan fails"
+        "critical", description="lowest severity of a known vulnerability at which `gixctl scan` fails"
     )
 
 
 class RegistrySettings(Settings):
-    """The image registry to push to and pull from."""
+    """The image registry to push to or pull from."""
 
-    address: Annotated[str, _matching(_REGISTRY, "is no registry address", "write HOST or HOST:PORT")] | None = Field(
-        None, description="host, with port where it is not the standard one"
+    address: Annotated[str, _matching(_REGISTRY, "is not a registry address", "write HOST or HOST:PORT")] | None = (
+        Field(None, description="HOST or HOST:PORT of the registry")
     )
     organization: Annotated[
-        str, _matching(rf"{_REPOSITORY}(?:/{_REPOSITORY})*", "is no repository path", "use lower case: gix-network")
-    ] = Field("gix-network", description="path between the registry's address and the service's name")
-    username: str | None = Field(
-        None, description="name to log in with; without it the registry is used without log-in"
-    )
-    password: Secret | None = Field(None, description="password or token to log in with; always a secret")
+        str, _matching(rf"{_REPOSITORY}(?:/{_REPOSITORY})*", "is not a repository path", "use lower case: gix-network")
+    ] = Field("gix-network", description="path of the repositories, between registry address and service name")
+    username: str | None = Field(None, description="user name; without one, the registry is used without login")
+    password: Secret | None = Field(None, description="password or token; must be a secret")
 
 
 class NetworkSettings(Settings):
-    """The network that the services share."""
+    """The network of the services."""
 
-    name: ObjectName = Field("gix-network", description="name on the engine, before the prefix")
+    name: ObjectName = Field("gix-network", description="name on the engine; `gix:prefix` is put before it")
     subnet: Annotated[str, AfterValidator(_subnet)] = Field(
-        "172.28.0.0/16", description="private IPv4 range, /29 or larger"
+        "172.28.0.0/16", description="private IPv4 range; /29 or larger"
     )
     driver: Literal["bridge"] = Field("bridge", description="network driver")
-    labels: dict[LabelName, Text] = Field({}, description="further labels")
+    labels: dict[LabelName, Text] = Field({}, description="additional labels")
 
 
 class LedgerSettings(Settings):
-    """The volume that keeps the auction's ledger."""
+    """The volume with the auction's ledger."""
 
-    volume: ObjectName = Field("gcam-data", description="name on the engine, before the prefix")
-    protect: bool = Field(True, description="refuse every change and every destroy that would part the stack from it")
-    adopt: bool = Field(False, description="take over a volume of this name that something else made")
+    volume: ObjectName = Field("gcam-data", description="name on the engine; `gix:prefix` is put before it")
+    protect: bool = Field(
+        True,
+        description="refuse a destroy, or a change of volume or engine, that would detach the ledger from the stack",
+    )
+    adopt: bool = Field(False, description="use an existing volume of this name that the stack did not create")
 
 
 class EngineSettings(Settings):
-    """The Docker engine that everything runs on."""
+    """The Docker engine that the stack runs on."""
 
     host: Annotated[str, AfterValidator(_engine_host)] | None = Field(
-        None, description="address of the engine; none means DOCKER_HOST, else this machine's socket"
+        None,
+        description="address of the engine: unix://, ssh:// or tcp://; none means DOCKER_HOST if that is set, "
+        "otherwise /var/run/docker.sock",
     )
     cert_path: str | None = Field(
-        None, description="directory with ca.pem, cert.pem and key.pem for tcp:// with TLS; none means no TLS"
+        None, description="directory with ca.pem, cert.pem and key.pem, for tcp:// with TLS; none means no TLS"
     )
 
 
 class HealthCheckSettings(Settings):
-    """When the engine looks whether a service answers on its port."""
+    """The health check, which connects to the port of the service."""
 
-    interval: SomeTime = Field("10s", description="time between two probes")
-    timeout: SomeTime = Field("3s", description="time after which a probe has failed")
-    start_period: Duration = Field("5s", description="time in which failed probes do not count")
-    start_interval: SomeTime | None = Field(
-        None, description="time between probes in the start period; needs engine 25 or later; none means the interval"
+    interval: PositiveDuration = Field(timedelta(seconds=10), description="time between probes")
+    timeout: PositiveDuration = Field(timedelta(seconds=3), description="time after which a probe counts as failed")
+    start_period: Duration = Field(
+        timedelta(seconds=5), description="time after the start in which failed probes are ignored"
     )
-    retries: Annotated[int, Field(ge=1, le=100)] = Field(3, description="failed probes in a row that make it unhealthy")
+    start_interval: PositiveDuration | None = Field(
+        None,
+        description="time between probes in the start period; needs Docker Engine 25 or later; none means `interval`",
+    )
+    retries: Annotated[int, Field(ge=1, le=100)] = Field(
+        3, description="number of consecutive failures after which the service is unhealthy"
+    )
 
 
 class LoggingSettings(Settings):
-    """Where a container's output goes."""
+    """The logs of a container."""
 
     driver: Literal["json-file", "local", "journald", "syslog", "none"] = Field("json-file", description="log driver")
     options: dict[str, Text] | None = Field(
-        None, description="options of the log driver; none means 3 files of 10 MB for json-file and local"
+        None,
+        description="options of the log driver; none means 3 files of 10 MB for `json-file` and `local`",
     )
 
 
 class UlimitSettings(Settings):
-    """One limit of the kernel on a container's processes."""
+    """A resource limit of the processes in a container."""
 
-    soft: Limit = Field(description="limit in force; -1 means none")
-    hard: Limit = Field(description="limit up to which the process may raise it; -1 means none")
+    soft: Limit = Field(description="soft limit; -1 means unlimited")
+    hard: Limit = Field(description="hard limit; -1 means unlimited")
 
 
 class ServiceDefaults(Settings):
-    """How a service's container runs; under `defaults`, for every service that does not say otherwise."""
+    """How a container runs. `gix:defaults` is for all services; a service's own keys override it."""
 
-    publish: bool = Field(True, description="publish the service's port on the host")
+    publish: bool = Field(True, description="publish the port of the service on the host")
     bind_address: Annotated[str, AfterValidator(_bind_address)] = Field(
-        "0.0.0.0",  # noqa: S104 - the description publishes on every address
-        description="host address that published ports are bound to",
+        "0.0.0.0",  # noqa: S104 - the original Docker set-up publishes on every address
+        description="host address to publish ports on",
     )
-    rust_log: str = Field("info", description="RUST_LOG: error, warn, info, debug, trace, or per module")
+    rust_log: str = Field("info", description="value of RUST_LOG: error, warn, info, debug, trace, or per module")
     rust_backtrace: Annotated[Literal["0", "1", "full"], BeforeValidator(_text)] = Field(
-        "0", description="RUST_BACKTRACE"
+        "0", description="value of RUST_BACKTRACE"
     )
-    environment: dict[VariableName, Text] = Field({}, description="further environment variables")
+    environment: dict[VariableName, Text] = Field({}, description="additional environment variables")
     secret_environment: dict[VariableName, Secret] = Field(
-        {}, description="environment variables whose values are secrets of the stack"
+        {}, description="additional environment variables whose values are secrets"
     )
     user: Annotated[
         str,
         BeforeValidator(_text),
-        _matching(r"[1-9]\d{0,9}(?::[1-9]\d{0,9})?", "is root, or not numeric", "write UID:GID, e.g. 1000:1000"),
-    ] = Field("1000:1000", description="user and group that the process runs as; never root")
+        _matching(r"[1-9]\d{0,9}(?::[1-9]\d{0,9})?", "is root, or is not numeric", "write UID:GID, e.g. 1000:1000"),
+    ] = Field("1000:1000", description="UID or UID:GID to run as; root is refused")
     cpus: (
         Annotated[
             float,
@@ -379,73 +422,84 @@ class ServiceDefaults(Settings):
             AfterValidator(_recordable_cpus),
         ]
         | None
-    ) = Field(None, description="processors that it may use, e.g. 1.5; none means all")
-    memory: Memory | None = Field(None, description="memory that it may use, e.g. 512MiB; none means all")
+    ) = Field(None, description="CPU limit, e.g. 1.5; none means no limit")
+    memory: Memory | None = Field(None, description="memory limit, e.g. 512MiB; none means no limit")
     memory_swap: Memory | None = Field(
-        None, description="memory and swap together; none means twice the memory, as Docker does"
+        None, description="limit of memory and swap together; none means twice `memory`, as in Docker"
     )
     restart: Annotated[
         str,
         BeforeValidator(lambda value: "no" if value is False else value),
         _matching(
             r"no|always|unless-stopped|on-failure(?::[1-9]\d{0,8})?",
-            "is no restart policy",
+            "is not a restart policy",
             "write no, always, unless-stopped, on-failure or on-failure:3",
         ),
-    ] = Field("unless-stopped", description="what the engine does when the process ends")
-    read_only_root: bool = Field(False, description="no writes but to volumes and tmpfs; brings a tmpfs on /tmp")
+    ] = Field(
+        "unless-stopped", description="restart policy: no, always, unless-stopped, on-failure or on-failure:MAX-RETRIES"
+    )
+    read_only_root: bool = Field(False, description="mount the root file system read-only, with a tmpfs on /tmp")
     tmpfs: dict[Annotated[str, AfterValidator(_tmpfs_path)], Annotated[str, AfterValidator(_tmpfs_options)]] = Field(
-        {}, description="file systems in memory: options by path"
+        {}, description="tmpfs mounts: options by path"
     )
     drop_capabilities: list[
-        Annotated[str, _one_of({"ALL", *kernel.CAPABILITIES}, "is no capability", "write ALL or e.g. CAP_NET_RAW")]
-    ] = Field([], description="kernel capabilities taken away")
-    no_new_privileges: bool = Field(False, description="no process may gain privileges")
-    health_check: HealthCheckSettings = Field(HealthCheckSettings(), description="times of the health check")
-    init: bool = Field(True, description="run a small init as process 1, which passes signals on")
-    stop_signal: Annotated[str, _one_of(kernel.SIGNALS, "is no signal", "write SIGINT or SIGTERM")] = Field(
-        "SIGINT", description="signal that asks the service to stop; the real services ignore SIGTERM"
+        Annotated[str, _one_of({"ALL", *kernel.CAPABILITIES}, "is not a capability", "write ALL or e.g. CAP_NET_RAW")]
+    ] = Field([], description="capabilities to drop, e.g. ALL or CAP_NET_RAW")
+    no_new_privileges: bool = Field(False, description="keep processes from gaining privileges")
+    health_check: HealthCheckSettings = Field(HealthCheckSettings(), description="health check")
+    init: bool = Field(True, description="run an init as process 1, which forwards signals and reaps processes")
+    stop_signal: Annotated[str, _one_of(kernel.SIGNALS, "is not a signal", "write SIGINT or SIGTERM")] = Field(
+        "SIGINT", description="stop signal; the GIX services ignore SIGTERM"
     )
-    stop_grace: WholeSeconds = Field("10s", description="time to stop before it is killed")
-    logging: LoggingSettings = Field(LoggingSettings(), description="where its output goes")
-    labels: dict[LabelName, Text] = Field({}, description="further labels")
-    ulimits: dict[UlimitName, UlimitSettings] = Field({}, description="kernel limits by name, e.g. nofile")
+    stop_grace: WholeSeconds = Field(
+        timedelta(seconds=10), description="time between the stop signal and SIGKILL; whole seconds"
+    )
+    logging: LoggingSettings = Field(LoggingSettings(), description="logs")
+    labels: dict[LabelName, Text] = Field({}, description="additional labels")
+    ulimits: dict[UlimitName, UlimitSettings] = Field({}, description="resource limits by name, e.g. nofile")
     extra_hosts: dict[HostName, Annotated[str, AfterValidator(_host_address)]] = Field(
-        {}, description="further host names: address by name"
+        {}, description="additional entries of /etc/hosts: IPv4 address, or host-gateway, by host name"
     )
 
 
 class ServiceSettings(ServiceDefaults):
-    """One service: what it has of its own beside what `defaults` may set."""
+    """One service. Its own keys override `gix:defaults`."""
 
-    host_port: Port | None = Field(None, description="port on the host; none means the service's own port")
+    host_port: Port | None = Field(None, description="port on the host; none means the port of the service")
     metrics_port: Port | None = Field(
-        None, description="port on the host for its metrics; none means that they are not published"
+        None, description="host port for metrics; none means that metrics are not published"
     )
 
 
 class StackSettings(Settings):
     """The keys of the `gix` namespace in a stack's file."""
 
-    source: str = Field("sample", description="Cargo workspace to build, absolute or relative to the program")
+    source: str = Field(
+        "sample", description="Cargo workspace to build; a relative path starts at the program's directory"
+    )
     prefix: Annotated[
-        str, _matching(r"(?:[a-z0-9][a-z0-9-]{0,30})?", "is no prefix", "use up to 31 lower case letters, digits, '-'")
-    ] = Field("", description="put before every name on the engine, with a '-', so that stacks live side by side")
+        str,
+        _matching(r"(?:[a-z0-9][a-z0-9-]{0,30})?", "is not a prefix", "use up to 31 lower case letters, digits, '-'"),
+    ] = Field("", description="prefix of all names on the engine, followed by '-'; lets several stacks share an engine")
     production: bool = Field(
-        False, description="refuse what may not be in production: `latest`, floating bases, an unprotected ledger"
+        False,
+        description="refuse what is unsafe in production: `latest`, unpinned base images, an unprotected ledger",
     )
     take_over: bool = Field(
-        False, description="stop and remove containers and a network of the stack's names that something else made"
+        False,
+        description="stop and remove containers and networks that have the stack's names, but are not the stack's",
     )
     services: Annotated[list[ServiceName], Field(min_length=1)] = Field(
-        list(get_args(ServiceName)), description="which services run"
+        list(get_args(ServiceName)), description="services to run"
     )
-    images: ImageSettings = Field(ImageSettings(), description="the images")
-    registry: RegistrySettings = Field(RegistrySettings(), description="the image registry")
-    network: NetworkSettings = Field(NetworkSettings(), description="the network of the services")
-    ledger: LedgerSettings = Field(LedgerSettings(), description="the volume with the auction's ledger")
-    engine: EngineSettings = Field(EngineSettings(), description="the Docker engine")
-    defaults: ServiceDefaults = Field(ServiceDefaults(), description="settings that every service starts from")
-    router: ServiceSettings = Field(ServiceSettings(), description="settings of the router alone")
-    auction: ServiceSettings = Field(ServiceSettings(), description="settings of the auction alone")
-    enclave: ServiceSettings = Field(ServiceSettings(), description="settings of the enclave alone")
+    images: ImageSettings = Field(ImageSettings(), description="images of the services")
+    registry: RegistrySettings = Field(RegistrySettings(), description="image registry")
+    network: NetworkSettings = Field(NetworkSettings(), description="network of the services")
+    ledger: LedgerSettings = Field(LedgerSettings(), description="volume with the auction's ledger")
+    engine: EngineSettings = Field(EngineSettings(), description="Docker engine")
+    defaults: ServiceDefaults = Field(
+        ServiceDefaults(), description="settings of all services; a service's own keys override them"
+    )
+    router: ServiceSettings = Field(ServiceSettings(), description="settings of the router")
+    auction: ServiceSettings = Field(ServiceSettings(), description="settings of the auction")
+    enclave: ServiceSettings = Field(ServiceSettings(), description="settings of the enclave")

@@ -1,64 +1,74 @@
-"""Quantities as people write them: memory (`2G`, `512MiB`) and time (`10s`, `1m30s`)."""
+"""Amounts of memory (`2G`, `512MiB`) and times (`10s`, `1m30s`): from text to values, and back."""
 
+import math
 import re
-from decimal import ROUND_HALF_UP, Decimal
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
 
 _MEMORY = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[bkmgt]?)(?:i?b)?", re.IGNORECASE)
 _MEMORY_FACTOR = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-_DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+)ms)?")
+_DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+(?:\.\d+)?)ms)?")
+_MICROSECONDS = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1000}
 
 
-def mebibytes(text: str) -> int:
-    """Memory in MiB, read as Docker reads it: `2G`, `2GB` and `2GiB` are all 2 x 2^30 bytes; no unit means bytes.
+@dataclass(frozen=True)
+class Memory:
+    """An amount of memory, a whole number of MiB. `2G` and `2048MiB` are equal; each is shown as it was written."""
 
-    Raises ValueError where the text is no quantity, or no whole number of MiB.
-    """
-    match = _MEMORY.fullmatch(text.strip())
-    if match is None:
-        raise ValueError("is not a quantity of memory such as 512MiB or 2G")
-    size = float(match["number"]) * _MEMORY_FACTOR[match["unit"].lower()]
-    if size % 2**20:
-        raise ValueError("is not a whole number of MiB")
-    return int(size // 2**20)
+    bytes: int
+    text: str = field(compare=False)
+
+    @classmethod
+    def parse(cls, text: str) -> "Memory":
+        """Read an amount as Docker reads it: `2G`, `2GB` and `2GiB` are all 2 x 2^30 bytes; no unit means bytes.
+
+        Raises ValueError if the text is no amount of memory, or no whole number of MiB.
+        """
+        match = _MEMORY.fullmatch(text.strip())
+        if match is None:
+            raise ValueError("is not a quantity of memory such as 512MiB or 2G")
+        size = float(match["number"]) * _MEMORY_FACTOR[match["unit"].lower()]
+        if size % 2**20:
+            raise ValueError("is not a whole number of MiB")
+        return cls(int(size), text)
+
+    @property
+    def mebibytes(self) -> int:
+        """The amount in MiB, the docker provider's unit."""
+        return self.bytes // 2**20
+
+    def __str__(self) -> str:
+        return self.text
 
 
-def seconds(text: str) -> float:
-    """Time in seconds, from Go's way to write it, which is Docker's: `10s`, `1m30s`, `500ms`.
+def parse_duration(text: str) -> timedelta:
+    """Read a time as Go writes it, and so Docker: `10s`, `1m30s`, `500ms`.
 
-    Raises ValueError where the text is no such time.
+    Parts of a microsecond are rounded up, and what is too long for a timedelta is the longest one.
+
+    Raises ValueError if the text is no such time.
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None or not any(match.groups()):
         raise ValueError("is not a time such as 10s, 1m30s or 500ms")
-    hours, minutes, whole, milli = (float(match[unit] or 0) for unit in ("h", "m", "s", "ms"))
-    return hours * 3600 + minutes * 60 + whole + milli / 1000
+    total = sum(Decimal(match[unit] or 0) * factor for unit, factor in _MICROSECONDS.items())
+    try:
+        return timedelta(microseconds=math.ceil(total))
+    except OverflowError:
+        return timedelta.max
 
 
-def go_duration(text: str) -> str:
-    """A time as the engine gives it back: `60s` is `1m0s`, `1500ms` is `1.5s`. Raises ValueError as `seconds` does.
-
-    Written in another way, each refresh would find a difference.
-    """
-    total = seconds(text)
-    if 0 < total < 1:
-        return f"{total * 1000:g}ms"
-    minutes, rest = divmod(total, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{rest:g}s"
+def format_duration(time: timedelta) -> str:
+    """Write a time as Go does: 60 s are `1m0s`, 1.5 s are `1.5s`, half a second is `500ms`."""
+    if timedelta(0) < time < timedelta(seconds=1):
+        return f"{_plain(Decimal(time.microseconds) / 1000)}ms"
+    minutes, rest = divmod(time, timedelta(minutes=1))
+    hours, minutes = divmod(minutes, 60)
+    seconds = _plain(rest.seconds + Decimal(rest.microseconds) / 1_000_000)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{seconds}s"
 
 
-def recorded_processors(count: float) -> str:
-    """Processors as the docker provider records them: 2 is `2.0`, 1.5 is `1.5`, 10 is `10.`.
-
-    Stated in another form, each update would replace the container.
-
-    Raises ValueError where the provider records another number, as it does for 0.05; the text names it.
-    """
-    exact = Decimal(str(count))
-    digits = f"{exact:.9f}"
-    # The provider takes a number with nine zeros among its digits for a round one.
-    is_round = digits.count("0") == 9  # noqa: PLR2004
-    recorded = f"{exact.quantize(Decimal('0.1'), ROUND_HALF_UP)}" if is_round else digits.rstrip("0")
-    if Decimal(recorded) != exact:
-        raise ValueError(recorded)
-    return recorded
+def _plain(number: Decimal) -> str:
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,7 +1,7 @@
-"""What a resource is told to be, as named fields in a person's words: the one vocabulary of `plan` and `verify`.
+"""The inputs of a resource as named, readable fields, which `plan` and `verify` share.
 
-A field that says nothing (no ports, no limit, an option that is off) is no field: what is left out and what is stated
-as nothing are the same. Secrets compare like any other value and are never shown.
+An input without an effect (no ports, no limit, an option that is off) has no field, so that it equals one that is left
+out. Secrets are compared like any other value and are never shown.
 """
 
 import json
@@ -12,23 +12,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gix_model import units
+from gix_model.provider_facts import CAPABILITY_PREFIX
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""What stands in previews for a value that is not known yet; the SDK's own, which takes a third of a second to load."""
+"""Pulumi's marker of an unknown value in a preview. A copy: the SDK takes a third of a second to load."""
 
-SECRET = "(secret)"  # noqa: S105 - what stands in a secret's place
+SECRET = "(secret)"  # noqa: S105 - a placeholder
 EMPTY = "(empty)"
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
-"""The key by which Pulumi marks a special value; of those, only secrets stand in inputs."""
+"""The key by which Pulumi marks a special value. In inputs, this is always a secret."""
 _HIDDEN = "[secret]"
-"""What a preview shows in a secret's place."""
+"""Pulumi's placeholder for a secret in a preview."""
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True)
 class Value:
-    """A field's value. Of a secret whose value is not known, `text` is empty."""
+    """The value of a field. If it is a secret that cannot be read, `text` is empty."""
 
     text: str = field(repr=False)
     secret: bool = field(default=False, compare=False)
@@ -38,18 +39,18 @@ class Value:
 
 
 Fields = dict[str, dict[str, Value]]
-"""Values by field name, by the input that they come from."""
+"""By input: its fields, by name."""
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """A secret; `value` is None where it can't be read."""
+    """A secret; `value` is None if it cannot be read."""
 
     value: Any = field(repr=False)
 
 
 def read(inputs: Mapping[str, Any]) -> Fields:
-    """The fields of a resource's inputs, or of its outputs, as a preview or an exported state has them."""
+    """The fields of the inputs or outputs of a resource in a preview or an exported state."""
     return {
         name: dict(_read(name, opened(value), inputs))
         for name, value in inputs.items()
@@ -58,12 +59,12 @@ def read(inputs: Mapping[str, Any]) -> Fields:
 
 
 def flat(fields: Fields) -> dict[str, Value]:
-    """All fields by their names alone."""
+    """All fields by name."""
     return {name: value for values in fields.values() for name, value in values.items()}
 
 
 def opened(value: Any) -> Any:
-    """`value` with Pulumi's marks of a secret turned into Sealed, at every depth."""
+    """`value` with a Sealed for each secret, at every depth."""
     if value == _HIDDEN:
         return Sealed(None)
     if isinstance(value, list):
@@ -76,12 +77,12 @@ def opened(value: Any) -> Any:
 
 
 def is_sealed(value: Any) -> bool:
-    """Tell whether an input is a secret, or has one in it."""
+    """Whether an input is or contains a secret."""
     return _has_sealed(opened(value))
 
 
 def secrets(value: Any) -> Iterator[str]:
-    """The texts that are secret in what `opened` gives."""
+    """The secret texts in a result of `opened`."""
     match value:
         case Sealed(value=str(text)):
             yield text
@@ -92,17 +93,17 @@ def secrets(value: Any) -> Iterator[str]:
 
 
 def short(text: str) -> str:
-    """`text` for a person: digests and ids cut to what one compares by, and what only an update can tell said so."""
+    """`text` with short digests and ids, and readable text for unknown values."""
     return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1", text).replace(UNKNOWN, "(known after the update)")
 
 
 def words_for(name: str) -> str:
-    """What a person calls an input."""
+    """The name of an input in texts."""
     return _TITLES.get(name) or re.sub(r"(?<!^)([A-Z])", r" \1", name).lower()
 
 
 def seconds(count: float) -> str:
-    """A time as people write it."""
+    """A time in seconds or milliseconds."""
     return f"{count * 1000:g}ms" if 0 < count < 1 else f"{count:g}s"
 
 
@@ -112,17 +113,17 @@ def port(internal: object, protocol: str) -> str:
 
 
 def binding(address: str | None, external: object) -> str:
-    """Where a port is published."""
+    """The host address and port of a published port."""
     return f"{address or _ANY_ADDRESS}:{external}"
 
 
 def mount(source: str, *, read_only: bool) -> str:
-    """What is mounted at a path."""
+    """The source of a mount."""
     return f"{source} (read-only)" if read_only else source
 
 
 def aliases(names: list[str]) -> str:
-    """The names by which a container is known on a network."""
+    """The aliases of a container on a network."""
     return f"known as {', '.join(sorted(names))}" if names else "known by its own name"
 
 
@@ -132,18 +133,18 @@ def memory(mebibytes: float) -> str:
 
 
 def restart(policy: str, retries: int | None) -> str:
-    """A restart policy as the configuration writes it."""
+    """A restart policy as in the configuration."""
     return f"{policy}:{retries}" if retries else policy
 
 
 def processors(count: float) -> str:
-    """How many processors a container may use."""
+    """A CPU limit."""
     return f"{count:g}"
 
 
 def capability(name: str) -> str:
-    """A capability's short name: the engine takes it with and without `CAP_`."""
-    return name.removeprefix("CAP_")
+    """The short name of a capability. The engine accepts it with and without the prefix."""
+    return name.removeprefix(CAPABILITY_PREFIX)
 
 
 def _read(name: str, value: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
@@ -168,7 +169,7 @@ def _has_sealed(value: object) -> bool:
 
 
 def _one_by_one(variables: Any) -> list[Any] | None:
-    """Each variable alone; None where they can't be read. With one secret among them, all are secret as one list."""
+    """The variables one by one; None if they cannot be read. With one secret, the whole list is marked as secret."""
     if not isinstance(variables, Sealed):
         return list(variables)
     return None if variables.value is None else [Sealed(item) for item in variables.value]
@@ -228,7 +229,7 @@ def _health_check(check: dict[str, Any]) -> _Texts:
         ("startPeriod", "start period"),
         ("startInterval", "start interval"),
     ):
-        count = units.seconds(check.get(name) or "0s")
+        count = units.parse_duration(check.get(name) or "0s").total_seconds()
         yield f"health check {title}", seconds(count) if count else ""
     yield "health check retries", _text(check.get("retries"))
 

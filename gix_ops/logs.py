@@ -151,7 +151,7 @@ def moment(text: str, now: datetime) -> float:
     default), and seconds since 1970. Raises ValueError for any other text.
     """
     with contextlib.suppress(ValueError):
-        return now.timestamp() - units.seconds(text)
+        return now.timestamp() - units.parse_duration(text).total_seconds()
     with contextlib.suppress(ValueError):
         return float(text) if re.fullmatch(r"\d{9,}(\.\d+)?", text) else datetime.fromisoformat(text).timestamp()
     raise ValueError("is not a time; write a duration (10m, 1h30m) or a time (2026-01-02, 2026-01-02T15:04:05Z)")

@@ -7,35 +7,11 @@ from typing import Any
 
 from gix_model.catalog import CATALOG
 from gix_model.environment import SERVICE_LABEL
+from gix_model.provider_facts import CONTAINER, KINDS
 from gix_ops import fields
 from gix_ops.errors import StackError
 from gix_ops.pulumi_command import ask
 from gix_ops.stack import StackReference
-
-CONTAINER = "docker:index/container:Container"
-IMAGE = "docker:index/image:Image"
-NETWORK = "docker:index/network:Network"
-PROVIDER = "pulumi:providers:docker"
-REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
-VOLUME = "docker:index/volume:Volume"
-
-KINDS = {
-    CONTAINER: "container",
-    IMAGE: "image",
-    NETWORK: "network",
-    PROVIDER: "connection",
-    REMOTE_IMAGE: "image",
-    VOLUME: "volume",
-}
-"""What messages call a resource of a type."""
-
-TOLD_TO_PROVIDER = frozenset(
-    {
-        *("checkDuplicate", "containerReadRefreshTimeoutMilliseconds", "destroyGraceSeconds", "mustRun"),
-        *("networkMode", "removeVolumes", "start", "wait", "waitTimeout"),
-    }
-)
-"""Inputs that tell the provider what to do, and are nothing that a container or network has."""
 
 Record = Mapping[str, Any]
 

@@ -9,8 +9,9 @@ from gix_engine import observed_state, removal
 from gix_engine.observed_state import ObservedVolume
 from gix_ledger import recovery
 from gix_ledger.location import LedgerLocation
+from gix_model.provider_facts import VOLUME
 from gix_ops.errors import StackError
-from gix_ops.resources import VOLUME, export
+from gix_ops.resources import export
 from gix_ops.stack import Stack, StackReference
 
 

@@ -26,6 +26,7 @@ from rich.table import Table
 
 from gix_engine import observed_state
 from gix_engine.observed_state import ObservedState
+from gix_model import provider_facts
 from gix_ops import fields, inspection, resources
 from gix_ops.errors import StackError
 from gix_ops.fields import Value
@@ -38,7 +39,7 @@ _UNSTATED = dict.fromkeys(
     ("init", "read-only root", "privileged", "restart", "internal", "attachable", "ipv6"), Value("no")
 )
 """The values of options that are not declared."""
-_SET_LIVE = frozenset({"memory", "memory with swap", "memory reservation", "cpu shares", "cpu set", "restart"})
+_SET_LIVE = frozenset(map(fields.words_for, provider_facts.LIVE))
 """Fields that the provider sets on a running container, but cannot remove from it."""
 _REFRESH = "pulumi up --refresh"
 
@@ -153,7 +154,7 @@ def compare(label: str, state: State, client: docker.DockerClient, observed: Obs
     The whole records of its objects are read by `client`. Raises docker.errors.DockerException or OSError.
     """
     report = Report(stack=label)
-    containers = [each for each in state.resources if each.type == resources.CONTAINER]
+    containers = [each for each in state.resources if each.type == provider_facts.CONTAINER]
     own = frozenset(name for each in containers for name in (each.id, each.name))
     for resource in state.resources:
         if resource.errors:
@@ -161,13 +162,13 @@ def compare(label: str, state: State, client: docker.DockerClient, observed: Obs
             here = _Object.declared(report, resource, resource.id)
             here.add(DifferenceType.FAILED_UPDATE, "last update", declared="succeeded", found=found, fix="pulumi up")
         match resource.type:
-            case resources.CONTAINER:
+            case provider_facts.CONTAINER:
                 _container(report, client, observed, resource)
-            case resources.NETWORK:
+            case provider_facts.NETWORK:
                 _network(report, client, observed, resource, own)
-            case resources.VOLUME:
+            case provider_facts.VOLUME:
                 _volume(report, client, resource)
-            case resources.IMAGE:
+            case provider_facts.IMAGE:
                 _image(report, client, resource)
     for name, operation in state.pending:
         _Object(report=report, kind="resource", name=name, id=None, subject=name).add(
@@ -177,7 +178,7 @@ def compare(label: str, state: State, client: docker.DockerClient, observed: Obs
             found=f"interrupted while {operation}",
             fix="pulumi refresh --clear-pending-creates, then pulumi up",
         )
-    networks = frozenset(each.id for each in state.resources if each.type == resources.NETWORK)
+    networks = frozenset(each.id for each in state.resources if each.type == provider_facts.NETWORK)
     _undeclared(report, observed.created_by(label), own | networks)
     return report
 
@@ -186,7 +187,7 @@ def declared_fields(report: Report, resource: Resource, shown: frozenset[str]) -
     """The fields of a resource's inputs that the engine shows; adds the others to `report.not_compared`."""
     stated = fields.read(resource.inputs)
     for name, values in stated.items():
-        if name not in shown and name not in resources.TOLD_TO_PROVIDER:
+        if name not in shown and name not in provider_facts.INSTRUCTIONS:
             report.not_compared += [f"{resource.subject} {field_name}" for field_name in values]
     return fields.flat({name: values for name, values in stated.items() if name in shown})
 
@@ -307,17 +308,17 @@ def _image(report: Report, client: docker.DockerClient, resource: Resource) -> N
 def _undeclared(report: Report, own: ObservedState, declared: frozenset[str]) -> None:
     """Add the stack's own containers and networks that are not in its state, whose ids and names are `declared`."""
     found = [
-        (resources.CONTAINER, each.name, each.id, f"docker rm -f {each.name}")
+        (provider_facts.CONTAINER, each.name, each.id, f"docker rm -f {each.name}")
         for each in own.containers
         if not {each.id, *each.names} & declared
     ]
     found += [
-        (resources.NETWORK, each.name, each.id, f"docker network rm {each.name}")
+        (provider_facts.NETWORK, each.name, each.id, f"docker network rm {each.name}")
         for each in own.networks
         if each.id not in declared
     ]
     for type_, name, id_, fix in found:
-        kind = resources.KINDS[type_]
+        kind = provider_facts.KINDS[type_]
         here = _Object(report=report, kind=kind, name=name, id=id_, subject=f"{kind} {name}")
         here.add(DifferenceType.UNDECLARED, kind, declared=None, found="there", fix=fix)
 

@@ -57,7 +57,7 @@ def command(
 
 def _seconds(text: str) -> float:
     try:
-        return units.seconds(text)
+        return units.parse_duration(text).total_seconds()
     except ValueError as error:
         raise typer.BadParameter(f"{text} {error}", param_hint="--wait") from None
 

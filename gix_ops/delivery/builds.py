@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gix_model.provider_facts import IMAGE
 from gix_ops.errors import StackError
 from gix_ops.planning.preview import Step
-from gix_ops.resources import IMAGE
 
 LAST_LINES = 25
 

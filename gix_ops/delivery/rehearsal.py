@@ -17,6 +17,7 @@ import docker
 import yaml
 from docker.errors import ImageNotFound
 
+from gix_model import provider_facts
 from gix_model.catalog import CATALOG
 from gix_model.environment import STACK_LABEL
 from gix_model.settings import EngineSettings
@@ -182,7 +183,7 @@ def _take_away(client: docker.DockerClient, reference: StackReference, tags: set
     for volume in client.volumes.list(filters=mine):
         volume.remove()
     for each in resources.export(reference).resources:
-        if each.type == resources.IMAGE and each.name not in tags:
+        if each.type == provider_facts.IMAGE and each.name not in tags:
             with suppress(ImageNotFound):
                 client.images.remove(each.name)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from gix_engine import collisions
 from gix_engine.observed_state import ObservedContainer, ObservedNetwork
 from gix_model.problems import ConfigurationError
+from gix_model.provider_facts import CONTAINER, KINDS, NETWORK, VOLUME
 from gix_ops import fields
 from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, fault, ok, one_line, skipped, warning
 from gix_ops.errors import StackError
-from gix_ops.resources import CONTAINER, KINDS, NETWORK, VOLUME
 from gix_ops.verify import Difference, DifferenceType
 
 _ANSWER_WITHIN_SECONDS = 5

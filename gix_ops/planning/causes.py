@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
+from gix_model.provider_facts import CONTAINER, INSTRUCTIONS, KINDS
 from gix_ops import fields
 from gix_ops.fields import Fields, Value
 from gix_ops.planning.preview import Step
-from gix_ops.resources import CONTAINER, KINDS, TOLD_TO_PROVIDER
 
 
 def causes(step: Step, acting: Mapping[str, Step]) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def _causes(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
             continue
         own = list(_differences(before.get(reason, {}), after.get(reason, {})))
         yield from own or [f"{fields.words_for(reason)} changed"]
-    recorded = [each for each in step.reasons if not step.is_live(each) and each not in TOLD_TO_PROVIDER]
+    recorded = [each for each in step.reasons if not step.is_live(each) and each not in INSTRUCTIONS]
     if recorded and step.type == CONTAINER and not step.replaces:
         what = ", ".join(map(fields.words_for, recorded))
         yield f"recorded, not applied until the container is replaced: {what}"

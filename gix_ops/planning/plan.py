@@ -36,11 +36,12 @@ from typing import Any
 
 from gix_model import units
 from gix_model.catalog import CATALOG
+from gix_model.provider_facts import CONTAINER, KINDS, VOLUME
 from gix_ops import fields
 from gix_ops.planning.causes import causes, side
 from gix_ops.planning.preview import Step, steps
 from gix_ops.pulumi_command import ask
-from gix_ops.resources import CONTAINER, KINDS, VOLUME, service_of
+from gix_ops.resources import service_of
 
 RECORD = "record"
 """Kind of what only Pulumi's state has: components, and the stack itself. It is nothing on the engine."""
@@ -207,10 +208,10 @@ def _effect(step: Step, acting: Mapping[str, Step]) -> Effect:
 
 def _downtime(step: Step) -> Downtime:
     check = step.inputs.get("healthcheck") or {}
-    first = units.seconds(check.get("startInterval") or "0s") or units.seconds(check.get("interval") or "0s")
+    start, interval = (units.parse_duration(check.get(name) or "0s") for name in ("startInterval", "interval"))
     grace = step.old_inputs.get("destroyGraceSeconds") or 0
     return Downtime(
-        usual_seconds=_STOP_SECONDS + math.ceil(first) + _PROVIDER_INTERVAL_SECONDS,
+        usual_seconds=_STOP_SECONDS + math.ceil((start or interval).total_seconds()) + _PROVIDER_INTERVAL_SECONDS,
         at_most_seconds=math.ceil(grace + (step.inputs.get("waitTimeout") or 0)),
     )
 

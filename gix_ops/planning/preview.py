@@ -1,48 +1,45 @@
-"""What `pulumi preview --json` answers, as data: one step for each resource."""
+"""The output of `pulumi preview --json` as data: one step for each resource."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gix_ops.resources import IMAGE, REMOTE_IMAGE, Record
-
-LIVE = frozenset({"restart", "maxRetryCount", "cpuShares", "cpuSet", "memory", "memorySwap", "memoryReservation"})
-"""Inputs of a container that the provider changes without a restart; other updates it records and never applies."""
+from gix_model import provider_facts
+from gix_model.provider_facts import IMAGE, REMOTE_IMAGE
+from gix_ops.resources import Record
 
 _NO_EFFECT = ("same", "refresh")
 _REPLACEMENTS = ("replace", "create-replacement", "delete-replaced")
-_LIMITS = LIVE - {"restart", "maxRetryCount"}
 _OPERATIONS = {
     "create": "created",
     "update": "updated",
     "delete": "removed",
-    "import": "taken over",
+    "import": "imported",
     "same": "recorded",
 }
-_IMAGE_OPERATIONS = {"update": "built again", "delete": "given up (it stays on the engine)"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What an update does to one resource. `old` and `new` are its state before and after; a side may be empty."""
+    """What an update does to one resource. `old` and `new` are its state before and after; one of them may be empty."""
 
     op: str
     urn: str
     old: Record
     new: Record
     reasons: tuple[str, ...]
-    """The inputs in which both sides differ."""
+    """The inputs that differ."""
     paths: Mapping[str, str]
-    """Where in them, and how: `envs[0]: update-replace`."""
+    """The paths that differ, and how: `envs[0]: update-replace`."""
     provider: str
-    """The resource of the connection that it goes by; empty where there is none."""
+    """URN of its provider, the connection to the engine; empty if it has none."""
 
     @classmethod
     def read(cls, record: Record) -> "Step":
-        """Read a step as Pulumi writes it."""
+        """Read one step of the JSON."""
         paths = record.get("detailedDiff") or {}
-        # Of an image the provider gives the paths alone.
+        # For an image, the provider reports only the paths.
         reasons = [*(record.get("diffReasons") or ()), *(record.get("replaceReasons") or ()), *paths]
         return cls(
             op=record["op"],
@@ -56,23 +53,23 @@ class Step:
 
     @property
     def name(self) -> str:
-        """The resource's name on the engine, else in the program."""
+        """The name on the engine, or in the program if it has none there."""
         inputs = self.inputs
         return str(inputs.get("name") or inputs.get("imageName") or self.urn.rpartition("::")[2])
 
     @property
     def type(self) -> str:
-        """The resource's type."""
+        """The type token."""
         return str((self.new or self.old).get("type"))
 
     @property
     def is_custom(self) -> bool:
-        """Whether a provider keeps it; else it is a record of Pulumi's alone."""
+        """Whether a provider manages it. Otherwise only Pulumi's state has it, as for a component."""
         return bool((self.new or self.old).get("custom"))
 
     @property
     def is_leftover(self) -> bool:
-        """Whether an earlier update has replaced it already, and only its removal is due."""
+        """Whether an earlier update has replaced it, and this one only removes what is left."""
         return self.op == "delete" and bool(self.old.get("delete"))
 
     @property
@@ -82,40 +79,40 @@ class Step:
 
     @property
     def inputs(self) -> Record:
-        """The resource's inputs as they will be, or as they were where it goes."""
+        """The inputs after the update, or those before it if the resource is deleted."""
         return (self.new or self.old).get("inputs") or {}
 
     @property
     def old_inputs(self) -> Record:
-        """The resource's inputs as they were."""
+        """The inputs before the update."""
         return self.old.get("inputs") or {}
 
     @property
     def acts(self) -> bool:
-        """Whether anything is done to the resource itself."""
+        """Whether the update changes the resource."""
         return self.op not in _NO_EFFECT
 
     @property
     def replaces(self) -> bool:
-        """Whether the resource is made anew."""
+        """Whether the update replaces the resource."""
         return self.op in _REPLACEMENTS
 
     @property
     def operation(self) -> str:
-        """What is done to it, for people."""
+        """What the update does to it, as a word for the plan."""
         if self.is_leftover:
             return "removed (left over from an earlier update)"
         if self.op == "create" and self.is_image:
             return "built" if self.type == IMAGE else "pulled"
-        if self.op == "delete" and self.old.get("retainOnDelete"):
-            return _IMAGE_OPERATIONS["delete"]
-        if self.replaces:
-            return "made again" if self.is_image else "replaced"
-        return (_IMAGE_OPERATIONS if self.is_image else {}).get(self.op) or _OPERATIONS.get(self.op, self.op)
+        if self.op == "update" and self.is_image:
+            return "rebuilt"
+        if self.op == "delete" and (self.is_image or self.old.get("retainOnDelete")):
+            return "removed from the stack (it stays on the engine)"
+        return "replaced" if self.replaces else _OPERATIONS.get(self.op, self.op)
 
     @property
     def changed_guards(self) -> tuple[str, ...]:
-        """What changes in how Pulumi guards the resource, though nothing in the resource itself may."""
+        """Changes of the options `protect` and `retainOnDelete`."""
         if not (self.old and self.new):
             return ()
         return tuple(
@@ -126,14 +123,14 @@ class Step:
 
     @property
     def dependencies(self) -> tuple[str, ...]:
-        """The resources that it depends on, by whatever input, its connection included."""
+        """URNs of the resources that it depends on, its provider included."""
         found = [urn for state in (self.new, self.old) for urn in state.get("dependencies") or []]
         found += [urn for urns in self.by_input.values() for urn in urns]
         return tuple(dict.fromkeys([*found, self.provider]))
 
     @property
     def by_input(self) -> dict[str, tuple[str, ...]]:
-        """The resources that it depends on, by its inputs."""
+        """URNs of the resources that it depends on, by the input that refers to them."""
         found: dict[str, tuple[str, ...]] = {}
         for state in (self.new, self.old):
             for name, urns in (state.get("propertyDependencies") or {}).items():
@@ -141,12 +138,11 @@ class Step:
         return found
 
     def is_live(self, reason: str) -> bool:
-        """Whether a difference in the input `reason` is applied to a running container."""
-        # The engine takes a limit of nothing for "leave it as it is".
-        return reason in LIVE and not (reason in _LIMITS and not self.inputs.get(reason))
+        """Whether the provider applies a change of the input `reason` to the running container."""
+        return provider_facts.is_applied_live(reason, self.inputs)
 
 
 def steps(preview: Mapping[str, Any]) -> tuple[Step, ...]:
-    """The steps that say what comes of each resource: those of a refresh, which go before them, do not."""
+    """The steps of the update, without those of a refresh before it."""
     every = [Step.read(record) for record in preview.get("steps") or []]
     return tuple(step for step in every if step.op != "refresh")

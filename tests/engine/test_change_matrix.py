@@ -7,7 +7,7 @@ import sys
 import docker
 import pytest
 
-from gix_components.service import RECORDED_ONLY, RECORDED_ONLY_WHEN_REMOVED
+from gix_model.provider_facts import RECORDED_ONLY
 from tests.engine.change_matrix import DOCUMENT, Matrix, whole
 from tests.engine.change_matrix_trials import INIT, MEMORY, MEMORY_SWAP, TMPFS, health_check
 from tests.engine.changes import Effect, put, run
@@ -34,9 +34,9 @@ def test_given_a_program_that_does_not_replace_for_recorded_inputs_the_matrix_fa
 ) -> None:
     program = fresh.directory / "gix_components/service.py"
     mutant, dropped = re.subn(
-        r"^(RECORDED_ONLY\w*) = \[.*\]$", r"\1: list[str] = []", program.read_text(), flags=re.MULTILINE
+        r"return \[\*provider_facts\.RECORDED_ONLY, \*removed\]", "return []", program.read_text()
     )
-    assert dropped == 2
+    assert dropped == 1
     program.write_text(mutant)
     probe = health_check("auction")[0]
     for trial in (INIT, TMPFS, probe, MEMORY, MEMORY_SWAP):
@@ -46,7 +46,7 @@ def test_given_a_program_that_does_not_replace_for_recorded_inputs_the_matrix_fa
     removed = [dataclasses.replace(each.remove(), effect=Effect.REPLACE, expected=0) for each in (MEMORY, MEMORY_SWAP)]
     outcomes = run(fresh, [INIT.change(), TMPFS.change(), probe.change(), *removed])
 
-    assert {outcome.cell.input for outcome in outcomes} == {*RECORDED_ONLY, *RECORDED_ONLY_WHEN_REMOVED}
+    assert {outcome.cell.input for outcome in outcomes} == {*RECORDED_ONLY, "memory", "memorySwap"}
     for outcome in outcomes:
         faults = "; ".join(outcome.faults)
         assert "preview says update" in faults

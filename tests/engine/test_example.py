@@ -192,7 +192,7 @@ def test_mistakes_in_code_are_reported_all_at_once_without_a_traceback(shop: Sho
     message = str(caught.value)
     assert f"shop/{shop.stack}: 2 problems; nothing has been touched" in message
     assert 'gix:defaults.healthCheck.interval = "soon": is not a time' in message
-    assert 'gix:router.bindAddress = "localhost": is no IPv4 address' in message
+    assert 'gix:router.bindAddress = "localhost": is not an IPv4 address' in message
     assert "Traceback" not in message
 
 

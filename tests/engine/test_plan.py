@@ -126,8 +126,8 @@ def test_given_the_source_of_one_service_changed_the_plan_shows_what_is_known_be
         source.write_text(before)
     assert effects(plan) == dict.fromkeys(SERVICES, "restarted if its image changes")
     for service in SERVICES:
-        assert causes(plan, service) == ["image built again: source changed"]
-    assert [(each["kind"], each["operation"]) for each in plan["others"]] == [("image", "built again")] * len(SERVICES)
+        assert causes(plan, service) == ["image rebuilt: source changed"]
+    assert [(each["kind"], each["operation"]) for each in plan["others"]] == [("image", "rebuilt")] * len(SERVICES)
 
 
 def test_given_rebuilt_images_with_the_same_content_nothing_is_restarted(stack: StackUnderTest) -> None:

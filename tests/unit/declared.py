@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypedDict, cast
+from unittest import mock
 
 import pulumi
 import yaml
@@ -20,6 +21,8 @@ from gix_model.environment import Environment
 PROGRAM = Path(__file__).parents[2]
 PACKAGES = ("gix_components", "gix_engine", "gix_ledger", "gix_model", "gix_ops")
 """The packages of the wheel."""
+ENGINE_PLATFORM = "linux/arm64"
+"""The platform of the engine on which programs are declared."""
 
 
 def environment(
@@ -133,5 +136,6 @@ def declare(program: Callable[[pulumi.ResourceOptions], object], *, preview: boo
     settings.SETTINGS.callbacks = cast(
         "Any", SimpleNamespace(register_error_hook=_unheard, register_resource_hook=_unheard)
     )
-    pulumi.runtime.sync_await._sync_await(stack.run_pulumi_func(run))
+    with mock.patch("gix_components.images.engine_platform", return_value=ENGINE_PLATFORM):
+        pulumi.runtime.sync_await._sync_await(stack.run_pulumi_func(run))
     return declared

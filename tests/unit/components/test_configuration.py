@@ -1,6 +1,7 @@
 """Settings from code: the same environment and the same problems as from a file."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pulumi
@@ -100,10 +101,14 @@ def test_code_and_a_file_with_the_same_settings_make_the_same_environment(own_so
     }
     assert code == from_a_file(file)
     router, auction = code.services["router"], code.services["auction"]
-    assert (router.rust_log, router.health_check.interval, router.health_check.start_period) == ("debug", "1s", "3s")
+    assert (router.rust_log, router.health_check.interval, router.health_check.start_period) == (
+        "debug",
+        timedelta(seconds=1),
+        timedelta(seconds=3),
+    )
     assert (auction.rust_log, auction.health_check.start_period, auction.environment) == (
         "warn",
-        "2s",
+        timedelta(seconds=2),
         {"SOME_KEY": "1"},
     )
 
@@ -133,7 +138,7 @@ def test_every_problem_of_code_is_reported_at_once_with_the_keys_of_a_file() -> 
 
 def test_an_unknown_key_is_reported_with_the_closest_key() -> None:
     unchecked: Any = {"router": {"hostprt": 1}}
-    assert refused(unchecked) == {"gix:router.hostprt": ("there is no such key", "did you mean hostPort?")}
+    assert refused(unchecked) == {"gix:router.hostprt": ("is not a known key", "did you mean hostPort?")}
 
 
 def test_an_output_is_refused_as_a_setting() -> None:

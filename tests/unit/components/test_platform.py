@@ -1,13 +1,18 @@
 """What the platform declares, with the defaults and with other settings."""
 
+from types import SimpleNamespace
 from typing import Any
 
+import pulumi
 import pytest
+from docker.errors import DockerException
 from pydantic import SecretStr
 
+from gix_components import images
 from gix_components.ledger_volume import LedgerVolume
 from gix_components.platform import GixPlatform
-from tests.unit.declared import Declared, Resource, configured, declare, environment
+from gix_engine import connection
+from tests.unit.declared import ENGINE_PLATFORM, Declared, Resource, configured, declare, environment
 
 
 def platform(**config: Any) -> Declared:
@@ -166,6 +171,33 @@ def test_given_individual_images_each_service_is_built_from_its_own_dockerfile()
         f"infra/docker/Dockerfile.{service}" for service in ("router", "auction", "enclave")
     ]
     assert not any("target" in build for build in builds)
+
+
+@pytest.mark.parametrize(
+    ("images", "wanted"), [({}, ENGINE_PLATFORM), ({"platform": "linux/riscv64"}, "linux/riscv64")]
+)
+def test_images_are_built_for_the_configured_platform_or_else_for_that_of_the_engine(
+    images: dict[str, str], wanted: str
+) -> None:
+    builds = [image.inputs["build"] for image in platform(images=images).of_type("docker:index/image:Image")]
+    assert [build["platform"] for build in builds] == 3 * [wanted]
+
+
+def test_the_platform_of_the_engine_is_stated_as_the_provider_records_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SimpleNamespace(version=lambda: {"Os": "linux", "Arch": "amd64"})
+    monkeypatch.setattr(connection, "connect", lambda *_: engine)
+    assert images.engine_platform(environment()) == "linux/amd64"
+
+
+def test_given_an_engine_that_does_not_answer_an_unset_platform_is_an_error_with_its_fix(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise DockerException("connection refused")
+
+    monkeypatch.setattr(connection, "connect", refuse)
+    with pytest.raises(pulumi.RunError, match=r"connection refused\); start the engine, or set gix:images.platform"):
+        images.engine_platform(environment())
 
 
 def test_given_a_registry_and_push_image_names_begin_with_the_registry() -> None:

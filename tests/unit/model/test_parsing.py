@@ -215,8 +215,8 @@ def test_a_value_that_contains_itself_is_refused() -> None:
     [
         ("source", "a\0b", "NUL"),
         ("source", "x" * 100_000, "File name too long"),
-        ("source", "\ud800", "no valid Unicode"),
-        ("source", "/dev/null", "is no directory"),
+        ("source", "\ud800", "not valid Unicode"),
+        ("source", "/dev/null", "is not a directory"),
         ("router", "[" * DEEP, "nested more than"),
         ("router.cpus", "1e400", "64 bits"),
         ("router.hostPort", "1" * 5000, "64 bits"),
@@ -237,7 +237,7 @@ def test_the_problem_of_a_hostile_value_names_its_key_and_the_limit(path: str, v
 
 def test_a_source_directory_that_links_to_itself_is_refused(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(ConfigurationError, match="gix:source = loop: can't be read"):
+    with pytest.raises(ConfigurationError, match="gix:source = loop: cannot be read"):
         environment({"gix:source": "loop"}, directory=tmp_path)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +238,7 @@ def test_a_source_directory_without_a_workspace_is_refused(tmp_path: Path) -> No
     (tmp_path / "empty").mkdir()
     assert only(problems({"source": "empty"}, tmp_path), "gix:source").limit == "has no Cargo.toml"
     (tmp_path / "file").touch()
-    assert only(problems({"source": "file"}, tmp_path), "gix:source").limit == "is no directory"
+    assert only(problems({"source": "file"}, tmp_path), "gix:source").limit == "is not a directory"
 
 
 @contextmanager
@@ -259,7 +260,7 @@ def test_a_source_directory_that_is_not_readable_is_refused_with_the_fix(tmp_pat
     workspace.chmod(0)
     with as_somebody_without_rights():
         problem = only(problems({"source": str(workspace)}), "gix:source")
-    assert problem.limit == "may not be read"
+    assert problem.limit == "is not readable"
     assert f"chmod -R u+rX {workspace}" in problem.fix
 
 
@@ -335,5 +336,5 @@ def test_a_service_s_own_keys_override_the_defaults() -> None:
     )
     router = read.services["router"]
     assert router.environment == {"A": "1", "B": "2"}
-    assert (router.health_check.interval, router.health_check.retries) == ("2s", 9)
+    assert (router.health_check.interval, router.health_check.retries) == (timedelta(seconds=2), 9)
     assert read.services["enclave"].health_check.retries == 3

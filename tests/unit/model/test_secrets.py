@@ -126,7 +126,10 @@ def test_a_secret_in_a_secret_key_is_accepted(path: tuple[Step, ...]) -> None:
 @pytest.mark.parametrize("text", [SECRET, "50051", "true", json.dumps({SECRET: SECRET}), json.dumps([SECRET])])
 def test_a_secret_in_any_other_key_is_refused_with_the_key(path: tuple[Step, ...], text: str) -> None:
     found = problems(configured(beside(path, SecretStr(text))))
-    assert "secrets are for gix:registry.password and secretEnvironment of a service" in found[key(path)]
+    assert (
+        "only gix:registry.password and secretEnvironment of a service or of gix:defaults take secrets"
+        in found[key(path)]
+    )
     assert text not in found[key(path)]
 
 
@@ -139,7 +142,7 @@ def test_a_plain_text_value_in_a_secret_key_is_refused(path: tuple[Step, ...], v
     below = section if len(path) == 2 else section["secretEnvironment"]
     below |= {"OTHER" if len(path) == 3 else "username": others}
     limit = problems(configured(config))[key(path)]
-    assert limit.startswith("is in plain text; change it, since it has been seen")
+    assert limit.startswith("is in plain text; replace the secret, because it was readable")
     assert f"pulumi config set --secret --path {key(path)}" in limit
 
 
@@ -153,7 +156,7 @@ def test_a_value_of_the_wrong_type_in_a_secret_key_is_not_shown(section: str) ->
 
 def test_a_secret_in_an_unknown_key_is_reported_with_the_key_only() -> None:
     found = problems(configured({"registry": {"passwort": SecretStr(SECRET)}, "token": SecretStr(SECRET)}))
-    assert found["gix:registry.passwort"] == "there is no such key; did you mean password?"
+    assert found["gix:registry.passwort"] == "is not a known key; did you mean password?"
     assert "gix:token" in found
 
 
@@ -183,7 +186,7 @@ def test_code_that_gives_a_plain_value_in_a_secret_key_is_refused(
     assert SECRET not in str(caught.value)
     assert [each.subject for each in caught.value.problems] == [key(path)]
     assert caught.value.problems[0].fix.endswith(
-        "give it as a secret: SecretStr in Python, pulumi.secret or fn::secret in other languages"
+        "pass it as a secret: SecretStr in Python, pulumi.secret or fn::secret in other languages"
     )
 
 
@@ -203,7 +206,7 @@ def test_given_a_file_elsewhere_no_value_beside_a_secret_is_accepted_or_shown() 
     arguments["stated"] = {}
     [(subject, text)] = problems(arguments).items()
     assert subject == "gix:router"
-    assert "gix:router holds one, and Pulumi.dev.yaml does not show this value" in text
+    assert "gix:router contains one, and this value is not in plain text in Pulumi.dev.yaml" in text
 
 
 def test_given_another_value_in_the_file_the_value_counts_as_a_secret() -> None:

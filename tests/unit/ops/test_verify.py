@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from gix_components.platform import GixPlatform
 from gix_engine import observed_state
-from gix_ops import fields, inspection, resources, verify
+from gix_model import provider_facts
+from gix_ops import fields, inspection, verify
 from gix_ops.fields import Value
 from gix_ops.resources import Resource, State
 from gix_ops.verify import Difference, DifferenceType, Report
@@ -115,7 +116,7 @@ IMAGE: dict[str, Any] = {
 def resource(**more: Any) -> Resource:
     return Resource(
         urn="urn:pulumi:dev::gix::a$docker:index/container:Container::gix-auction-container",
-        type=resources.CONTAINER,
+        type=provider_facts.CONTAINER,
         id=ID,
         inputs=DECLARED | more,
         outputs={},
@@ -288,7 +289,7 @@ def test_given_an_input_that_the_engine_does_not_show_it_is_listed_as_not_compar
 
 NETWORK = Resource(
     urn="urn:pulumi:dev::gix::a$docker:index/network:Network::gix-network",
-    type=resources.NETWORK,
+    type=provider_facts.NETWORK,
     id="net",
     inputs={
         "name": "gix-network",
@@ -368,11 +369,11 @@ def test_every_input_of_a_fully_configured_service_can_be_compared() -> None:
     }
     configuration = environment(**configured({"defaults": settings}))
     declared = declare(lambda opts: GixPlatform("gix", configuration, opts))
-    containers = declared.of_type(resources.CONTAINER)
-    readable = inspection.SHOWN | resources.TOLD_TO_PROVIDER
+    containers = declared.of_type(provider_facts.CONTAINER)
+    readable = inspection.SHOWN | provider_facts.INSTRUCTIONS
     assert len(containers) == 3
     assert {name for each in containers for name in each.inputs} - readable == set()
-    [network] = declared.of_type(resources.NETWORK)
+    [network] = declared.of_type(provider_facts.NETWORK)
     assert set(network.inputs) - inspection.SHOWN_OF_NETWORK == set()
 
 

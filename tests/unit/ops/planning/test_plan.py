@@ -8,9 +8,9 @@ import pytest
 from pulumi.runtime.rpc import UNKNOWN
 from rich.console import Console
 
+from gix_model.provider_facts import IMAGE
 from gix_ops.planning import plan, plan_text
 from gix_ops.planning.plan import Downtime, Effect, OtherPlan, Plan, ServicePlan
-from gix_ops.resources import IMAGE
 
 PLATFORM = "urn:pulumi:dev::gix::gix:docker:Platform"
 CONNECTION = f"{PLATFORM}$pulumi:providers:docker::gix-engine"
@@ -216,9 +216,9 @@ def rebuilt(service: str) -> tuple[Step, Step]:
 def test_given_the_source_changed_a_restart_depends_on_the_built_image() -> None:
     found = planned(*rebuilt("router"), *rebuilt("enclave"))
     assert {each.effect for each in found.services} == {Effect.RESTARTED_IF_IMAGE_CHANGES}
-    assert found.services[0].causes == ("image built again: source changed",)
+    assert found.services[0].causes == ("image rebuilt: source changed",)
     assert found.services[0].downtime
-    assert [each.operation for each in found.others] == ["built again", "built again"]
+    assert [each.operation for each in found.others] == ["rebuilt", "rebuilt"]
     assert found.summary == "router, enclave restarted if its image changes; 2 other changes"
 
 
@@ -234,14 +234,14 @@ def test_given_the_source_and_a_variable_changed_the_restart_is_certain() -> Non
         ),
     )
     assert only(found).effect is Effect.RESTARTED
-    assert only(found).causes == ("image built again: source changed", "RUST_LOG debug -> warn")
+    assert only(found).causes == ("image rebuilt: source changed", "RUST_LOG debug -> warn")
 
 
 def test_given_the_source_and_the_network_changed_the_restart_is_certain() -> None:
     network = step("replace", NETWORK, old={"name": "a"}, new={"name": "b"}, diff={"name": "update-replace"})
     found = planned(network, *rebuilt("router"))
     assert only(found).effect is Effect.RESTARTED
-    assert only(found).causes == ("image built again: source changed", "network replaced: name a -> b")
+    assert only(found).causes == ("image rebuilt: source changed", "network replaced: name a -> b")
 
 
 def test_given_another_engine_everything_is_replaced_with_that_cause() -> None:
@@ -257,7 +257,7 @@ def test_given_the_volume_removed_data_is_at_risk(*, retained: bool, text: str) 
     volume = step("delete", VOLUME, old={"name": "gcam-data"}, options={"retainOnDelete": retained})
     found = planned(volume, container("delete", "auction"), *untouched("router"))
     assert found.summary.startswith("DATA AT RISK; ")
-    assert other(found).operation == ("given up (it stays on the engine)" if retained else "removed")
+    assert other(found).operation == ("removed from the stack (it stays on the engine)" if retained else "removed")
     [risk] = other(found).data_at_risk
     assert text in risk
     auction = next(each for each in found.services if each.service == "auction")
@@ -374,7 +374,7 @@ def test_given_an_adopted_volume_and_an_unknown_step_both_are_shown() -> None:
     )
     assert [(each.kind, each.operation) for each in found.others] == [
         ("other", "remove-pending-replace"),
-        ("volume", "taken over"),
+        ("volume", "imported"),
     ]
 
 
