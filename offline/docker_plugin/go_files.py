@@ -13,7 +13,6 @@ _TYPES: Final = {
     stat.S_IFIFO: "p",
     stat.S_IFSOCK: "S",
 }
-_TYPES_BEFORE_FLAGS: Final = "dLDpS"
 _FLAGS: Final = {stat.S_ISUID: "u", stat.S_ISGID: "g", stat.S_ISVTX: "t"}
 
 

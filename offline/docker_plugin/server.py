@@ -16,7 +16,6 @@ import grpc  # type: ignore[import-untyped]  # it ships no types
 from google.protobuf import any_pb2  # type: ignore[import-untyped]  # it ships no types
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from offline.docker_plugin import VERSION
@@ -29,6 +28,12 @@ _MOST_OPERATIONS: Final = 64
 """Operations of Docker under way at once; each waits in a thread of its own, most of the time for a health check."""
 
 _ORPHAN_POLL_SECONDS: Final = 1.0
+
+_CHANNEL_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", 400 * 1024 * 1024),
+    ("grpc.server_max_unrequested_time_in_server", 30 * 60),
+)
+"""Pulumi's own limits. gRPC's defaults, 4 MiB and 30 s in the queue, end large or slow updates."""
 
 _GUARDED: Final = (
     *("CheckConfig", "DiffConfig", "Configure", "GetSchema", "Invoke"),
@@ -66,7 +71,7 @@ def serve(arguments: list[str]) -> None:
 async def _serve(arguments: list[str], engine_address: str) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_MOST_OPERATIONS))
-    server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
+    server = grpc.aio.server(options=_CHANNEL_OPTIONS)
     servicer = DockerServicer(arguments, engine_address)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
