@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Runs a command with what opens the engine of a stack: .github/engine.sh [--stand-in] STACK COMMAND...
+# Runs a command with the credentials of a stack's engine: .github/engine.sh [--stand-in] STACK COMMAND...
 #
-# Pulumi.STACK.yaml names the engine in gix:engine.host. What opens it is in the environment:
-#   ssh://USER@HOST   ENGINE_SSH_KEY, a private key without a passphrase; ENGINE_KNOWN_HOSTS, what ssh-keyscan HOST prints
-#   tcp://HOST:2376   ENGINE_CA, ENGINE_CERT, ENGINE_KEY, in PEM; gix:engine.certPath is ~/.docker
-# It is written to files that only their owner can read, and removed when the command ends. The command gets the files,
-# not the variables. Exits with 1 where something is missing, before the command runs, else with the command's code.
+# Pulumi.STACK.yaml names the engine in gix:engine.host. The credentials are in environment variables:
+#   ssh://USER@HOST   ENGINE_SSH_KEY: private key without a passphrase; ENGINE_KNOWN_HOSTS: output of ssh-keyscan HOST
+#   tcp://HOST:2376   ENGINE_CA, ENGINE_CERT, ENGINE_KEY: PEM; gix:engine.certPath is ~/.docker
+# They are written to files that only their owner can read, and removed when the command ends. The command gets the
+# files, not the variables. Exit code: 1 if something is missing, before the command runs, else the command's code.
 #
-# --stand-in: this machine's own engine answers in the place of one at ssh://, and no key is needed. A preview compares
-# the program with the state; it needs an engine that answers, and reads nothing from it.
+# --stand-in: use this machine's own engine instead of one at ssh://, without a key. A preview compares the program with
+# the state. It needs an engine that answers, but reads nothing from it.
 set -euo pipefail
 
 usage() {
@@ -27,7 +27,7 @@ shift
 file=Pulumi.$stack.yaml
 
 problems=()
-# need NAME WHAT: the variable has to have a value.
+# need NAME WHAT: the variable NAME must have a value.
 need() { [[ ${!1-} ]] || problems+=("$1 is not set: $2"); }
 refuse_problems() {
     ((${#problems[@]})) || return 0
@@ -36,7 +36,7 @@ refuse_problems() {
 }
 
 host=$(sed -nE "s#.*\bhost: *[\"']?((ssh|tcp|unix)://[^]\"', }]+).*#\1#p" "$file" 2>/dev/null | head -n 1) || true
-need PULUMI_BACKEND_URL 'the secret with the address of the state; without it the state would be lost with this runner'
+need PULUMI_BACKEND_URL 'the secret with the address of the state backend; without it the state is lost with this runner'
 case $stand_in$host in
     '' | yes) problems+=("$file names no engine: pulumi config set --stack $stack --path gix:engine.host ssh://USER@HOST") ;;
     ssh://*)
@@ -65,16 +65,16 @@ written=("$work")
 # shellcheck disable=SC2317  # called by the trap
 clean_up() { rm -rf -- "${written[@]}"; }
 trap clean_up EXIT
-# A signal is for the command: this goes on until that has ended, and removes the files then.
+# Signals are for the command. The script waits until the command has ended and then removes the files.
 trap : HUP INT TERM
 
-# put FILE TEXT: without the carriage returns that a form on a web page may add, and with an end of line, which ssh needs.
+# put FILE TEXT: write TEXT without the carriage returns that a web form may add, and with the final newline that ssh needs.
 put() {
     written+=("$1")
     printf '%s\n' "${2//$'\r'/}" >"$1"
 }
 
-# use_ssh COMMAND: what runs in the place of ssh. The engine's clients find it on PATH.
+# use_ssh COMMAND: run COMMAND instead of ssh. The clients of the engine find it on PATH.
 use_ssh() {
     mkdir "$work/bin"
     printf '#!/bin/sh\nexec %s\n' "$1" >"$work/bin/ssh"

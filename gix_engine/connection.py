@@ -14,6 +14,12 @@ _ANSWER_WITHIN_SECONDS = 20
 _LOCAL_SCHEMES = frozenset({"unix", "http+unix", "npipe"})
 
 
+class _DockerClient(docker.DockerClient):
+    def __init__(self, api: docker.APIClient) -> None:
+        # Not called: the SDK's constructor, which makes an API client of its own and connects it.
+        self.api = api
+
+
 class _Client(docker.APIClient):
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         # Without this, REQUESTS_CA_BUNDLE of the environment overrides the authority in certPath.
@@ -51,12 +57,12 @@ def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:
             ca_cert=str(certificates / "ca.pem"),
             verify=True,
         )
-    client = docker.DockerClient.__new__(docker.DockerClient)
-    client.api = _Client(
-        base_url=settings.host,
-        version="auto",
-        tls=tls or False,
-        timeout=_ANSWER_WITHIN_SECONDS,
-        use_ssh_client=settings.host.startswith("ssh://"),
+    return _DockerClient(
+        _Client(
+            base_url=settings.host,
+            version="auto",
+            tls=tls or False,
+            timeout=_ANSWER_WITHIN_SECONDS,
+            use_ssh_client=settings.host.startswith("ssh://"),
+        )
     )
-    return client

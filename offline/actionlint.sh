@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# actionlint, which `make check` holds the workflows against: the one on PATH, else built from its Go module.
+# actionlint, with which `make check` checks the workflows. Default: the one on PATH. Else it is built from its Go module.
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The base images. The official ones where an image registry answers, else slim Debian and a Rust builder made from packages.
+# The base images: the official ones if an image registry answers, else slim Debian and a Rust builder made from packages.
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=/dev/null  # GIX_DOCKER
@@ -18,7 +18,7 @@ builder=gix-offline/rust:bookworm-$key
 
 on_engine() { "$docker" image inspect "$@" >/dev/null 2>&1; }
 
-# The engine itself is asked, as its own proxies and mirrors are what counts: a pull that begins is an answer.
+# The engine tries to pull, since its own proxies and mirrors decide. If the pull begins, a registry answers.
 registry_answers() {
     local said
     said=$(timeout 5 "$docker" pull "${official[0]}" 2>&1) || true
@@ -49,7 +49,7 @@ elif on_engine "${official[@]}"; then
     exit
 elif registry_answers; then
     found 'an image registry that answers'
-    did 'nothing, the official images are pulled as they are needed'
+    did 'nothing; the official images are pulled when they are needed'
     publish
     exit
 elif [[ -e $CACHE/bases-$key.tar ]]; then
@@ -58,7 +58,7 @@ elif [[ -e $CACHE/bases-$key.tar ]]; then
     did "loaded $runtime and $builder"
 else
     found 'no image registry; makes both base images from packages (about 4 minutes)'
-    need_root 'a Debian has to be bootstrapped' 'give the engine access to an image registry'
+    need_root 'a Debian must be bootstrapped' 'give the engine access to an image registry'
     cached "bases-$key.tar" make_bases || die 'the base images could not be made' 'see the log; this machine must reach its Debian mirror and crates.io'
     on_engine "$runtime" "$builder" || "$docker" load -i "$CACHE/bases-$key.tar" >&2
     did "made $runtime and $builder"

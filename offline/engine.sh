@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A Docker engine that answers, and a docker command that speaks BuildKit with it.
+# A Docker engine that answers, and a docker command that supports BuildKit.
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
 readonly LOCAL=unix:///var/run/docker.sock
 log=${GIX_DOCKERD_LOG:-/var/log/dockerd.log}
 
-# Sets answer to the engine's version, or to the reason why there is none.
+# Sets `answer` to the engine's version, or to the reason why it does not answer.
 engine_answers() { answer=$(timeout 10 docker version --format '{{.Server.Version}}' 2>&1); }
 endpoint() { printf %s "${DOCKER_HOST:-$(docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null || printf %s "$LOCAL")}"; }
 engine_runs() { [[ -r $RUN/docker.pid && $(cat "/proc/$(<"$RUN/docker.pid")/comm" 2>/dev/null) == dockerd ]]; }
@@ -16,7 +16,7 @@ await_engine() {
     until engine_answers; do
         if ((SECONDS >= deadline)) || { [[ -n $pid ]] && ! kill -0 "$pid" 2>/dev/null; }; then
             tail -n 20 "$log" >&2 || true
-            die 'the Docker engine was started and does not answer' "see $log (journalctl -u docker where systemd runs)"
+            die 'the Docker engine was started but does not answer' "see $log (journalctl -u docker where systemd runs)"
         fi
         sleep 0.1
     done
@@ -24,7 +24,7 @@ await_engine() {
 
 start_engine() {
     local lock
-    need_root 'the Docker engine has to be started' 'start it yourself'
+    need_root 'the Docker engine must be started' 'start it yourself'
     exec {lock}>"$RUN/gix-engine.lock"
     flock "$lock"
     if engine_answers; then
@@ -41,8 +41,8 @@ start_engine() {
     exec {lock}>&-
 }
 
-# Asked of command and engine together: a new command without its buildx plugin has no BuildKit, an old one has it built in.
-speaks_buildkit() {
+# Tests command and engine together: a new command has BuildKit only with the buildx plugin, an old one has it built in.
+supports_buildkit() {
     printf 'FROM scratch\nLABEL probe=buildkit\n' |
         DOCKER_BUILDKIT=1 timeout 30 "$1" build --quiet --output type=tar,dest=/dev/null - >/dev/null 2>&1
 }
@@ -50,12 +50,12 @@ speaks_buildkit() {
 choose_docker() {
     local candidate
     while IFS= read -r candidate; do
-        if [[ -x $candidate ]] && speaks_buildkit "$candidate"; then
+        if [[ -x $candidate ]] && supports_buildkit "$candidate"; then
             docker=$candidate
             return
         fi
     done < <(printf '%s\n' "${GIX_DOCKER-}"; type -aP docker)
-    die 'no docker command here speaks BuildKit' "install Docker's docker-buildx-plugin, or Debian's docker-buildx or docker.io, or name one: GIX_DOCKER=/path/to/docker"
+    die 'no docker command supports BuildKit' "install Docker's docker-buildx-plugin, or Debian's docker-buildx or docker.io, or name a command: GIX_DOCKER=/path/to/docker"
 }
 
 if engine_answers; then
@@ -64,9 +64,9 @@ if engine_answers; then
 elif [[ $(endpoint) != "$LOCAL" ]]; then
     die "no Docker engine answers at $(endpoint)" 'start it, or unset DOCKER_HOST (docker context use default) for the engine of this machine'
 elif [[ $answer == *'permission denied'* ]]; then
-    die "the Docker engine at $LOCAL does not let $(id -un) in" "as root: adduser $(id -un) docker; then log in again"
+    die "the Docker engine at $LOCAL refuses the user $(id -un)" "as root: adduser $(id -un) docker; then log in again"
 elif command -v dockerd >/dev/null; then
-    found 'Docker is installed, its engine does not run'
+    found 'Docker is installed, but its engine does not run'
     start_engine
     action="started Docker Engine $answer"
 else
@@ -76,5 +76,5 @@ else
     action="installed and started Docker Engine $answer"
 fi
 choose_docker
-did "$action; $docker speaks BuildKit"
+did "$action; $docker supports BuildKit"
 publish GIX_DOCKER "$docker"

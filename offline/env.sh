@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# .offline/env, out of what the other parts published: a POSIX shell that sources it can say plain "pulumi".
+# Writes .offline/env from what the other parts published. A POSIX shell that sources it finds pulumi, gixctl and so on.
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 GIX_TEST_TOOLS='' GIX_DOCKER='' GIX_TOOLS='' GIX_PLUGIN_HOME='' GIX_ANALYZER='' GIX_POLICY_PACK='' GIX_ACTIONLINT='' GIX_YAML_HOST='' GIX_RUNTIME_BASE='' GIX_BUILDER_BASE=''
@@ -12,7 +12,7 @@ for part in actionlint yaml_host; do
     [[ ! -e $STATE/parts/$part ]] || . "$STATE/parts/$part"
 done
 
-# front DIR: DIR comes first on PATH, once.
+# front DIR: print commands that put DIR first on PATH, once.
 front() {
     cat <<EOF
 gix_dir=${1@Q}
@@ -39,7 +39,7 @@ if [ -z "\${PULUMI_CONFIG_PASSPHRASE+set}\${PULUMI_CONFIG_PASSPHRASE_FILE+set}" 
 fi
 export GIX_DOCKER=${GIX_DOCKER@Q}
 EOF
-    # What another clone's environment may have set.
+    # Another clone's environment may have set these.
     cat <<'EOF'
 case ${PULUMI_HOME-} in */.offline/pulumi) unset PULUMI_HOME PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION ;; esac
 case ${GIX_POLICY_PACK-} in */.offline/policy) unset GIX_POLICY_PACK ;; esac
@@ -56,9 +56,9 @@ EOF
 
 write "$STATE/env" < <(text)
 if [[ $wrote ]]; then
-    found '.offline/env missing, or of another set-up'
+    found '.offline/env is missing or out of date'
     did 'wrote .offline/env; to use it: . .offline/env'
 else
-    found '.offline/env as it should be'
+    found '.offline/env is up to date'
     did 'nothing'
 fi

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What every part of the set-up shares: where things are, how a part speaks, apt, and the per-user cache.
+# Shared by all parts of the set-up: paths, messages, apt, downloads, and the per-user cache.
 set -euo pipefail
 
 OFFLINE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -10,7 +10,7 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/gix
 PART=$(basename "$0" .sh)
 START=${EPOCHREALTIME/./}
 
-# A shell that has sourced .offline/env, of this clone or another, must find the same things as one that has not.
+# A shell that has sourced the .offline/env of a clone must find the same tools as one that has not.
 forget_env() {
     local dir kept=
     while IFS= read -r -d : dir; do
@@ -27,15 +27,15 @@ did() {
     local took=$(((${EPOCHREALTIME/./} - START) / 100000))
     line did "$* ($((took / 10)).$((took % 10)) s)"
 }
-# die WHAT WAY_OUT: one line of what is wrong, one of what to do.
+# die PROBLEM FIX: print the problem and the fix, one line each, and exit with 1.
 die() {
     line failed "$1"
     line 'to do' "$2"
     exit 1
 }
 
-# shellcheck disable=SC2034  # the parts read wrote
-# write FILE: standard input becomes FILE, whole or not at all, untouched if it says the same already; wrote tells which.
+# write FILE: write standard input to FILE atomically, unless it has that content already. `wrote` is `yes` if it was written.
+# shellcheck disable=SC2034  # the parts read `wrote`
 write() {
     mkdir -p "$(dirname "$1")"
     cat >"$1.$$"
@@ -48,7 +48,7 @@ write() {
     fi
 }
 
-# publish [NAME VALUE]...: what this part has to say to the later ones and to .offline/env.
+# publish [NAME VALUE]...: pass variables to the later parts and to .offline/env.
 publish() {
     local lines=
     while (($#)); do
@@ -61,7 +61,7 @@ publish() {
 # fingerprint FILE...: a short hash of the contents, in the order given.
 fingerprint() { cat "$@" | sha256sum | cut -c1-12; }
 
-# cached ENTRY MAKE...: the cache holds ENTRY, made if need be by "MAKE... PATH" under another name and renamed when whole.
+# cached ENTRY MAKE...: make ENTRY of the cache if it is missing. "MAKE... PATH" writes to a temporary path, renamed when complete.
 cached() {
     local entry=$CACHE/$1 lock
     shift
@@ -76,13 +76,13 @@ cached() {
     exec {lock}>&-
 }
 
-# download URL FILE: a server that does not answer within 5 s, or that stalls, is taken for none.
+# download URL FILE: fails if the server does not answer within 5 s, or stalls.
 download() { curl -fsSL --proto-redir =https --connect-timeout 5 --speed-limit 1000 --speed-time 10 -o "$2" "$1" >&2; }
 
-# is_archive FILE: whether it is gzipped; the page of a network that asks for a log-in is not.
+# is_archive FILE: whether FILE is gzipped. The log-in page of a network is not.
 is_archive() { [[ $(head -c 2 "$1" | od -An -tx1) == ' 1f 8b' ]]; }
 
-# has_digest FILE DIGEST: whether the file has that SHA-256, or SHA-1 where the vendor publishes nothing better.
+# has_digest FILE DIGEST: whether FILE has that SHA-256. SHA-1 is for vendors that publish nothing better.
 has_digest() {
     local tool
     case ${#2} in
@@ -93,18 +93,18 @@ has_digest() {
     "$tool" --check --status <<<"$2  $1"
 }
 
-need_root() { (($(id -u) == 0)) || die "$1, and that takes root" "run it once as root, or $2"; }
+need_root() { (($(id -u) == 0)) || die "$1, and that needs root" "run it once as root, or $2"; }
 
-# apt_install PACKAGE...: Debian's packages, with newer lists only where those at hand do not do.
+# apt_install PACKAGE...: install Debian packages. The package lists are updated only if the present ones are not enough.
 apt_install() {
     local lock
     need_root "the packages $* are missing" "install them yourself: apt-get install $*"
-    command -v apt-get >/dev/null || die "the packages $* are missing, and there is no apt-get" "install them the way of this system"
+    command -v apt-get >/dev/null || die "the packages $* are missing, and there is no apt-get" "install them with this system's package manager"
     exec {lock}>"$RUN/gix-apt.lock"
     flock "$lock"
     local install=(apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@")
     export DEBIAN_FRONTEND=noninteractive
     "${install[@]}" >&2 || { apt-get update >&2; "${install[@]}" >&2; } ||
-        die "apt-get could not install $*" "see the log, mend apt, then run this again"
+        die "apt-get could not install $*" "see the log, repair apt, then run this again"
     exec {lock}>&-
 }

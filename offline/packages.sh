@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Small Debian packages that the set-up and the program need; with --tests also what the tests need.
+# Debian packages that the set-up and the program need. --tests: also those of the tests.
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
@@ -11,7 +11,7 @@ python_does || missing+=(python3-venv)
 command -v curl >/dev/null || missing+=(curl ca-certificates)
 [[ ${1-} != --tests ]] || command -v ssh >/dev/null || missing+=(openssh-client)
 
-# Out of their packages without installing them: an installed registry or SSH server would start a service.
+# Unpacks the packages without installing them: an installed registry or SSH server would start a service.
 unpack_tools() {
     local work=$1.work package
     rm -rf "$work"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The docker resource plugin: the official one, else the offline one in a plugin home of its own.
+# The docker resource plugin: the official one, else the offline one in its own plugin home.
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=/dev/null  # GIX_TOOLS
@@ -20,13 +20,13 @@ esac
 readonly ARCHIVE=pulumi-resource-docker-v$VERSION-linux-$architecture.tar.gz
 readonly SUMS=pulumi-docker_${VERSION}_checksums.txt
 
-# The archive and its checksum come from two servers of the vendor, over TLS: who takes over one of them cannot change
-# the plugin. The vendor publishes SHA-1 alone, for which nobody can make a second archive to a given checksum so far.
-# Fails where one of the servers does not answer, or what it has is no plugin.
+# The archive and its checksum come from two servers of the vendor, over TLS, so taking over one of them is not enough to
+# change the plugin. The vendor publishes only SHA-1; so far nobody can make another archive with a given SHA-1.
+# Fails if one of the servers does not answer or does not send a plugin.
 install_official() {
     local work digest file
     work=$(mktemp -d)
-    # shellcheck disable=SC2064  # the folder of now
+    # shellcheck disable=SC2064  # expands now
     trap "rm -rf '$work'" EXIT
     file=$work/$ARCHIVE
     download "$downloads/$ARCHIVE" "$file" && is_archive "$file" && download "$sums/$SUMS" "$work/$SUMS" || return 1
@@ -45,9 +45,8 @@ EOF
     write_policy_pack "$STATE/pulumi/plugins/analyzer-policy-$LANGUAGE-v$VERSION"
 }
 
-# The pack of policy/ for a language host that is older than its CLI, and can't start one: an analyzer does it instead,
-# for a language that has no host. Tried: the host runs the stack's program in the pack's place.
-# write_policy_pack FOLDER: the analyzer goes there.
+# write_policy_pack FOLDER: put an analyzer for the pack in policy/ into FOLDER. A language host that is older than its CLI
+# runs the stack's program instead of the pack. So the pack names a language without a host, and the analyzer starts it.
 write_policy_pack() {
     [[ -d $CLONE/policy ]] || return 0
     local program=${wrote-} analyzer=$1/pulumi-analyzer-policy-$LANGUAGE
@@ -64,7 +63,7 @@ EOF
     wrote=$program
 }
 
-# The plugin home is the user's: an analyzer beside the official plugin is found on PATH.
+# The official plugin is in the user's own plugin home, so the analyzer is found on PATH.
 publish_official() {
     if [[ $GIX_TOOLS == "$CACHE"/pulumi-*-go-* ]]; then
         write_policy_pack "$STATE/bin"

@@ -23,8 +23,8 @@ installed() {
     found "Pulumi $version, $pulumi"
 }
 
-# The archive in a new folder. Its checksum is in this clone, as the vendor's Homebrew formula states it: who takes over
-# the download server, or the connection to it, cannot give us another one. Fails where the vendor does not answer.
+# download_official FOLDER: unpack the release into FOLDER. This clone has its checksum, from the vendor's Homebrew formula,
+# so taking over the download server or the connection is not enough to change it. Fails if the vendor does not answer.
 download_official() {
     local digest file=$1/$archive
     digest=$(sed -n "s/  $archive\$//p" "$OFFLINE/pulumi.sha256")

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Makes in folder $1 the root file system of a slim Debian bookworm: what the official bookworm-slim image holds.
+# Makes the root file system of a slim Debian bookworm in folder $1, with the content of the official bookworm-slim image.
 set -euo pipefail
 root=$1
 suite=bookworm
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# Where this machine's own apt gets the archive with that label; nothing if it has none.
+# mirror LABEL: print the mirror from which this machine's apt gets the archive LABEL, or nothing.
 # shellcheck disable=SC2016  # apt-get fills in $(...)
 mirror() { apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' "Label: $1" | sed -n '1s/^[^ ]* //p'; }
 
 debian=$(mirror Debian)
 security=$(mirror Debian-Security)
 
-# Without --force-check-gpg debootstrap only warns where the keyring is missing, and installs what it can't verify.
-# The mounts that debootstrap makes end with it, however it ends.
+# Without --force-check-gpg, debootstrap only warns if the keyring is missing, and installs unverified packages.
+# In a mount namespace of its own, its mounts end with it.
 unshare --mount debootstrap --force-check-gpg --keyring="$keyring" --variant=minbase "$suite" "$root" ${debian:+"$debian"}
 
 if [[ -n $debian ]]; then
@@ -50,7 +50,7 @@ APT
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"
 
-# By default apt-get goes on after a list that it could not verify or download.
+# By default apt-get continues if it cannot verify or download a list.
 chroot "$root" sh -euc 'apt-get update --error-on=any; DEBIAN_FRONTEND=noninteractive apt-get -y dist-upgrade'
 
 install -d "$root/usr/local/share/ca-certificates"

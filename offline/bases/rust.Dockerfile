@@ -1,4 +1,4 @@
-# A Rust builder out of Debian's packages, with on board what the official rust image has, and cargo-chef.
+# A Rust builder from Debian's packages. It has what the official rust image has, cargo-chef and cargo-auditable.
 ARG BASE
 FROM ${BASE}
 
@@ -13,10 +13,11 @@ RUN apt-get update --error-on=any \
         xz-utils zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 
-# Without optimisation, which would take minutes to gain milliseconds: the work is in the cargo that it calls.
+# Not optimised: that would take minutes and save milliseconds, since both leave the work to cargo.
 ARG CARGO_CHEF=0.1.78
+ARG CARGO_AUDITABLE=0.7.7
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=tmpfs,target=/tmp/target \
     CARGO_TARGET_DIR=/tmp/target CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_DEV_STRIP=true \
-    cargo install cargo-chef --locked --version "${CARGO_CHEF}" --profile dev \
+    cargo install "cargo-chef@${CARGO_CHEF}" "cargo-auditable@${CARGO_AUDITABLE}" --locked --profile dev \
     && rm -f /usr/local/cargo/.package-cache* /usr/local/cargo/.global-cache

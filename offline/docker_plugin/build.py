@@ -39,7 +39,7 @@ class Build:
         target: the stage to build; empty for the last one.
         platform: such as `linux/amd64`.
         args: build arguments.
-        secret_args: the names of those that are not to be seen in the process list.
+        secret_args: names of the arguments that must not appear in the process list.
         cache_from: images to take layers from.
         add_hosts: extra hosts, `host:ip`.
         network: the network of RUN instructions; empty for the default.
@@ -60,7 +60,7 @@ class Build:
 
 
 class Builds:
-    """The builds under way, so that they can be ended."""
+    """The running builds, so that they can be cancelled."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
@@ -68,16 +68,16 @@ class Builds:
         self._cancelled = False
 
     def run(self, build: Build, connection: Connection, credentials: dict[str, str] | None, report: Report) -> str:
-        """Build an image and give its id.
+        """Build an image and return its id.
 
         Args:
             build: what to build.
             connection: the engine that builds it.
-            credentials: a log-in for base images and caches; None for the user's own only.
-            report: told each line of progress.
+            credentials: login for base images and caches. None: only the user's own login.
+            report: called with each line of progress.
 
         Raises:
-            PluginError: it does not build; with how the build ended, as what it printed is for `report` alone.
+            PluginError: the build fails. The error has the last line; the whole output goes only to `report`.
 
         """
         command = docker_command()
@@ -95,7 +95,7 @@ class Builds:
                 raise PluginError("no image id found in build output") from error
 
     def cancel(self) -> None:
-        """End every build under way, and let none begin."""
+        """Stop every running build, and start no other."""
         with self._lock:
             self._cancelled = True
             running = list(self._running)
@@ -146,16 +146,16 @@ class Builds:
 
 @cache
 def docker_command() -> str:
-    """Find a `docker` command that speaks BuildKit: the one that `GIX_DOCKER` names, else the first that does.
+    """Find a `docker` command that supports BuildKit: the one that `GIX_DOCKER` names, else the first that does.
 
     Raises:
-        PluginError: there is none.
+        PluginError: no command supports it.
 
     """
     named = os.environ.get(_COMMAND_VARIABLE)
     candidates = [named] if named else list(dict.fromkeys([_SYSTEM_COMMAND, *_on_path()]))
     for candidate in candidates:
-        if _speaks_buildkit(candidate):
+        if _supports_buildkit(candidate):
             return candidate
     raise PluginError(
         f"no docker command with BuildKit among {', '.join(candidates) or 'none'}: install Debian's docker.io or the "
@@ -170,11 +170,11 @@ def _on_path() -> Iterable[str]:
             yield found
 
 
-def _speaks_buildkit(command: str) -> bool:
+def _supports_buildkit(command: str) -> bool:
     version = re.search(r"\d+", _output([command, "--version"]))
     if version is None:
         return False
-    # Up to version 22 BuildKit's client is built in; from 23 on it is the buildx plugin.
+    # Up to version 22 BuildKit's client is built in. From 23 on it is the buildx plugin.
     return int(version.group()) < _BUILDKIT_NEEDS_BUILDX_FROM or bool(_output([command, "buildx", "version"]))
 
 
@@ -189,7 +189,7 @@ def _output(command: list[str]) -> str:
 def _arguments(
     build: Build, dockerfile: str, environment: Mapping[str, str], image_id_file: Path
 ) -> tuple[list[str], dict[str, str]]:
-    """Give the command's arguments and environment; secret build arguments pass through the environment."""
+    """Return the command's arguments and environment. Secret build arguments are passed in the environment."""
     arguments = ["build", f"--iidfile={image_id_file}", f"--tag={build.name}", f"--file={dockerfile}"]
     passed = {**environment, "DOCKER_BUILDKIT": "1" if build.buildkit else "0"}
     if build.buildkit:
@@ -215,7 +215,7 @@ def _arguments(
 
 @contextmanager
 def _config_directory(credentials: dict[str, str] | None) -> Iterator[dict[str, str]]:
-    """Give the docker command a configuration that holds the log-in, and remove it afterwards."""
+    """Make a temporary configuration with the login for the docker command."""
     if not credentials:
         yield {}
         return
@@ -229,7 +229,7 @@ def _config_directory(credentials: dict[str, str] | None) -> Iterator[dict[str, 
             config = json.loads((users / "config.json").read_text())
         log_in = {key: credentials[key] for key in ("username", "password")}
         address = credentials["serveraddress"]
-        # A credential helper would be asked first, and knows nothing of this log-in.
+        # A credential helper would be asked first, and does not know this login.
         helpers = {name: helper for name, helper in config.get("credHelpers", {}).items() if name != address}
         config |= {"auths": {**config.get("auths", {}), address: log_in}, "credHelpers": helpers}
         (Path(directory) / "config.json").write_text(json.dumps(config))

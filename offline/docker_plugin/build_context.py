@@ -1,4 +1,4 @@
-"""A build context: its digest, which makes an image be built again, and the archive of it that the engine is sent."""
+"""A build context: its digest, whose change causes a new build, and the archive that is sent to the engine."""
 
 import contextlib
 import hashlib
@@ -23,15 +23,15 @@ _IGNORE_FILE: Final = ".dockerignore"
 
 
 def context_digest(context: str, dockerfile: str) -> str:
-    """Digest the names, modes and contents of the files that a build sees, and of its Dockerfile.
+    """Compute the digest of the names, modes and contents of the files in the context, and of the Dockerfile.
 
-    Modification times do not count, nor does what is ignored by `<dockerfile>.dockerignore` or, where there is none, by
-    the context's own `.dockerignore`. The official plugin makes the same digest, so that a stack that changes plugins
-    builds no image.
+    Modification times do not count. Files that `<dockerfile>.dockerignore` ignores do not count either; without such a
+    file, the context's own `.dockerignore` applies. The official plugin computes the same digest, so a stack that
+    changes plugins builds no image again.
 
     Args:
         context: the context's directory, relative to the working directory.
-        dockerfile: the Dockerfile, relative to the working directory too.
+        dockerfile: the Dockerfile, also relative to the working directory.
 
     Raises:
         PluginError: the context or something in it cannot be read.
@@ -49,21 +49,21 @@ def context_digest(context: str, dockerfile: str) -> str:
             try:
                 digest.update(_entry(name, mode, _content_digest(path, mode)))
             except FileNotFoundError:
-                # A link leads nowhere. The official plugin goes on with the next directory.
+                # A broken link. The official plugin skips the rest of its directory.
                 passed_over += (name[: name.rfind("/") + 1],)
     return digest.hexdigest()
 
 
 def write_archive(context: str, dockerfile: str, file: IO[bytes]) -> str:
-    """Write the archive that the engine is sent, and give the Dockerfile's name in it.
+    """Write the archive for the engine, and return the Dockerfile's name in it.
 
-    As in the Docker CLI's library, which the official plugin uses, a Dockerfile from outside of the context is added
-    under a random name, and that name is added to `.dockerignore`.
+    A Dockerfile outside of the context is added under a random name, and that name is added to `.dockerignore`. The
+    Docker CLI's library, which the official plugin uses, does the same.
 
     Args:
         context: the context's directory, relative to the working directory.
-        dockerfile: the Dockerfile, relative to the working directory too.
-        file: takes the tar archive.
+        dockerfile: the Dockerfile, also relative to the working directory.
+        file: the tar archive is written to it.
 
     Raises:
         PluginError: something in the context cannot be read.
@@ -74,8 +74,8 @@ def write_archive(context: str, dockerfile: str, file: IO[bytes]) -> str:
         relative = os.path.relpath(Path(dockerfile).resolve(), root.resolve())
         inside = not relative.startswith(f"..{os.sep}")
         ignore_file = _ignore_file(root, Path(dockerfile), *([f"!{_IGNORE_FILE}", f"!{relative}"] if inside else []))
-        # Like Go, keep to plain headers where they do: the engine takes an archive that begins with a PAX header for a
-        # Dockerfile.
+        # PAX headers are written only where they are needed, as in Go: the engine takes an archive that begins with one
+        # for a Dockerfile.
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for name in ignore_file.kept(root, directories=True):
                 if inside or name != _IGNORE_FILE:
@@ -84,7 +84,7 @@ def write_archive(context: str, dockerfile: str, file: IO[bytes]) -> str:
 
 
 def dockerfile_problem(context: str, dockerfile: str) -> str | None:
-    """Say why a build's Dockerfile cannot be opened; None if it can."""
+    """Return why a build's Dockerfile cannot be opened, or None."""
     path = Path(dockerfile)
     if path.is_file():
         return None
@@ -97,14 +97,14 @@ def dockerfile_problem(context: str, dockerfile: str) -> str | None:
 
 
 def context_problem(context: str) -> str | None:
-    """Say why a build context cannot be read; None if it can."""
+    """Return why a build context cannot be read, or None."""
     path = Path(context)
     if not path.exists():
         return f"names a directory that does not exist: {path.absolute()}"
     if not path.is_dir():
         return f"is not a directory: {path.absolute()}"
     if not os.access(path, os.R_OK | os.X_OK):
-        return f"names a directory that may not be read: {path.absolute()}"
+        return f"names a directory without read permission: {path.absolute()}"
     return None
 
 
@@ -118,7 +118,7 @@ def _readable(problem: str) -> Iterator[None]:
 
 
 def _ignore_file(root: Path, dockerfile: Path, *last: str) -> IgnoreFile:
-    """The ignore file of the Dockerfile, or else of the context, with the patterns `last` behind its own."""
+    """The ignore file of the Dockerfile, else of the context, with the patterns `last` added at its end."""
     own = dockerfile.with_name(f"{dockerfile.name}{_IGNORE_FILE}")
     return IgnoreFile(next((file for file in (own, root / _IGNORE_FILE) if file.exists()), None), *last)
 
@@ -130,7 +130,7 @@ def _entry(name: str, mode: int, content: bytes) -> bytes:
 def _content_digest(path: Path, mode: int) -> bytes:
     if stat.S_ISLNK(mode):
         return hashlib.sha256(os.fsencode(link_target(path))).digest()
-    # Whoever opens a named pipe waits for its other end; a socket cannot be opened, and so is refused.
+    # Opening a named pipe would block. A socket cannot be opened, so it is refused.
     return _file_digest(path) if stat.S_ISREG(mode) or stat.S_ISSOCK(mode) else hashlib.sha256().digest()
 
 

@@ -1,16 +1,12 @@
-"""The Docker SDK's client, imported late: see Engine.api."""
+"""The Docker SDK's client. Imported late: see Engine.api."""
 
 from typing import Any
 
 import docker
 
-from offline.docker_plugin import ssh_transport
-
-ssh_transport.install()
-
 
 class Client(docker.APIClient):
-    """A client that checks an engine's certificate against the authority that the engine's settings name."""
+    """A client that checks the engine's certificate against the authority in the provider's settings."""
 
     def merge_environment_settings(  # noqa: D102 - as in its base
         self,
@@ -20,6 +16,6 @@ class Client(docker.APIClient):
         verify: Any,
         cert: Any,
     ) -> Any:
-        # Left open, REQUESTS_CA_BUNDLE of the environment goes before it.
+        # Without this, REQUESTS_CA_BUNDLE of the environment overrides that authority.
         named = self.verify if verify is None else verify
         return super().merge_environment_settings(url, proxies, stream, named, cert)

@@ -1,4 +1,4 @@
-"""What changes between the state and the program, property by property."""
+"""The differences between the state and the program, property by property."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -26,13 +26,13 @@ _WITH_REPLACE: Final = {
 def changes(schema: ResourceSchema, old: Props, new: Props, *, ignored: Collection[str] = ()) -> Changes:
     """Compare the recorded outputs with the program's inputs.
 
-    The outputs are compared, not the inputs before, because drift that a refresh found is only there.
+    The outputs are compared, not the previous inputs, because only they have the drift that a refresh found.
 
     Args:
         schema: the resource type.
         old: the recorded outputs.
         new: the inputs after Check.
-        ignored: property paths whose changes do not count; all that lies under one does not count either.
+        ignored: property paths whose changes do not count, and neither do changes below them.
 
     """
     skipped = {top_level(path) for path in ignored}
@@ -45,12 +45,12 @@ def changes(schema: ResourceSchema, old: Props, new: Props, *, ignored: Collecti
 
 
 def replaced_properties(found: Changes) -> list[str]:
-    """Name the top-level properties whose change replaces the resource."""
+    """Return the top-level properties whose change replaces the resource."""
     return sorted({top_level(path) for path, kind in found.items() if kind in REPLACING})
 
 
 def same(prop: Prop, old: Value, new: Value) -> bool:
-    """Tell whether `new` asks for nothing other than `old`."""
+    """Return whether `new` asks for the same as `old`."""
     if _unstated(new) and prop.computed:
         return True
     if is_zero(old) and is_zero(new):
@@ -104,7 +104,7 @@ def _compare_elements(
 
 
 def _element_differences(prop: Prop, old: list[Value], new: list[Value]) -> tuple[set[int], set[int]]:
-    """Give the indices in `old` of what is gone, and those in `new` of what was added."""
+    """Return the indices in `old` of the removed elements, and in `new` of the added ones."""
     if prop.kind is Kind.SET:
         return _set_differences(prop, old, new)
     pairs = enumerate(zip(old, new, strict=False))

@@ -20,7 +20,7 @@ def nanoseconds(duration: str) -> int:
     """Read a duration, such as `1m30s` or `500ms`.
 
     Raises:
-        PluginError: it is none.
+        PluginError: the text is no duration.
 
     """
     parts = _PART.findall(duration)
@@ -30,7 +30,7 @@ def nanoseconds(duration: str) -> int:
 
 
 def text(duration: int) -> str:
-    """Write a duration of so many nanoseconds as Go does: `1m0s`, not `60s`."""
+    """Write a duration in nanoseconds as Go does: `1m0s`, not `60s`."""
     if duration < _NANOSECONDS["s"]:
         for unit in ("ms", "us", "ns"):
             if duration >= _NANOSECONDS[unit]:

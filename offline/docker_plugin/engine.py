@@ -1,4 +1,4 @@
-"""The Docker Engine that the plugin talks to, and the registries it may log in to."""
+"""The connection to the Docker Engine, and the logins to registries."""
 
 import atexit
 import json
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import docker
 
 Api: TypeAlias = Any
-"""`docker.APIClient`, whose published types leave many of its calls out."""
+"""`docker.APIClient`. Its published types lack many of its calls."""
 
 DEFAULT_HOST: Final = "unix:///var/run/docker.sock"
 
@@ -53,10 +53,9 @@ class RegistryAuth:
     stated: Props = field(repr=False)
 
     def credentials(self) -> dict[str, str]:
-        """Find the user name and password; empty where there are none.
+        """Return the user name and password. Empty if there are none.
 
-        A stated file comes before stated content, that before a user name, and that before the user's own
-        `docker login`.
+        In this order: the stated file, the stated content, the stated user name, the user's own `docker login`.
         """
         if self.stated.get("authDisabled"):
             return {}
@@ -73,12 +72,12 @@ class RegistryAuth:
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the engine is.
+    """The address of the engine, and the logins.
 
     Attributes:
         host: its address, such as `unix:///var/run/docker.sock` or `tcp://10.0.0.5:2376`.
         cert_path: the directory with `ca.pem`, `cert.pem` and `key.pem`; None for no TLS.
-        registries: log-ins by registry host.
+        registries: logins by registry host.
 
     """
 
@@ -87,7 +86,7 @@ class Connection:
     registries: Mapping[str, RegistryAuth] = field(default_factory=dict)
 
     def command_environment(self) -> dict[str, str]:
-        """Give what makes the `docker` command line talk to the same engine."""
+        """Return the environment with which the `docker` command uses the same engine."""
         environment = {"DOCKER_HOST": self.host}
         if self.cert_path:
             environment |= {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(self.cert_path)}
@@ -95,7 +94,7 @@ class Connection:
 
 
 class Engine:
-    """A connection to the engine, opened once it is needed and used by many threads."""
+    """A connection to the engine. It is opened when it is first needed, and shared by all threads."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -108,7 +107,7 @@ class Engine:
             PluginError: no engine answers.
 
         """
-        # The SDK takes a third of a second to import, and the engine waits for the port before anything else.
+        # Importing the SDK takes a third of a second, and Pulumi waits for the plugin's port first.
         from offline.docker_plugin.client import Client
 
         connection = self.connection
@@ -129,13 +128,13 @@ class Engine:
             ) from error
 
     def pull_credentials(self, registry: str) -> dict[str, str]:
-        """Find the log-in for a registry; a mere `docker login` does not count, as with the official plugin."""
+        """Return the login for a registry. As in the official plugin, the user's own `docker login` is not used."""
         auth = self.connection.registries.get(registry)
         return auth.credentials() if auth else {}
 
 
 def config_problems(stated: Props) -> Iterator[Problem]:
-    """Find every input of the provider that cannot be taken."""
+    """Yield every invalid input of the provider."""
     for name, value in stated.items():
         if name in _ENGINE_PROPERTIES or value in _NOTHING:
             continue
@@ -150,7 +149,7 @@ def config_problems(stated: Props) -> Iterator[Problem]:
 
 
 def connection(stated: Props) -> Connection:
-    """Read the provider's inputs; what they leave out comes from the environment.
+    """Read the provider's inputs. Missing ones come from the environment.
 
     Raises:
         PluginError: an input is not implemented or contradicts another.
@@ -170,17 +169,17 @@ def connection(stated: Props) -> Connection:
 
 
 def registry_host(address: str) -> str:
-    """Cut a registry's address down to its host and port."""
+    """Return host and port of a registry's address."""
     return address.split("://", 1)[-1].split("/", 1)[0]
 
 
 def user_credentials(address: str) -> dict[str, str]:
-    """Find what `docker login` left for a registry, in a file or a credential helper; empty where it left nothing."""
+    """Return the login that `docker login` stored for a registry, in a file or a credential helper. Empty if none."""
     return _from_config(_read_config(user_config_directory() / "config.json"), address)
 
 
 def user_config_directory() -> Path:
-    """Where the `docker` command line keeps the user's settings."""
+    """The directory with the user's settings of the `docker` command."""
     return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
 
 

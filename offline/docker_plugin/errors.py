@@ -1,4 +1,4 @@
-"""The errors that a person reads."""
+"""The errors that the user reads."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ class PluginError(Exception):
 
 
 class CreatedButFailedError(PluginError):
-    """The engine holds the object, but it did not come up: Pulumi keeps it in its state with this error beside it.
+    """The engine has the object, but it did not start: Pulumi keeps it in its state with this error.
 
     Attributes:
         resource_id: the engine's id of the object.
-        outputs: what is known of it.
-        inputs: what holds the secrets that the outputs must keep.
+        outputs: its known outputs.
+        inputs: the inputs, which mark the secrets that the outputs must keep secret.
 
     """
 
@@ -26,7 +26,7 @@ class CreatedButFailedError(PluginError):
 
 
 def readable(error: BaseException) -> str:
-    """Say in one paragraph what went wrong, without a traceback."""
+    """Describe an error in one paragraph, without a traceback."""
     explanation = getattr(error, "explanation", None)
     if explanation:
         text = explanation.decode(errors="replace") if isinstance(explanation, bytes) else str(explanation)

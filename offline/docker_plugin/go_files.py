@@ -1,4 +1,4 @@
-"""Files as Go's standard library describes them."""
+"""File modes and links in the form of Go's standard library."""
 
 import os
 import stat
@@ -13,7 +13,6 @@ _TYPES: Final = {
     stat.S_IFIFO: "p",
     stat.S_IFSOCK: "S",
 }
-_TYPES_BEFORE_FLAGS: Final = "dLDpS"
 _FLAGS: Final = {stat.S_ISUID: "u", stat.S_ISGID: "g", stat.S_ISVTX: "t"}
 
 
@@ -31,7 +30,7 @@ def link_target(path: Path) -> str:
     The result is relative where the path and all links in it are.
 
     Raises:
-        OSError: there is no such file, or the links go round in a circle.
+        OSError: the file does not exist, or the links form a loop.
 
     """
     target = os.path.realpath(path, strict=True)
@@ -39,7 +38,7 @@ def link_target(path: Path) -> str:
 
 
 def _is_anywhere_absolute(path: Path) -> bool:
-    """Tell whether an absolute link stands between a relative path and what it leads to."""
+    """Return whether an absolute link is on the way from a relative path to its target."""
     steps = list(reversed(path.parts))
     at = Path()
     while steps:

@@ -1,4 +1,4 @@
-"""What a `.dockerignore` file leaves out of a build context, by the rules of Docker's own client."""
+"""Files that a `.dockerignore` file excludes from a build context, by the rules of Docker's own client."""
 
 import os
 import posixpath
@@ -14,13 +14,13 @@ _ESCAPED: Final = ".+()|{}$"
 _MAX_PATTERN_BYTES: Final = 64 * 1024
 _CHARACTER: Final = r"(?:\\.|[^\]\\-])"
 _VALID: Final = re.compile(rf"(?:\\.|[^\[\\]|\[\^?(?:{_CHARACTER}(?:-{_CHARACTER})?)+\])+", re.DOTALL)
-"""As Go's filepath.Match: brackets are closed and hold characters and ranges, and a backslash is before something."""
+"""As in Go's filepath.Match: brackets are closed and contain characters and ranges, and no backslash is last."""
 
 
 @dataclass(frozen=True)
 class _Pattern:
     excepts: bool
-    """Whether it takes files back in that a pattern before it left out."""
+    """Whether it includes files again that an earlier pattern excludes."""
     matcher: re.Pattern[str]
 
     def matches(self, name: str) -> bool:
@@ -28,14 +28,14 @@ class _Pattern:
 
 
 class IgnoreFile:
-    """The patterns of an ignore file; without a file, nothing is left out."""
+    """The patterns of an ignore file. Without a file, nothing is excluded."""
 
     def __init__(self, file: Path | None, *last: str) -> None:
-        """Read `file`, and put the patterns `last` behind its own.
+        """Read `file`, and add the patterns `last` at its end.
 
         Raises:
-            OSError: it cannot be read.
-            PluginError: a pattern in it is not valid.
+            OSError: the file cannot be read.
+            PluginError: a pattern is invalid.
 
         """
         lines = [] if file is None else _lines(file)
@@ -43,11 +43,10 @@ class IgnoreFile:
         self._has_exceptions = any(pattern.excepts for pattern in self._patterns)
 
     def kept(self, root: Path, *, directories: bool = False) -> Iterator[str]:
-        """Name the files under `root`, relative to it, that are not left out: each directory by name.
+        """Yield the files under `root` that are not excluded, as relative paths, sorted by name in each directory.
 
-        With `directories`, name the directories that are not left out, too, each before what is in it.
-
-        Links are named, not followed.
+        With `directories`, also yield the directories that are not excluded, each before its content. Links are not
+        followed.
 
         Raises:
             OSError: a directory cannot be read.
@@ -70,10 +69,10 @@ class IgnoreFile:
                 yield name
 
     def _judge(self, name: str, above: Sequence[bool]) -> tuple[bool, list[bool]]:
-        """Tell whether a file is left out, and which patterns match it, or matched the directory `above` it."""
+        """Return whether a file is excluded, and which patterns match it or the directory `above` it."""
         ignored, matched = False, []
         for pattern, matched_above in zip(self._patterns, above, strict=True):
-            # A pattern that could change nothing is not asked.
+            # A pattern that would not change the result is not matched.
             matches = matched_above or (pattern.excepts == ignored and pattern.matches(name))
             matched.append(matches)
             if matches:
@@ -82,7 +81,7 @@ class IgnoreFile:
 
 
 def _lines(file: Path) -> list[str]:
-    # Whoever opens a named pipe waits for its other end.
+    # Opening a named pipe would block.
     if not file.is_file():
         raise PluginError(f"unable to parse {str(file)!r}: it is not a regular file")
     lines = file.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
@@ -109,7 +108,7 @@ def _patterns(lines: Sequence[str]) -> Iterator[_Pattern]:
 
 
 def _compiled(path: str) -> re.Pattern[str]:
-    """Translate a pattern: `*` and `?` stay within a directory, `**` goes through any number of them."""
+    """Translate a pattern: `*` and `?` match within a directory, `**` matches any number of directories."""
     if plain := re.fullmatch(r"\*\*([^*?\[\]\\]*)", path):
         suffix = re.escape(plain[1])
         return re.compile(rf"(?:.*{suffix}|{suffix.removeprefix('/')})\Z", re.DOTALL)

@@ -1,7 +1,7 @@
-"""Parts of Pulumi's SDK that a plugin never uses, imported only if somebody does use them after all.
+"""Imports parts of Pulumi's SDK that the plugin does not use only when one of their attributes is needed.
 
-`import pulumi` brings along the automation API and dynamic providers, which take a third of the plugin's start-up, and
-every `pulumi up` and `pulumi preview` waits for that.
+`import pulumi` also imports the automation API and dynamic providers. They take a third of the plugin's start-up, for
+which every `pulumi up` and `pulumi preview` waits.
 """
 
 import sys
@@ -26,5 +26,5 @@ class _LazyFinder(MetaPathFinder):
 
 
 def defer_unused_imports() -> None:
-    """Put off the imports above until an attribute of theirs is asked for."""
+    """Delay the imports above until one of their attributes is used."""
     sys.meta_path.insert(0, _LazyFinder())

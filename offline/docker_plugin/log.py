@@ -1,4 +1,4 @@
-"""Messages to the person who runs Pulumi, shown beside the resource that they are about."""
+"""Messages to the user of Pulumi, shown at the resource that they are about."""
 
 import contextlib
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class EngineLog:
         return engine_pb2_grpc.EngineStub(grpc.insecure_channel(self._engine_address))
 
     def send(self, message: str, *, urn: str, severity: "engine_pb2.LogSeverity.ValueType", ephemeral: bool) -> None:
-        """Send one message; that the engine no longer listens is no reason to fail."""
+        """Send one message. Does nothing if the engine no longer listens."""
         request = engine_pb2.LogRequest(severity=severity, message=message, urn=urn, ephemeral=ephemeral)
         with contextlib.suppress(grpc.RpcError):
             self._stub.Log(request)
@@ -33,13 +33,13 @@ class Log:
     urn: str
 
     def status(self, message: str) -> None:
-        """Show what goes on right now; the next message takes its place."""
+        """Show the current progress. The next message replaces it."""
         self.engine.send(message, urn=self.urn, severity=engine_pb2.INFO, ephemeral=True)
 
     def note(self, message: str) -> None:
-        """Leave a note."""
+        """Show an information message."""
         self.engine.send(message, urn=self.urn, severity=engine_pb2.INFO, ephemeral=False)
 
     def caution(self, message: str) -> None:
-        """Leave a warning."""
+        """Show a warning."""
         self.engine.send(message, urn=self.urn, severity=engine_pb2.WARNING, ephemeral=False)

@@ -1,4 +1,4 @@
-"""What the Pulumi engine asks of the plugin, passed on to the resource types."""
+"""Passes the Pulumi engine's requests on to the resource types."""
 
 import asyncio
 from collections.abc import Mapping
@@ -28,14 +28,14 @@ _LOGINS: Final = "registryAuth"
 
 
 class DockerProvider(sdk.Provider):
-    """The `docker` provider. Operations of Docker block, so each has a thread of its own."""
+    """The `docker` provider. Docker operations block, so each runs in its own thread."""
 
     def __init__(self, log: EngineLog) -> None:
         self.log = log
         self._engine = Engine(Connection())
 
     async def check_config(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
-        """See that every input of the provider can be taken; log-ins with a password become secrets."""
+        """Check every input of the provider. Logins with a password become secrets."""
         failures = [
             sdk.CheckFailure(problem.path, problem.reason) for problem in config_problems(to_plain(request.new_inputs))
         ]
@@ -46,14 +46,14 @@ class DockerProvider(sdk.Provider):
         return sdk.CheckResponse(inputs=inputs, failures=failures)
 
     async def configure(self, request: sdk.ConfigureRequest) -> sdk.ConfigureResponse:
-        """Connect to the engine: without one nothing works, a preview neither."""
+        """Connect to the engine. Without an engine even a preview fails."""
         stated = to_plain(request.args)
         self._engine = Engine(connection(stated))
         await asyncio.to_thread(lambda: self._engine.api)
         return sdk.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
     async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
-        """Fill in defaults and find what cannot be taken."""
+        """Fill in defaults and find invalid inputs."""
         asked = Check(
             stated=to_plain(request.new_inputs),
             before=to_plain(request.old_inputs),
@@ -68,7 +68,7 @@ class DockerProvider(sdk.Provider):
         )
 
     async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
-        """Find what an update would change."""
+        """Return what an update would change."""
         resource = _resource(request.type)
         old_outputs, inputs = _outputs(request.old_state), to_plain(request.new_inputs)
         found = resource.diff(old_outputs=old_outputs, inputs=inputs, ignored=request.ignore_changes)
@@ -85,7 +85,7 @@ class DockerProvider(sdk.Provider):
         )
 
     async def create(self, request: sdk.CreateRequest) -> sdk.CreateResponse:
-        """Make an object, or show in a preview what it would be."""
+        """Create an object. In a preview, return its outputs as far as they are known."""
         resource, inputs = _resource(request.type), to_plain(request.properties)
         context = self._context(request.urn, request.properties)
         if request.preview:
@@ -104,7 +104,7 @@ class DockerProvider(sdk.Provider):
         )
 
     async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
-        """Look at an object, for a refresh or an import; an empty answer says that it is gone."""
+        """Read an object, for a refresh or an import. An empty answer means that it does not exist."""
         resource = _resource(request.type)
         state = await asyncio.to_thread(
             resource.read,
@@ -124,7 +124,7 @@ class DockerProvider(sdk.Provider):
         )
 
     async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
-        """Change an object in place, or show in a preview what it would become."""
+        """Change an object in place. In a preview, return its new outputs as far as they are known."""
         resource, inputs, outputs = _resource(request.type), to_plain(request.news), _outputs(request.olds)
         context = self._context(request.urn, request.news)
         if request.preview:
@@ -146,7 +146,7 @@ class DockerProvider(sdk.Provider):
         )
 
     async def cancel(self) -> None:
-        """End the builds under way; all else is quick enough to be finished."""
+        """Stop the running builds. All other operations end soon by themselves."""
         for resource in RESOURCES.values():
             if isinstance(resource, Image):
                 await asyncio.to_thread(resource.builds.cancel)
@@ -165,13 +165,13 @@ def _recorded(outputs: Props, *, like: Mapping[str, PropertyValue]) -> dict[str,
 
 
 def _beside(resource: Resource, resource_id: str) -> Props:
-    """What is recorded of every resource of a type beside its own outputs."""
+    """The outputs that the state has of every resource of a type, besides its own."""
     form = {} if resource.schema.form is None else {"__meta": resource.schema.form}
     return form | ({"id": resource_id} if resource.records_id else {})
 
 
 def _resource(qualified: str) -> Resource:
-    # The URN of a component's child has its parents' types before its own.
+    # In the URN of a component's child, its parents' types precede its own.
     token = qualified.rsplit("$", 1)[-1]
     resource = RESOURCES.get(token)
     if resource is None:

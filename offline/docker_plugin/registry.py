@@ -1,4 +1,4 @@
-"""Image names, and getting images from and to registries."""
+"""Image names, and pulls from and pushes to registries."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -10,11 +10,11 @@ _DIGEST_PREFIX: Final = "sha256:"
 _DEFAULT_TAG: Final = "latest"
 
 Report = Callable[[str], None]
-"""Takes what goes on right now."""
+"""Called with each line of progress."""
 
 
 def registry_of(name: str) -> str:
-    """Give the registry's host in an image name, with its port; empty where the name has none."""
+    """Return the registry's host in an image name, with its port. Empty if the name has none."""
     first, separator, _ = name.partition("/")
     return first if separator and ("." in first or ":" in first or first == "localhost") else ""
 
@@ -25,7 +25,7 @@ def repository_of(name: str) -> str:
 
 
 def canonical_name_problem(name: str) -> str | None:
-    """Say what keeps an image name from being pushed; None if nothing does."""
+    """Return why an image with this name cannot be pushed, or None."""
     if registry_of(name):
         return None
     return (
@@ -36,10 +36,10 @@ def canonical_name_problem(name: str) -> str | None:
 
 
 def find_or_pull(engine: Engine, name: str, *, platform: str | None = None) -> dict[str, Any]:
-    """Find an image on the engine, or else pull it.
+    """Find an image on the engine, else pull it.
 
     Raises:
-        PluginError: it is neither here nor to be had.
+        PluginError: the engine does not have it, and it cannot be pulled.
 
     """
     from docker.errors import ImageNotFound
@@ -55,10 +55,10 @@ def find_or_pull(engine: Engine, name: str, *, platform: str | None = None) -> d
 
 
 def pull(engine: Engine, name: str, *, platform: str | None = None) -> None:
-    """Pull an image with the log-in that the provider states for its registry.
+    """Pull an image with the login that the provider states for its registry.
 
     Raises:
-        PluginError: the registry does not give it.
+        PluginError: the pull fails.
 
     """
     from docker.errors import APIError
@@ -82,16 +82,16 @@ def pull(engine: Engine, name: str, *, platform: str | None = None) -> None:
 
 
 def push(engine: Engine, name: str, credentials: dict[str, str] | None, report: Report) -> str:
-    """Push an image and give its digest, `sha256:...`.
+    """Push an image and return its digest, `sha256:...`.
 
     Args:
-        engine: the engine that holds it.
+        engine: the engine that has the image.
         name: its name, with the registry.
-        credentials: the log-in; None for that of the user's own `docker login`.
-        report: told what goes on.
+        credentials: the login. None: that of the user's own `docker login`.
+        report: called with each line of progress.
 
     Raises:
-        PluginError: the registry does not take it.
+        PluginError: the push fails.
 
     """
     repository, tag = _split(name)

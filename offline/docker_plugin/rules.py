@@ -1,4 +1,4 @@
-"""What a value must be, beyond its type: found out before anything is deleted to make room for it."""
+"""Rules for values beyond their type. They are checked before an update deletes anything."""
 
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -9,7 +9,7 @@ from offline.docker_plugin.values import Value
 
 
 def one_of(*choices: str) -> Callable[[Value], str | None]:
-    """Make the rule that a value is one of a few."""
+    """Make a rule: the value is one of `choices`."""
 
     def rule(value: Value) -> str | None:
         return None if value in choices else f"must be one of {', '.join(choices)}"
@@ -18,7 +18,7 @@ def one_of(*choices: str) -> Callable[[Value], str | None]:
 
 
 def duration(value: Value) -> str | None:
-    """A duration as Go writes it."""
+    """A duration in Go's form, such as 1m30s."""
     try:
         nanoseconds(str(value))
     except PluginError as error:
@@ -35,10 +35,10 @@ def number(value: Value) -> str | None:
 
 
 def absolute_path(value: Value) -> str | None:
-    """A path from the root."""
+    """An absolute path."""
     return None if PurePosixPath(str(value)).is_absolute() else "must be an absolute path"
 
 
 def no_empty_words(value: Value) -> str | None:
-    """A command whose words all say something."""
+    """A command without empty arguments."""
     return "values for command may not be empty" if "" in value else None

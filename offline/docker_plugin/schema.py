@@ -1,4 +1,4 @@
-"""What a resource type's inputs are, as data, and the checks and defaults that follow from it."""
+"""The inputs of a resource type as data, and the checks and defaults that follow from them."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,7 @@ class Kind(Enum):
     SCALAR = auto()
     LIST = auto()
     SET = auto()
-    """Its order says nothing."""
+    """The order does not matter."""
     MAP = auto()
     OBJECT = auto()
 
@@ -32,12 +32,12 @@ class Prop:
     Attributes:
         kind: how its values are compared.
         force_new: whether a change replaces the resource.
-        computed: whether the engine's own value stands where the program states none, so that a removal is no change.
-        default: what Check fills in; only values other than false, 0 and "" are recorded, as the official plugin does.
+        computed: whether the engine chooses a value if the program states none, so removing the input is no change.
+        default: filled in by Check. As in the official plugin, only values other than false, 0 and "" are recorded.
         fields: the inputs inside an object, or inside each element of a set.
         required: whether the program must state it.
         supported: whether this plugin implements it.
-        rule: says what is wrong with a value; None if nothing is.
+        rule: returns what is wrong with a value, or None.
 
     """
 
@@ -56,12 +56,12 @@ class ResourceSchema:
     """One resource type.
 
     Attributes:
-        inputs: what a program states.
-        outputs: what only the engine knows.
-        delete_first: whether a replacement always deletes the old one first; one whose name is stated does so anyway.
-        named: whether a missing name is made up from the resource's name in the program.
-        form: the form of the record, in the official plugin's words; without it that plugin takes the record for that
-            of an early version, and converts it.
+        inputs: the inputs that a program can state.
+        outputs: the outputs that only the engine knows.
+        delete_first: whether a replacement always deletes the old object first. With a stated name it always does.
+        named: whether a missing name is generated from the resource's name in the program.
+        form: the official plugin's name for the form of the state. Without it, that plugin converts the state as if it
+            were of an early version.
 
     """
 
@@ -74,14 +74,14 @@ class ResourceSchema:
 
 @dataclass(frozen=True)
 class Problem:
-    """An input that cannot be taken, and why."""
+    """An invalid input, and the reason."""
 
     path: str
     reason: str
 
 
 def problems(schema: ResourceSchema, stated: Props) -> list[Problem]:
-    """Find every input that is missing, unknown, not implemented, or not among the values allowed."""
+    """Return every input that is missing, unknown, not implemented or has an invalid value."""
     return list(_problems(schema.inputs, stated, prefix=""))
 
 
@@ -93,9 +93,9 @@ def with_defaults(
     Args:
         schema: the resource type.
         stated: what the program states.
-        before: the inputs of the update before; a made-up name is taken from there.
+        before: the inputs of the previous update. A generated name is kept.
         resource_name: the resource's name in the program.
-        random_seed: makes a made-up name differ from others.
+        random_seed: makes a generated name unique.
 
     """
     inputs = _filled(schema.inputs, stated)

@@ -1,4 +1,4 @@
-"""The gRPC server: the SDK's, with readable errors and with a way to say "created, but failed"."""
+"""The SDK's gRPC server, with readable errors and the answer "created, but failed"."""
 
 import argparse
 import asyncio
@@ -16,7 +16,6 @@ import grpc  # type: ignore[import-untyped]  # it ships no types
 from google.protobuf import any_pb2  # type: ignore[import-untyped]  # it ships no types
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from offline.docker_plugin import VERSION
@@ -26,9 +25,15 @@ from offline.docker_plugin.provider import DockerProvider
 from offline.docker_plugin.values import to_properties
 
 _MOST_OPERATIONS: Final = 64
-"""Operations of Docker under way at once; each waits in a thread of its own, most of the time for a health check."""
+"""Docker operations at the same time. Each waits in its own thread, mostly for a health check."""
 
 _ORPHAN_POLL_SECONDS: Final = 1.0
+
+_CHANNEL_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", 400 * 1024 * 1024),
+    ("grpc.server_max_unrequested_time_in_server", 30 * 60),
+)
+"""Pulumi's own limits. gRPC's defaults, 4 MiB and 30 s in the queue, end large or slow updates."""
 
 _GUARDED: Final = (
     *("CheckConfig", "DiffConfig", "Configure", "GetSchema", "Invoke"),
@@ -51,7 +56,7 @@ def serve(arguments: list[str]) -> None:
     """Serve until the Pulumi engine ends the process.
 
     Args:
-        arguments: the command line: the engine's address, and flags that are of no use here.
+        arguments: the command line: the engine's address, and flags that are ignored.
 
     """
     parser = argparse.ArgumentParser(prog="pulumi-resource-docker", description=__doc__)
@@ -66,14 +71,14 @@ def serve(arguments: list[str]) -> None:
 async def _serve(arguments: list[str], engine_address: str) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_MOST_OPERATIONS))
-    server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
+    server = grpc.aio.server(options=_CHANNEL_OPTIONS)
     servicer = DockerServicer(arguments, engine_address)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    # The engine does other work before it configures the plugin: the right moment for a slow import.
+    # The engine does other work before it configures the plugin, so a slow import costs nothing here.
     await asyncio.to_thread(importlib.import_module, "docker")
     orphaned = asyncio.Event()
     threading.Thread(target=_watch_engine, args=(lambda: loop.call_soon_threadsafe(orphaned.set),), daemon=True).start()
@@ -83,7 +88,7 @@ async def _serve(arguments: list[str], engine_address: str) -> None:
 
 
 def _watch_engine(gone: Callable[[], object]) -> None:
-    """Tell when the engine is gone: it ends its plugins itself, unless it was killed."""
+    """Call `gone` when the engine has ended. It ends its plugins itself unless it is killed."""
     engine = os.getppid()
     while os.getppid() == engine:
         time.sleep(_ORPHAN_POLL_SECONDS)
@@ -103,8 +108,8 @@ def _guarded(rpc: _Rpc) -> _Rpc:
             raise
         except NotImplementedError as error:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the offline docker plugin: {error}")
-        except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one paragraph
-            # Standard error of a plugin is shown to the person; the trace is for whoever asks for debug messages.
+        except Exception as error:  # noqa: BLE001 - the user gets one paragraph for any error
+            # Pulumi shows a plugin's standard error, so the traceback goes to the debug log.
             self.log.send(traceback.format_exc(), urn="", severity=engine_pb2.DEBUG, ephemeral=False)
             await context.abort(grpc.StatusCode.UNKNOWN, readable(error))
 
@@ -112,7 +117,7 @@ def _guarded(rpc: _Rpc) -> _Rpc:
 
 
 def _bare_if_gone(read: _Rpc) -> _Rpc:
-    """Answer without any properties for what does not exist: with empty ones, as the SDK does, an import succeeds."""
+    """Answer without properties if the object does not exist. With empty ones, as from the SDK, an import succeeds."""
 
     async def call(self: DockerServicer, request: Any, context: Any) -> Any:
         response = await read(self, request, context)

@@ -13,33 +13,32 @@ Props = dict[str, Value]
 """A resource's inputs or outputs."""
 
 UNKNOWN: Final = rpc.UNKNOWN
-"""Stands for a value that only the update will know. The SDK hands it over, and takes it back, as this very string."""
+"""The SDK's string for a value that is unknown until the update."""
 
 DEFAULTS: Final = "__defaults"
-"""The key under which an object lists those of its inputs that Check filled in."""
-
+"""The key under which an object lists the inputs that Check filled in."""
 
 BRIDGE_KEYS: Final = ("__meta", "__pulumi_raw_state_delta")
-"""Outputs of the official plugin's own, which say in which form it keeps a resource."""
+"""Outputs in which the official plugin describes the form of a resource's state."""
 
 SECRET_OUTPUTS: Final = ("__inputs",)
-"""Outputs that are secret in any case."""
+"""Outputs that are always secret."""
 
 
 def to_plain(properties: Mapping[str, PropertyValue]) -> Props:
-    """Drop secrecy and dependencies; whole numbers become int."""
+    """Convert property values to plain ones, without secrecy and dependencies. Whole numbers become int."""
     return {key: _plain(value) for key, value in properties.items()}
 
 
 def to_properties(
     props: Props, *, like: Mapping[str, PropertyValue], secret: Collection[str] = ()
 ) -> dict[str, PropertyValue]:
-    """Wrap plain values, and keep secrets as the Pulumi engine does for a plugin that knows of none.
+    """Wrap plain values, and mark secrets as the Pulumi engine does for a plugin that does not support them.
 
     Args:
         props: the values.
-        like: what holds the secrets. A list with one in it becomes secret as a whole, a map does not.
-        secret: the names of those that are secret in any case.
+        like: the properties that mark the secrets. A list with a secret becomes secret as a whole, a map does not.
+        secret: names of values that are always secret.
 
     """
     wrapped = {key: _wrap_like(value, like.get(key)) for key, value in props.items()}
@@ -47,7 +46,7 @@ def to_properties(
 
 
 def secret_strings(value: PropertyValue) -> Iterator[str]:
-    """Give every string inside `value` that is secret."""
+    """Yield every secret string inside `value`."""
     if value.is_secret:
         yield from _strings(_plain(value))
     elif isinstance(value.value, Mapping):
@@ -59,7 +58,7 @@ def secret_strings(value: PropertyValue) -> Iterator[str]:
 
 
 def has_unknown(value: Value) -> bool:
-    """Tell whether a value, or anything inside it, is known only to the update."""
+    """Return whether a value, or a value inside it, is unknown until the update."""
     if isinstance(value, dict):
         return any(has_unknown(item) for item in value.values())
     if isinstance(value, list):
@@ -68,7 +67,7 @@ def has_unknown(value: Value) -> bool:
 
 
 def is_zero(value: Value) -> bool:
-    """Tell whether a value says no more than its absence: None, "", 0, False, [], {}."""
+    """Return whether a value means the same as none: None, "", 0, False, [], {}."""
     return not value
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def test_given_no_scanner_scan_reports_that_it_did_not_scan_and_writes_its_own_s
         by_type.setdefault(each["type"], []).append(each)
     assert [each["name"] for each in by_type["operating-system"]] == ["debian"]
     [program] = by_type["application"]
-    packages = {each["name"]: each["version"] for each in by_type["library"]}
+    debian = [each for each in by_type["library"] if each.get("purl", "").startswith("pkg:deb/")]
+    packages = {each["name"]: each["version"] for each in debian}
     shown = stack.client.containers.get(stack.container("auction")["Id"]).exec_run(
         ["sh", "-c", "dpkg-query --show --showformat '${Package} ${Version}\n'; sha256sum /usr/local/bin/gcam-node"]
     )
@@ -97,6 +99,13 @@ def test_given_no_scanner_scan_reports_that_it_did_not_scan_and_writes_its_own_s
     *lines, digest = shown.output.decode().splitlines()
     assert packages == dict(line.split(" ", 1) for line in lines)
     assert program["hashes"][0]["content"] == digest.split()[0]
+
+    crates = {(each["name"], each["version"]) for each in by_type["library"] if each not in debian}
+    lock_file = tomllib.loads((stack.directory / "sample/Cargo.lock").read_text())["package"]
+    [service] = [each for each in lock_file if each["name"] == "gcam-node"]
+    assert crates <= {(each["name"], each["version"]) for each in lock_file}
+    of_the_workspace = {each["name"] for each in lock_file if "source" not in each}
+    assert {"gcam-node", *(of_the_workspace & set(service["dependencies"]))} <= {name for name, _ in crates}
 
 
 def test_given_no_scanner_require_fails(stack: StackUnderTest) -> None:

@@ -37,7 +37,7 @@ def test_with_the_official_images_on_the_engine_nothing_is_made(base_machine: Ma
 
 
 @pytest.mark.parametrize("answer", ["Pulling fs layer", "Digest: sha256:0123"])
-def test_with_a_registry_that_answers_the_official_names_stay(base_machine: Machine, answer: str) -> None:
+def test_with_a_registry_that_answers_the_official_images_are_used(base_machine: Machine, answer: str) -> None:
     (base_machine.engine / "registry").write_text(f"bookworm-slim: Pulling from library/debian\n0123: {answer}\n")
 
     assert base_machine.run("bases.sh").returncode == 0
@@ -45,7 +45,7 @@ def test_with_a_registry_that_answers_the_official_names_stay(base_machine: Mach
     assert not (base_machine.engine / "made").exists()
 
 
-def test_without_a_registry_both_are_made_under_names_of_their_own(base_machine: Machine) -> None:
+def test_without_a_registry_both_images_are_made_under_their_own_names(base_machine: Machine) -> None:
     done = base_machine.run("bases.sh")
 
     assert done.returncode == 0, done.stdout
@@ -55,7 +55,7 @@ def test_without_a_registry_both_are_made_under_names_of_their_own(base_machine:
     assert sorted(images(base_machine)) == sorted(made.values())
 
 
-def test_a_wiped_engine_is_filled_from_the_cache(base_machine: Machine) -> None:
+def test_an_emptied_engine_gets_the_images_from_the_cache(base_machine: Machine) -> None:
     base_machine.run("bases.sh")
     before = images(base_machine)
     (base_machine.engine / "images").write_text("")
@@ -67,7 +67,7 @@ def test_a_wiped_engine_is_filled_from_the_cache(base_machine: Machine) -> None:
     assert len((base_machine.engine / "made").read_text().splitlines()) == 1
 
 
-def test_a_changed_recipe_is_another_image(base_machine: Machine) -> None:
+def test_a_changed_recipe_makes_another_image(base_machine: Machine) -> None:
     base_machine.run("bases.sh")
     before = names(base_machine)
     with (base_machine.clone / "offline/bases/rust.Dockerfile").open("a") as recipe:
@@ -78,7 +78,7 @@ def test_a_changed_recipe_is_another_image(base_machine: Machine) -> None:
     assert not set(before.values()) & set(names(base_machine).values())
 
 
-def test_a_cut_off_save_is_not_taken_for_a_whole_one(base_machine: Machine) -> None:
+def test_an_incomplete_save_is_not_used(base_machine: Machine) -> None:
     base_machine.run("bases.sh")
     (saved,) = base_machine.cache.glob("bases-*.tar")
     saved.rename(f"{saved}.part").write_text("half")
@@ -91,7 +91,7 @@ def test_a_cut_off_save_is_not_taken_for_a_whole_one(base_machine: Machine) -> N
     assert sorted(images(base_machine)) == sorted(names(base_machine).values())
 
 
-def test_a_base_that_cannot_be_made_is_told_and_tried_again(base_machine: Machine) -> None:
+def test_a_base_that_cannot_be_made_is_reported_and_tried_again(base_machine: Machine) -> None:
     recipe = base_machine.clone / "offline/bases/debian.sh"
     whole = recipe.read_text()
     recipe.write_text("echo no mirror; exit 1\n")
@@ -105,7 +105,7 @@ def test_a_base_that_cannot_be_made_is_told_and_tried_again(base_machine: Machin
     assert base_machine.run("bases.sh").returncode == 0
 
 
-def test_only_root_can_make_them(base_machine: Machine) -> None:
+def test_only_root_can_make_the_base_images(base_machine: Machine) -> None:
     done = base_machine.run("bases.sh", FAKE_UID="1000")
 
     assert done.returncode == 1
@@ -113,7 +113,7 @@ def test_only_root_can_make_them(base_machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("mirror", ["signed by somebody else", "not signed", "not to be checked"])
-def test_a_mirror_that_debian_has_not_signed_is_refused(
+def test_a_mirror_without_debian_s_signature_is_refused(
     base_machine: Machine, vendor: tuple[str, Path], mirror: str
 ) -> None:
     address, folder = vendor

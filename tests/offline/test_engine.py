@@ -33,7 +33,7 @@ def test_an_engine_that_answers_is_used(machine: Machine) -> None:
     assert starts(machine) == 0
 
 
-def test_an_installed_engine_is_started_apart_from_the_setup(machine: Machine) -> None:
+def test_an_installed_engine_is_started_and_outlives_the_setup(machine: Machine) -> None:
     machine.docker(up=False)
     machine.command("dockerd", DOCKERD)
 
@@ -49,7 +49,7 @@ def test_an_installed_engine_is_started_apart_from_the_setup(machine: Machine) -
     assert starts(machine) == 1
 
 
-def test_an_engine_that_dies_at_once_is_told_with_its_log(machine: Machine) -> None:
+def test_an_engine_that_exits_at_once_is_reported_with_its_log(machine: Machine) -> None:
     machine.docker(up=False)
     machine.command("dockerd", "echo iptables not found; exit 1")
 
@@ -85,7 +85,7 @@ def test_a_missing_engine_is_installed_and_started(machine: Machine) -> None:
     assert "docker.io iptables" in (machine.engine / "apt").read_text()
 
 
-def test_stale_package_lists_are_renewed(machine: Machine) -> None:
+def test_outdated_package_lists_are_updated(machine: Machine) -> None:
     machine.docker(up=False)
     machine.command(
         "apt-get", 'case $1 in update) touch "$ENGINE/lists" ;; *) [ -e "$ENGINE/lists" ] && touch "$ENGINE/up" ;; esac'
@@ -101,7 +101,7 @@ def test_stale_package_lists_are_renewed(machine: Machine) -> None:
         ({"DOCKER_HOST": "tcp://127.0.0.1:9"}, "no Docker engine answers at tcp://127.0.0.1:9"),
     ],
 )
-def test_what_it_may_not_do_it_says(machine: Machine, setting: dict[str, str], told: str) -> None:
+def test_an_engine_that_cannot_be_started_is_reported(machine: Machine, setting: dict[str, str], told: str) -> None:
     machine.docker(up=False)
     machine.command("dockerd", DOCKERD)
 
@@ -115,7 +115,7 @@ def test_what_it_may_not_do_it_says(machine: Machine, setting: dict[str, str], t
     assert starts(machine) == 0
 
 
-def test_an_engine_that_lets_this_user_not_in_is_told_apart_from_none(machine: Machine) -> None:
+def test_an_engine_that_refuses_this_user_is_reported_as_such(machine: Machine) -> None:
     machine.docker(up=False)
     machine.command("dockerd", DOCKERD)
     (machine.engine / "refusal").write_text("permission denied while trying to connect to the Docker daemon socket\n")
@@ -136,7 +136,7 @@ def test_without_apt_the_missing_packages_are_named(machine: Machine) -> None:
     assert "docker.io iptables" in done.stdout
 
 
-def test_the_docker_command_that_speaks_buildkit_is_chosen(machine: Machine) -> None:
+def test_a_docker_command_that_supports_buildkit_is_chosen(machine: Machine) -> None:
     machine.docker(buildkit=False)
     second = machine.root / "second"
     machine.command("docker", (machine.own_bin / "docker").read_text(), folder=second)
@@ -148,7 +148,7 @@ def test_the_docker_command_that_speaks_buildkit_is_chosen(machine: Machine) -> 
     assert machine.published("engine") == f"GIX_DOCKER='{second}/docker'\n\n"
 
 
-def test_a_docker_command_that_a_person_named_comes_first(machine: Machine) -> None:
+def test_the_docker_command_in_gix_docker_comes_first(machine: Machine) -> None:
     machine.docker()
     named = machine.command("docker", (machine.own_bin / "docker").read_text(), folder=machine.root / "named")
     (machine.engine / "buildkit-named").touch()
@@ -158,11 +158,11 @@ def test_a_docker_command_that_a_person_named_comes_first(machine: Machine) -> N
     assert machine.published("engine") == f"GIX_DOCKER='{named}'\n\n"
 
 
-def test_without_a_docker_command_that_speaks_buildkit_the_fix_is_shown(machine: Machine) -> None:
+def test_without_a_docker_command_that_supports_buildkit_the_fix_is_shown(machine: Machine) -> None:
     machine.docker(buildkit=False)
 
     done = machine.run("engine.sh")
 
     assert done.returncode == 1
-    assert "no docker command here speaks BuildKit" in done.stdout
+    assert "no docker command supports BuildKit" in done.stdout
     assert "docker-buildx" in done.stdout

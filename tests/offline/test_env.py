@@ -29,14 +29,14 @@ def test_plain_commands_find_the_clone_s_tools_first(offline_machine: Machine) -
     assert path[1] == str(offline_machine.own_bin)
 
 
-def test_sourcing_twice_is_sourcing_once(offline_machine: Machine) -> None:
+def test_sourcing_twice_changes_nothing_more(offline_machine: Machine) -> None:
     once = offline_machine.shell(". .offline/env; export -p")
     twice = offline_machine.shell(". .offline/env; . .offline/env; export -p")
 
     assert once == twice
 
 
-def test_sourcing_another_clone_s_environment_changes_over_to_it(offline_machine: Machine) -> None:
+def test_sourcing_another_clone_s_environment_replaces_this_one(offline_machine: Machine) -> None:
     first, second = offline_machine.clone, offline_machine.root / "second clone"
     shutil.copytree(first / "offline", second / "offline")
     assert offline_machine.run("setup", clone=second).returncode == 0
@@ -50,14 +50,14 @@ def test_sourcing_another_clone_s_environment_changes_over_to_it(offline_machine
     assert home == f"{first}/.offline/pulumi"
 
 
-def test_the_offline_plugin_has_a_home_of_its_own(offline_machine: Machine) -> None:
+def test_the_offline_plugin_has_its_own_plugin_home(offline_machine: Machine) -> None:
     shown = offline_machine.shell('. .offline/env; echo "$PULUMI_HOME $PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"')
 
     assert shown == f"{offline_machine.clone}/.offline/pulumi true"
     assert not (offline_machine.home / ".pulumi").exists()
 
 
-def test_a_moved_clone_is_pointed_at_its_new_place(offline_machine: Machine) -> None:
+def test_a_moved_clone_gets_its_new_paths(offline_machine: Machine) -> None:
     old = offline_machine.clone
     offline_machine.clone = old.rename(offline_machine.root / "moved it's here")
 
@@ -84,16 +84,14 @@ def test_a_moved_clone_is_pointed_at_its_new_place(offline_machine: Machine) -> 
         ({"PULUMI_CONFIG_PASSPHRASE_FILE": "/f"}, "<unset> </f>"),
     ],
 )
-def test_a_passphrase_is_given_only_where_there_is_none(
-    offline_machine: Machine, given: dict[str, str], shown: str
-) -> None:
+def test_a_passphrase_is_set_only_if_there_is_none(offline_machine: Machine, given: dict[str, str], shown: str) -> None:
     told = offline_machine.shell(
         '. .offline/env; echo "<${PULUMI_CONFIG_PASSPHRASE-unset}> <${PULUMI_CONFIG_PASSPHRASE_FILE-unset}>"', **given
     )
     assert told == shown
 
 
-def test_base_images_that_a_person_named_stay(offline_machine: Machine) -> None:
+def test_base_images_set_by_the_user_stay(offline_machine: Machine) -> None:
     show = '. .offline/env; echo "$GIX_RUNTIME_BASE $GIX_BUILDER_BASE"'
 
     own = offline_machine.shell(show, GIX_RUNTIME_BASE="mine/slim:1").split()
@@ -105,7 +103,7 @@ def test_base_images_that_a_person_named_stay(offline_machine: Machine) -> None:
     assert not older[0].endswith("older")
 
 
-def test_with_official_parts_nothing_points_away_from_them(machine: Machine) -> None:
+def test_with_official_parts_no_variable_overrides_them(machine: Machine) -> None:
     machine.docker()
     machine.pulumi()
     machine.official_images()
@@ -126,7 +124,7 @@ def test_with_official_parts_nothing_points_away_from_them(machine: Machine) -> 
     assert not (machine.clone / ".offline/pulumi").exists()
 
 
-def test_sourced_after_another_clone_s_environment_official_parts_are_used(offline_machine: Machine) -> None:
+def test_official_parts_are_used_after_another_clone_s_environment(offline_machine: Machine) -> None:
     offline, official = offline_machine.clone, offline_machine.new_clone("official")
     offline_machine.official_images()
     plugin = offline_machine.home / ".pulumi/plugins/resource-docker-v5.2.0"
@@ -139,5 +137,5 @@ def test_sourced_after_another_clone_s_environment_official_parts_are_used(offli
     assert not {"PULUMI_HOME", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "GIX_POLICY_PACK"} & set(names.split())
 
 
-def test_the_docker_command_that_was_chosen_is_named(offline_machine: Machine) -> None:
+def test_the_environment_names_the_chosen_docker_command(offline_machine: Machine) -> None:
     assert offline_machine.shell('. .offline/env; echo "$GIX_DOCKER"') == os.fspath(offline_machine.own_bin / "docker")

@@ -21,7 +21,7 @@ DPKG = """
 """
 
 
-def test_a_python_without_venv_gets_it(machine: Machine) -> None:
+def test_python_without_venv_gets_it(machine: Machine) -> None:
     machine.command("python3", PYTHON)
     machine.command("apt-get", APT)
 
@@ -31,7 +31,7 @@ def test_a_python_without_venv_gets_it(machine: Machine) -> None:
     assert "python3-venv" in (machine.engine / "apt").read_text()
 
 
-def test_an_old_python_is_told(machine: Machine) -> None:
+def test_a_python_that_is_too_old_is_reported(machine: Machine) -> None:
     machine.command("python3", "exit 1")
     machine.command("apt-get", APT)
 
@@ -43,7 +43,7 @@ def test_an_old_python_is_told(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "unpacked"), [((), False), (("--tests",), True)])
-def test_the_tools_of_the_tests_come_only_when_asked_for(
+def test_the_tests_tools_are_unpacked_only_with_the_option(
     machine: Machine,
     arguments: tuple[str, ...],
     unpacked: bool,  # noqa: FBT001 - a column of the table
@@ -59,7 +59,7 @@ def test_the_tools_of_the_tests_come_only_when_asked_for(
     assert "install" not in ((machine.engine / "apt").read_text() if unpacked else "")
 
 
-def test_the_tests_get_an_ssh_client_where_there_is_none(machine: Machine) -> None:
+def test_the_tests_get_an_ssh_client_if_there_is_none(machine: Machine) -> None:
     machine.command("apt-get", APT)
     machine.command("dpkg-deb", DPKG)
 
@@ -69,7 +69,7 @@ def test_the_tests_get_an_ssh_client_where_there_is_none(machine: Machine) -> No
     assert "openssh-client" in (machine.engine / "apt").read_text()
 
 
-def test_once_there_the_tools_stay_and_are_not_fetched_again(machine: Machine) -> None:
+def test_unpacked_tools_are_not_downloaded_again(machine: Machine) -> None:
     machine.command("apt-get", APT)
     machine.command("ssh", "exit 1")
     machine.command("dpkg-deb", DPKG)

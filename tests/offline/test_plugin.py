@@ -31,7 +31,7 @@ def pulumi_machine(machine: Machine) -> Machine:
     return machine
 
 
-def test_the_official_plugin_is_used_where_it_is(pulumi_machine: Machine) -> None:
+def test_an_installed_official_plugin_is_used(pulumi_machine: Machine) -> None:
     official = pulumi_machine.home / ".pulumi" / PLUGIN
     official.parent.mkdir(parents=True)
     official.write_text("")
@@ -45,7 +45,7 @@ def test_the_official_plugin_is_used_where_it_is(pulumi_machine: Machine) -> Non
     assert "GIX" not in pulumi_machine.published("plugin")
 
 
-def test_a_pulumi_that_was_built_here_gets_a_policy_pack_that_it_can_start(machine: Machine) -> None:
+def test_a_pulumi_built_from_modules_gets_a_policy_pack_that_it_can_start(machine: Machine) -> None:
     official = machine.home / ".pulumi" / PLUGIN
     official.parent.mkdir(parents=True)
     official.write_text("")
@@ -75,7 +75,7 @@ def test_a_pulumi_that_was_built_here_gets_a_policy_pack_that_it_can_start(machi
     assert [path for path in (machine.home / ".pulumi").rglob("*") if path.is_file()] == [official]
 
 
-def test_where_the_vendor_answers_pulumi_itself_installs_what_was_checked(
+def test_if_the_vendor_answers_pulumi_installs_the_verified_archive(
     pulumi_machine: Machine, vendor: tuple[str, Path]
 ) -> None:
     address, folder = vendor
@@ -106,7 +106,9 @@ def test_a_plugin_with_a_wrong_checksum_is_refused(pulumi_machine: Machine, vend
 
 
 @pytest.mark.parametrize("vendor_has", ["nothing", "no checksums", "a page", "what does not install"])
-def test_else_the_offline_plugin_is_used(pulumi_machine: Machine, vendor: tuple[str, Path], vendor_has: str) -> None:
+def test_without_the_vendor_the_offline_plugin_is_used(
+    pulumi_machine: Machine, vendor: tuple[str, Path], vendor_has: str
+) -> None:
     address, folder = vendor
     pulumi_machine.command("pulumi", 'echo "$*" >"$ENGINE/pulumi"; exit 1')
     if vendor_has != "nothing":
@@ -125,7 +127,7 @@ def test_else_the_offline_plugin_is_used(pulumi_machine: Machine, vendor: tuple[
     assert not (pulumi_machine.home / ".pulumi").exists()
 
 
-def test_an_official_plugin_that_comes_later_wins(pulumi_machine: Machine) -> None:
+def test_an_official_plugin_that_is_installed_later_is_used(pulumi_machine: Machine) -> None:
     pulumi_machine.run("plugin.sh")
     official = pulumi_machine.home / ".pulumi" / PLUGIN
     official.parent.mkdir(parents=True)

@@ -73,14 +73,14 @@ def test_an_installed_pulumi_is_used(machine: Machine, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["v3.249.9", "v4.0.0", "v2.250.0", "nonsense"])
-def test_an_installed_pulumi_of_another_version_is_not(go_machine: Machine, version: str) -> None:
+def test_an_installed_pulumi_that_is_too_old_is_not_used(go_machine: Machine, version: str) -> None:
     go_machine.pulumi(version)
 
     assert go_machine.run("pulumi.sh").returncode == 0
     assert tools(go_machine).startswith(str(go_machine.cache))
 
 
-def test_an_installed_pulumi_without_its_language_host_is_not(go_machine: Machine) -> None:
+def test_an_installed_pulumi_without_its_language_host_is_not_used(go_machine: Machine) -> None:
     go_machine.pulumi()
     (go_machine.own_bin / "pulumi-language-python").unlink()
 
@@ -88,7 +88,7 @@ def test_an_installed_pulumi_without_its_language_host_is_not(go_machine: Machin
     assert tools(go_machine).startswith(str(go_machine.cache))
 
 
-def test_where_the_vendor_answers_the_official_one_is_taken(machine: Machine, vendor: tuple[str, Path]) -> None:
+def test_if_the_vendor_answers_the_official_release_is_used(machine: Machine, vendor: tuple[str, Path]) -> None:
     address, folder = vendor
     release(machine, folder)
 
@@ -115,7 +115,7 @@ def test_an_archive_with_a_wrong_checksum_is_refused(go_machine: Machine, vendor
     assert not (go_machine.engine / "go").exists()
 
 
-def test_an_archive_is_unpacked_as_the_users_own(machine: Machine, vendor: tuple[str, Path]) -> None:
+def test_unpacked_files_belong_to_the_user(machine: Machine, vendor: tuple[str, Path]) -> None:
     address, folder = vendor
     release(machine, folder)
 
@@ -133,14 +133,14 @@ def umask() -> int:
     return mask
 
 
-def test_every_platform_of_the_vendor_has_its_checksum_in_the_clone(machine: Machine) -> None:
+def test_the_clone_has_a_checksum_for_every_platform(machine: Machine) -> None:
     listed = (machine.clone / "offline/pulumi.sha256").read_text().splitlines()
 
     assert all(re.fullmatch(r"[0-9a-f]{64}  pulumi-v3\.250\.0-linux-(x64|arm64)\.tar\.gz", line) for line in listed)
     assert len(listed) == 2
 
 
-def test_a_page_that_is_no_release_is_taken_for_no_vendor(go_machine: Machine, vendor: tuple[str, Path]) -> None:
+def test_a_page_that_is_no_archive_counts_as_no_answer(go_machine: Machine, vendor: tuple[str, Path]) -> None:
     address, folder = vendor
     (folder / "v3.250.0").mkdir()
     (folder / f"v3.250.0/pulumi-v3.250.0-{PLATFORM}.tar.gz").write_text("<html>log in to this network</html>\n")
@@ -151,7 +151,7 @@ def test_a_page_that_is_no_release_is_taken_for_no_vendor(go_machine: Machine, v
     assert "built v3.250.0" in done.stdout
 
 
-def test_without_the_vendor_it_is_built_from_modules_once(go_machine: Machine) -> None:
+def test_without_the_vendor_pulumi_is_built_once_from_modules(go_machine: Machine) -> None:
     first = go_machine.run("pulumi.sh")
     built = (go_machine.engine / "go").read_text()
     second = go_machine.run("pulumi.sh", clone=go_machine.new_clone("second"))
@@ -167,7 +167,7 @@ def test_without_the_vendor_it_is_built_from_modules_once(go_machine: Machine) -
     assert (go_machine.engine / "go").read_text() == built
 
 
-def test_other_modules_are_another_build(go_machine: Machine) -> None:
+def test_other_modules_make_another_build(go_machine: Machine) -> None:
     go_machine.run("pulumi.sh")
     before = tools(go_machine)
     with (go_machine.clone / "offline/go/pulumi/go.sum").open("a") as sums:
@@ -178,7 +178,7 @@ def test_other_modules_are_another_build(go_machine: Machine) -> None:
     assert tools(go_machine) != before
 
 
-def test_a_build_that_fails_leaves_nothing_that_counts(go_machine: Machine) -> None:
+def test_a_failed_build_leaves_nothing_in_the_cache(go_machine: Machine) -> None:
     (go_machine.engine / "go-breaks").touch()
 
     failed = go_machine.run("pulumi.sh")
@@ -190,7 +190,7 @@ def test_a_build_that_fails_leaves_nothing_that_counts(go_machine: Machine) -> N
     assert "built v3.250.0" in go_machine.run("pulumi.sh").stdout
 
 
-def test_a_cut_off_build_is_not_taken_for_a_whole_one(go_machine: Machine) -> None:
+def test_an_incomplete_build_is_not_used(go_machine: Machine) -> None:
     assert go_machine.run("pulumi.sh").returncode == 0
     whole = Path(tools(go_machine))
     cut_off = whole.rename(f"{whole}.part")
@@ -203,7 +203,7 @@ def test_a_cut_off_build_is_not_taken_for_a_whole_one(go_machine: Machine) -> No
     assert not cut_off.exists()
 
 
-def test_a_build_that_was_killed_is_made_anew(go_machine: Machine) -> None:
+def test_a_build_that_was_killed_is_repeated(go_machine: Machine) -> None:
     (go_machine.engine / "go-waits").touch()
     go_machine.shell(
         """
@@ -220,7 +220,7 @@ def test_a_build_that_was_killed_is_made_anew(go_machine: Machine) -> None:
     assert (Path(tools(go_machine)) / "pulumi").exists()
 
 
-def test_two_setups_at_once_build_once(go_machine: Machine) -> None:
+def test_two_setups_at_the_same_time_build_once(go_machine: Machine) -> None:
     second = go_machine.new_clone("second")
     (go_machine.engine / "go-waits").touch()
 
@@ -238,7 +238,7 @@ def test_two_setups_at_once_build_once(go_machine: Machine) -> None:
     assert both == "1"
 
 
-def test_without_go_it_says_what_to_install(machine: Machine) -> None:
+def test_without_go_the_error_names_what_to_install(machine: Machine) -> None:
     done = machine.run("pulumi.sh")
 
     assert done.returncode == 1

@@ -23,7 +23,7 @@ def ready(machine: Machine) -> None:
     machine.official_images()
 
 
-def test_a_second_run_changes_nothing_and_is_quick(machine: Machine) -> None:
+def test_a_second_run_changes_nothing_and_is_fast(machine: Machine) -> None:
     ready(machine)
     first = machine.run("setup")
     assert first.returncode == 0, first.stdout
@@ -43,7 +43,7 @@ def test_a_second_run_changes_nothing_and_is_quick(machine: Machine) -> None:
     assert all("nothing" in action for action in actions), second.stdout
 
 
-def test_each_part_says_what_it_found_and_what_it_did(machine: Machine) -> None:
+def test_each_part_prints_what_it_found_and_did(machine: Machine) -> None:
     ready(machine)
 
     said = machine.run("setup").stdout.splitlines()
@@ -83,7 +83,7 @@ def test_a_failing_part_ends_the_setup_with_its_log_and_a_fix(machine: Machine) 
     assert "plugin    did" in done.stdout, "the part beside it was not finished"
 
 
-def test_a_failing_part_beside_the_others_fails_the_setup_too(machine: Machine) -> None:
+def test_a_part_that_fails_in_parallel_fails_the_setup(machine: Machine) -> None:
     ready(machine)
     assert machine.run("setup").returncode == 0
     (machine.own_bin / "pulumi").unlink()
@@ -95,7 +95,7 @@ def test_a_failing_part_beside_the_others_fails_the_setup_too(machine: Machine) 
     assert "env  " not in done.stdout
 
 
-def test_what_failed_is_made_up_for_by_the_next_run(machine: Machine) -> None:
+def test_the_next_run_completes_what_failed(machine: Machine) -> None:
     ready(machine)
     (machine.own_bin / "pulumi").unlink()
     assert machine.run("setup").returncode == 1
@@ -147,7 +147,7 @@ def test_clean_removes_the_setup_and_nothing_else(machine: Machine) -> None:
     assert all(file.exists() for file in kept)
 
 
-def test_clean_all_removes_the_cache_and_the_offline_images_alone(machine: Machine) -> None:
+def test_clean_all_removes_only_the_cache_and_the_offline_images(machine: Machine) -> None:
     ready(machine)
     machine.run("setup")
     machine.cache.mkdir(parents=True)
@@ -161,7 +161,7 @@ def test_clean_all_removes_the_cache_and_the_offline_images_alone(machine: Machi
     assert (machine.engine / "images").read_text().split() == ["debian:bookworm-slim", "rust:1.75-bookworm"]
 
 
-def test_clean_on_a_clone_without_a_setup_is_no_error(machine: Machine) -> None:
+def test_clean_without_a_setup_succeeds(machine: Machine) -> None:
     machine.docker(up=False)
 
     assert machine.run("clean").returncode == 0

@@ -35,23 +35,23 @@ def new_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NewCommand:
     return make
 
 
-def test_an_old_command_has_buildkit_built_in(new_command: NewCommand) -> None:
+def test_an_old_docker_command_has_buildkit_built_in(new_command: NewCommand) -> None:
     command = new_command("20.10.24", buildx=False)
     assert docker_command() == command
 
 
-def test_a_new_command_needs_the_buildx_plugin(new_command: NewCommand) -> None:
+def test_a_new_docker_command_needs_the_buildx_plugin(new_command: NewCommand) -> None:
     new_command("28.2.2", buildx=False)
     with pytest.raises(PluginError, match="GIX_DOCKER"):
         docker_command()
 
 
-def test_a_new_command_with_the_plugin_is_taken(new_command: NewCommand) -> None:
+def test_a_new_docker_command_with_the_plugin_is_used(new_command: NewCommand) -> None:
     command = new_command("28.2.2", buildx=True)
     assert docker_command() == command
 
 
-def test_the_named_command_is_the_only_one_looked_at(new_command: NewCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_named_docker_command_is_tried(new_command: NewCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     new_command("20.10.24", buildx=False)
     monkeypatch.setenv("GIX_DOCKER", "/nowhere/docker")
     with pytest.raises(PluginError, match="/nowhere/docker"):
@@ -69,7 +69,7 @@ def test_the_named_command_is_the_only_one_looked_at(new_command: NewCommand, mo
         ("ghcr.io/org/router:1@sha256:0", "ghcr.io", "ghcr.io/org/router"),
     ],
 )
-def test_an_image_name_is_taken_apart(name: str, registry: str, repository: str) -> None:
+def test_an_image_name_is_split_into_its_parts(name: str, registry: str, repository: str) -> None:
     assert registry_of(name) == registry
     assert repository_of(name) == repository
     assert (canonical_name_problem(name) is None) == bool(registry)

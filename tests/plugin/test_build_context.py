@@ -29,7 +29,7 @@ def digest(context: Path, dockerfile: str = "Dockerfile") -> str:
     return context_digest(str(context), str(context / dockerfile))
 
 
-def test_content_mode_name_and_dockerfile_count(context: Path) -> None:
+def test_content_mode_name_and_dockerfile_change_the_digest(context: Path) -> None:
     seen = {digest(context)}
     (context / "src" / "main.rs").write_text("fn main() { }\n")
     seen.add(digest(context))
@@ -46,7 +46,7 @@ def test_content_mode_name_and_dockerfile_count(context: Path) -> None:
     assert len(seen) == 7
 
 
-def test_times_and_ignored_files_do_not_count(context: Path) -> None:
+def test_times_and_ignored_files_do_not_change_the_digest(context: Path) -> None:
     before = digest(context)
     os.utime(context / "src" / "main.rs", (1, 1))
     (context / "target" / "release").mkdir(parents=True)
@@ -55,7 +55,7 @@ def test_times_and_ignored_files_do_not_count(context: Path) -> None:
     assert digest(context) == before
 
 
-def test_the_dockerfiles_own_ignore_file_comes_first(context: Path) -> None:
+def test_the_dockerfile_s_own_ignore_file_comes_first(context: Path) -> None:
     (context / "Dockerfile.dockerignore").write_text("src\n")
     before = digest(context)
     (context / "src" / "main.rs").write_text("changed")
@@ -64,7 +64,7 @@ def test_the_dockerfiles_own_ignore_file_comes_first(context: Path) -> None:
     assert digest(context) != before
 
 
-def test_all_but_what_is_named_can_be_ignored(context: Path) -> None:
+def test_an_ignore_file_can_exclude_everything_but_named_files(context: Path) -> None:
     (context / ".dockerignore").write_text("# all\n*\n!src\n!Cargo.toml\n")
     before = digest(context)
     (context / "notes").write_text("ignored")
@@ -73,7 +73,7 @@ def test_all_but_what_is_named_can_be_ignored(context: Path) -> None:
     assert digest(context) != before
 
 
-def test_a_dockerfile_outside_of_its_context_counts(context: Path, tmp_path: Path) -> None:
+def test_a_dockerfile_outside_of_its_context_changes_the_digest(context: Path, tmp_path: Path) -> None:
     outside = tmp_path / "infra.Dockerfile"
     outside.write_text("FROM scratch\n")
     before = context_digest(str(context), str(outside))
@@ -93,7 +93,7 @@ def test_a_dockerfile_outside_of_its_context_counts(context: Path, tmp_path: Pat
         ("**\n", "28ae90bda2f6ea069332c326ad65581be0fd9501aa6f27af89f3d014367144ff"),
     ],
 )
-def test_the_digest_is_the_official_plugins(
+def test_the_digest_equals_the_official_plugin_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ignored: str | None, official: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -112,7 +112,7 @@ def test_the_digest_is_the_official_plugins(
     assert context_digest("app", "Dockerfile.app") == official
 
 
-def test_of_what_is_no_file_only_the_name_and_the_mode_count(tmp_path: Path) -> None:
+def test_only_name_and_mode_of_special_files_change_the_digest(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     os.mkfifo(tmp_path / "app/pipe")
@@ -125,13 +125,13 @@ def test_of_what_is_no_file_only_the_name_and_the_mode_count(tmp_path: Path) -> 
     )
 
 
-def test_a_pattern_to_ignore_that_is_none_is_named(context: Path) -> None:
+def test_an_invalid_ignore_pattern_is_named(context: Path) -> None:
     (context / ".dockerignore").write_text("src/[\n")
     with pytest.raises(PluginError, match=r"src/\["):
         digest(context)
 
 
-def test_what_comes_after_a_link_that_leads_nowhere_in_its_directory_does_not_count(context: Path) -> None:
+def test_files_after_a_broken_link_in_its_directory_do_not_change_the_digest(context: Path) -> None:
     names = ("a", "src/a", "src/z", "z")
     for name in names:
         (context / name).write_text("before")
@@ -145,13 +145,15 @@ def test_what_comes_after_a_link_that_leads_nowhere_in_its_directory_does_not_co
     assert seen == {"a", "src/a", "z"}
 
 
-def test_a_context_that_cannot_be_read_is_named(context: Path, tmp_path: Path) -> None:
+def test_an_unreadable_context_is_named(context: Path, tmp_path: Path) -> None:
     assert context_problem(str(context)) is None
     assert str(tmp_path / "missing") in (context_problem(str(tmp_path / "missing")) or "")
     assert "is not a directory" in (context_problem(str(context / "Dockerfile")) or "")
 
 
-def test_a_missing_dockerfile_gets_a_hint_where_there_is_one(context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_dockerfile_gets_a_hint_if_it_is_in_the_context(
+    context: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(context.parent)
     assert dockerfile_problem("app", "app/Dockerfile") is None
     assert "'app/Dockerfile'" in (dockerfile_problem("app", "Dockerfile") or "")
@@ -168,14 +170,14 @@ def sent(context: Path, dockerfile: Path) -> tuple[str, dict[str, bytes]]:
         return name, {each: content.read() for each, content in contents.items() if content}
 
 
-def test_a_dockerfile_inside_of_its_context_is_sent_where_it_is(context: Path) -> None:
+def test_a_dockerfile_inside_of_its_context_is_sent_under_its_own_path(context: Path) -> None:
     (context / ".dockerignore").write_text("*\n!src\n")
     name, files = sent(context, context / "Dockerfile")
     assert name == "Dockerfile"
     assert set(files) == {".dockerignore", "Dockerfile", "src/main.rs"}
 
 
-def test_a_dockerfile_outside_of_its_context_is_sent_under_a_name_that_is_new_each_time(context: Path) -> None:
+def test_a_dockerfile_outside_of_its_context_is_sent_under_a_new_name_each_time(context: Path) -> None:
     outside = (context / "Dockerfile").rename(context.parent / "infra.Dockerfile")
     names = set()
     for _ in range(2):
@@ -207,7 +209,9 @@ _NAMES = st.binary(min_size=1, max_size=60).filter(lambda name: not {0, 47} & se
 
 
 @given(names=st.sets(_NAMES, min_size=1, max_size=5))
-def test_any_name_counts_and_is_sent(names: set[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_file_of_any_name_changes_the_digest_and_is_sent(
+    names: set[bytes], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     tried("contexts")
     root = tmp_path_factory.mktemp("context")
     outside = root.parent / f"{root.name}.Dockerfile"

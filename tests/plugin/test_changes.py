@@ -103,7 +103,7 @@ def test_each_input_is_replaced_updated_recorded_or_left_alone(scenario: Scenari
     assert sandbox.inspect("healthcheck")["Config"]["Healthcheck"]["Retries"] == 3
 
 
-def test_what_a_container_stands_on_takes_it_along(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_replacing_a_network_or_volume_replaces_its_containers(scenario: Scenario, sandbox: Sandbox) -> None:
     def program(label: str, subnet: str) -> None:
         labels = [docker.VolumeLabelArgs(label="a", value=label)]
         volume = docker.Volume("vol", name=sandbox.name("vol"), labels=labels)
@@ -133,7 +133,7 @@ def test_what_a_container_stands_on_takes_it_along(scenario: Scenario, sandbox: 
     assert sandbox.shown("ctr", "ls", "/data") == b"ledger\n"
 
 
-def test_a_name_that_the_program_states_is_deleted_before_the_next_one_is_made(
+def test_an_object_with_a_stated_name_is_deleted_before_its_replacement_is_made(
     scenario: Scenario, sandbox: Sandbox
 ) -> None:
     def program(name: str) -> None:
@@ -148,7 +148,7 @@ def test_a_name_that_the_program_states_is_deleted_before_the_next_one_is_made(
     assert update.order("vol") == update.order("net") == ["delete-replaced", "create-replacement"]
 
 
-def test_new_content_reaches_only_the_container_that_refers_to_the_digest(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_new_content_reaches_only_a_container_that_refers_to_the_digest(scenario: Scenario, sandbox: Sandbox) -> None:
     tag = {"image": f"{sandbox.prefix}:one"}
 
     def program() -> None:
@@ -192,7 +192,7 @@ def test_new_content_reaches_only_the_container_that_refers_to_the_digest(scenar
     assert set(sandbox.client.images.get(tag["image"]).tags) == {f"{sandbox.prefix}:{name}" for name in ("one", "two")}
 
 
-def test_replacing_on_a_change_that_would_only_be_recorded_needs_delete_before_replace(
+def test_replace_on_changes_of_a_recorded_input_needs_delete_before_replace(
     scenario: Scenario, sandbox: Sandbox
 ) -> None:
     def program(retries: int, **options: Any) -> None:
@@ -210,7 +210,9 @@ def test_replacing_on_a_change_that_would_only_be_recorded_needs_delete_before_r
     assert sandbox.inspect("ctr")["Config"]["Healthcheck"]["Retries"] == 4
 
 
-def test_what_the_engine_words_differently_wants_a_change_after_a_refresh(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_a_value_that_the_engine_writes_differently_shows_a_change_after_a_refresh(
+    scenario: Scenario, sandbox: Sandbox
+) -> None:
     def program(memory: int) -> None:
         container(sandbox, "memory", memory=memory)
         container(sandbox, "short", capabilities={"adds": ["NET_BIND_SERVICE"]})
@@ -225,7 +227,7 @@ def test_what_the_engine_words_differently_wants_a_change_after_a_refresh(scenar
     assert "Memory limit should be smaller than already set memoryswap limit" in raised.messages
 
 
-def test_only_a_stated_grace_lets_a_container_end_by_itself(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_a_container_gets_time_to_stop_only_if_the_program_states_it(scenario: Scenario, sandbox: Sandbox) -> None:
     def program() -> None:
         command = ["sh", "-c", "trap 'exit 0' TERM; while true; do sleep 0.1; done"]
         container(sandbox, "given", command=command, destroy_grace_seconds=10)
@@ -245,7 +247,9 @@ def test_only_a_stated_grace_lets_a_container_end_by_itself(scenario: Scenario, 
     assert sandbox.container_names() == set()
 
 
-def test_a_preview_makes_nothing_and_knows_what_it_can(scenario: Scenario, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_preview_changes_nothing_and_shows_the_known_outputs(
+    scenario: Scenario, sandbox: Sandbox, tmp_path: Path
+) -> None:
     known: dict[str, str] = {}
 
     def program() -> None:
@@ -273,7 +277,7 @@ def test_a_preview_makes_nothing_and_knows_what_it_can(scenario: Scenario, sandb
     assert sandbox.client.images.list(filters={"label": sandbox.prefix}) == []
 
 
-def test_a_secret_stays_one(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_a_secret_stays_a_secret(scenario: Scenario, sandbox: Sandbox) -> None:
     def program() -> None:
         container(sandbox, "ctr", envs=["PLAIN=1", pulumi.Output.secret("KEY=hunter2")])
 

@@ -27,7 +27,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nobody"))
 
 
-def test_the_stated_engine_comes_before_the_environments_and_that_before_the_local_one(
+def test_the_stated_engine_overrides_the_environment_s_and_that_the_local_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert connection({}).host == DEFAULT_HOST
@@ -38,7 +38,7 @@ def test_the_stated_engine_comes_before_the_environments_and_that_before_the_loc
     assert stated.command_environment() == {"DOCKER_HOST": "ssh://ops@10.0.0.2"}
 
 
-def test_certificates_are_a_directory_or_all_three_given(tmp_path: Path) -> None:
+def test_certificates_are_a_directory_or_three_texts(tmp_path: Path) -> None:
     in_directory = connection({"host": "tcp://10.0.0.1:2376", "certPath": str(tmp_path)})
     assert in_directory.command_environment() == {
         "DOCKER_HOST": "tcp://10.0.0.1:2376",
@@ -72,7 +72,7 @@ def test_certificates_are_a_directory_or_all_three_given(tmp_path: Path) -> None
         ({"registryAuth": "not JSON"}, "registryAuth"),
     ],
 )
-def test_an_input_that_cannot_be_taken_is_named(stated: dict[str, str], path: str) -> None:
+def test_an_invalid_provider_input_is_named(stated: dict[str, str], path: str) -> None:
     assert [problem.path for problem in config_problems(stated)] == [path]
     with pytest.raises(PluginError, match=path.split("[", 1)[0]):
         connection(stated)
@@ -84,7 +84,9 @@ def log_in(**stated: object) -> str | None:
     return Engine(connection({"registryAuth": auth})).pull_credentials("registry:5000").get("password")
 
 
-def test_a_login_comes_from_where_the_provider_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_comes_from_the_source_that_the_provider_states(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "login" / "config.json"
     file.parent.mkdir()
     file.write_text(json.dumps(LOGGED_IN))

@@ -73,11 +73,11 @@ def compared(old: dict[str, Any], new: dict[str, Any], **options: Any) -> dict[s
         ({"memory": 64}, {"memory": UNKNOWN}, {"memory": "UPDATE"}),
     ],
 )
-def test_what_counts_as_a_change(old: dict[str, Any], new: dict[str, Any], expected: dict[str, str]) -> None:
+def test_a_difference_is_a_change_or_not(old: dict[str, Any], new: dict[str, Any], expected: dict[str, str]) -> None:
     assert compared(old, new) == expected
 
 
-def test_an_ignored_change_does_not_count() -> None:
+def test_an_ignored_change_is_no_change() -> None:
     assert compared({"memory": 1, "envs": ["A"]}, {"memory": 2, "envs": ["B"]}, ignored=["envs[0]"]) == {
         "memory": "UPDATE"
     }
@@ -107,7 +107,7 @@ def test_defaults_are_filled_in_and_listed() -> None:
     }
 
 
-def test_a_name_is_made_up_once_and_kept() -> None:
+def test_a_name_is_generated_once_and_kept() -> None:
     first = filled({})
     assert first["name"].startswith("api-")
     assert first[DEFAULTS] == ["name", "restart"]
@@ -115,7 +115,7 @@ def test_a_name_is_made_up_once_and_kept() -> None:
     assert filled({}, seed=b"other")["name"] != first["name"]
 
 
-def test_every_input_that_cannot_be_taken_is_named() -> None:
+def test_every_invalid_input_is_named() -> None:
     stated = {
         "uploads": [{"file": "/x"}],
         "restart": "sometimes",
@@ -144,7 +144,7 @@ def test_every_input_that_cannot_be_taken_is_named() -> None:
         (one_of("a", "b"), "a", "c"),
     ],
 )
-def test_a_value_is_what_it_must_be(rule: Rule, good: Any, bad: Any) -> None:
+def test_an_invalid_value_is_refused(rule: Rule, good: Any, bad: Any) -> None:
     assert rule(good) is None
     assert rule(bad)
 
@@ -182,7 +182,7 @@ def test_durations_are_written_as_go_writes_them(written: str, duration: int, ca
     assert text(duration) == canonical
 
 
-def test_what_is_no_duration_is_refused() -> None:
+def test_an_invalid_duration_is_refused() -> None:
     with pytest.raises(PluginError, match="'10'"):
         nanoseconds("10")
 

@@ -11,7 +11,7 @@ from tests.plugin.scenario import Scenario
 _MEBIBYTE = 1024 * 1024
 
 
-def test_drift_is_seen_by_a_refresh_and_mended_by_the_next_update(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_a_refresh_finds_drift_and_the_next_update_corrects_it(scenario: Scenario, sandbox: Sandbox) -> None:
     published, another = free_port(), free_port()
 
     def program() -> None:

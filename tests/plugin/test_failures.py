@@ -14,7 +14,7 @@ from tests.plugin.scenario import Scenario
 _SCREEN_LINES = 50
 
 
-def test_a_taken_port_leaves_a_container_that_each_retry_replaces(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_a_port_in_use_leaves_a_container_that_each_retry_replaces(scenario: Scenario, sandbox: Sandbox) -> None:
     def program(external: int | None) -> None:
         container(sandbox, "ctr", ports=[{"internal": 80, "external": external, "ip": "127.0.0.1"}])
 
@@ -77,7 +77,7 @@ def test_a_container_that_does_not_become_healthy_is_kept_and_replaced_next(
     assert scenario.preview().effects == {"exited": "update", "unawaited": "update"}
 
 
-def test_what_others_made_is_a_conflict_and_a_volume_is_not(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_an_existing_object_is_a_conflict_but_a_volume_is_adopted(scenario: Scenario, sandbox: Sandbox) -> None:
     subnet = sandbox.subnet()
     api = sandbox.client.api
     sandbox.client.containers.create(sandbox.base, name=sandbox.name("ctr"))
@@ -108,7 +108,7 @@ def test_what_others_made_is_a_conflict_and_a_volume_is_not(scenario: Scenario, 
     }
 
 
-def test_a_network_that_somebody_else_uses_is_not_removed(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_a_network_in_use_is_not_removed(scenario: Scenario, sandbox: Sandbox) -> None:
     subnet = sandbox.subnet()
     scenario.up(lambda: network(sandbox, subnet))
     sandbox.client.containers.run(sandbox.base, name=sandbox.name("foreign"), network=sandbox.name("net"), detach=True)
@@ -129,14 +129,14 @@ def test_without_an_engine_a_preview_fails_too(new_scenario: NewScenario, sandbo
     assert "failed to connect to any docker daemon" in preview.messages
 
 
-def test_the_stack_says_which_engine(scenario: Scenario, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_stack_chooses_the_engine(scenario: Scenario, sandbox: Sandbox, tmp_path: Path) -> None:
     scenario.configure("docker:host", f"unix://{tmp_path}/no-engine.sock")
     preview = scenario.preview(lambda: docker.Volume("vol", name=sandbox.name("vol")))
     assert preview.failed
     assert "failed to connect to any docker daemon" in preview.messages
 
 
-def test_an_image_that_does_not_build_names_its_command_and_tells_the_words_as_progress_alone(
+def test_a_failed_build_names_its_command_and_shows_the_output_only_as_progress(
     scenario: Scenario, sandbox: Sandbox
 ) -> None:
     def program() -> None:
@@ -156,7 +156,7 @@ def test_an_image_that_does_not_build_names_its_command_and_tells_the_words_as_p
     assert scenario.state() == {}
 
 
-def test_a_build_context_that_is_not_there_is_named(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_a_missing_build_context_is_named(scenario: Scenario, sandbox: Sandbox) -> None:
     missing = str(scenario.directory / "missing")
     preview = scenario.preview(lambda: image("img", sandbox.name("img"), build={"context": missing}))
     assert preview.failed

@@ -12,7 +12,7 @@ from tests.plugin.scenario import Scenario
 _BY_COMPOSE = {"com.docker.compose.project": "gix"}
 
 
-def test_a_volume_and_a_network_with_labels_are_taken_over_only_by_ignoring_these(
+def test_a_volume_and_a_network_with_labels_are_adopted_only_if_labels_are_ignored(
     scenario: Scenario, sandbox: Sandbox
 ) -> None:
     subnet = sandbox.subnet()
@@ -65,7 +65,7 @@ def test_a_container_is_imported_only_to_be_replaced(scenario: Scenario, sandbox
     assert update.effects == {"ctr": "replace"}
 
 
-def test_what_is_not_there_cannot_be_imported(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_a_missing_object_cannot_be_imported(scenario: Scenario, sandbox: Sandbox) -> None:
     missing = pulumi.ResourceOptions(import_=sandbox.name("vol"))
     update = scenario.up(lambda: docker.Volume("vol", name=sandbox.name("vol"), opts=missing))
     assert update.failed

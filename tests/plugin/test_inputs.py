@@ -67,7 +67,7 @@ def chosen(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
     return {name: found[name] for name in wanted}
 
 
-def test_every_input_of_a_container_reaches_the_engine_and_reads_back_the_same(
+def test_every_container_input_reaches_the_engine_and_reads_back_unchanged(
     scenario: Scenario, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     subnet = sandbox.subnet()

@@ -48,7 +48,7 @@ def interrupted_up(
     return outcomes[0]
 
 
-def test_an_interrupted_build_leaves_no_process_and_a_whole_state(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_an_interrupted_build_leaves_no_process_and_a_valid_state(scenario: Scenario, sandbox: Sandbox) -> None:
     tag = sandbox.name("img")
 
     def building() -> bool:
@@ -90,7 +90,7 @@ def test_an_interrupt_lets_the_current_container_finish(scenario: Scenario, sand
 
 
 @pytest.mark.filterwarnings("ignore:Error in event stream")  # the stream ends with the engine, as it must
-def test_a_killed_engine_leaves_no_plugin_behind(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_a_killed_pulumi_leaves_no_plugin_process(scenario: Scenario, sandbox: Sandbox) -> None:
     def plugins() -> set[int]:
         return {
             pid

@@ -47,7 +47,7 @@ def comparable(value: Any) -> Any:
     return {key: hidden.get(key, comparable(item)) for key, item in value.items()}
 
 
-def test_the_record_is_the_official_one(scenario: Scenario, sandbox: Sandbox) -> None:
+def test_the_state_equals_the_official_plugin_s(scenario: Scenario, sandbox: Sandbox) -> None:
     def program() -> None:
         volume = docker.Volume("vol", name=sandbox.name("vol"), labels=[docker.VolumeLabelArgs(label="off", value="1")])
         build = {"context": "app", "dockerfile": "app/Dockerfile", "platform": "linux/amd64"}

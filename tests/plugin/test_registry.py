@@ -29,7 +29,7 @@ def pushed(scenario: Scenario, sandbox: Sandbox, registry: Registry, password: p
     return image("img", name, build=build, registry=log_in, skip_push=False)
 
 
-def test_a_push_gives_a_digest_and_new_content_is_pushed_and_reaches_the_container(
+def test_new_content_is_pushed_and_its_digest_reaches_the_container(
     new_scenario: NewScenario, sandbox: Sandbox, registry: Registry, no_login: dict[str, str]
 ) -> None:
     scenario = new_scenario(environment=no_login)
@@ -64,7 +64,7 @@ def test_a_push_gives_a_digest_and_new_content_is_pushed_and_reaches_the_contain
     assert scenario.state()["img"]["outputs"]["repoDigest"] == second
 
 
-def test_the_users_own_login_is_enough_to_push_but_not_to_pull(
+def test_the_user_s_own_login_is_enough_to_push_but_not_to_pull(
     new_scenario: NewScenario, sandbox: Sandbox, registry: Registry, tmp_path: Path
 ) -> None:
     config = registry.login(tmp_path / "login")
@@ -102,7 +102,7 @@ def test_the_users_own_login_is_enough_to_push_but_not_to_pull(
     assert "unable to pull image" in refused.messages
 
 
-def test_a_remote_image_is_found_here_first_and_kept_only_if_asked(
+def test_a_remote_image_on_the_engine_is_used_and_kept_only_if_asked(
     new_scenario: NewScenario, sandbox: Sandbox, registry: Registry, no_login: dict[str, str]
 ) -> None:
     scenario = new_scenario(environment=no_login)
@@ -133,7 +133,7 @@ def _push_one(scenario: Scenario, sandbox: Sandbox, registry: Registry) -> None:
     pushed(scenario, sandbox, registry, pulumi.Output.secret(PASSWORD))
 
 
-def test_a_digest_that_the_registry_has_not(
+def test_a_digest_that_the_registry_does_not_have_is_refused(
     new_scenario: NewScenario, sandbox: Sandbox, registry: Registry, no_login: dict[str, str]
 ) -> None:
     scenario = new_scenario(environment=no_login)

@@ -1,4 +1,4 @@
-"""What every resource type does, and what most of them do alike."""
+"""The base class of the resource types, and what they share."""
 
 import json
 import time
@@ -20,12 +20,12 @@ _REMOVAL_POLL_SECONDS: Final = 0.5
 
 @dataclass(frozen=True)
 class Context:
-    """What an operation works with.
+    """The context of an operation.
 
     Attributes:
         engine: the Docker Engine.
         log: the resource's own log.
-        secrets: the strings that must not be shown or handed to another process in the open.
+        secrets: strings that must not be shown or appear in the arguments of another process.
 
     """
 
@@ -36,13 +36,13 @@ class Context:
 
 @dataclass(frozen=True)
 class Check:
-    """What the program asks for.
+    """The inputs of a Check.
 
     Attributes:
         stated: the inputs as the program states them.
-        before: the inputs of the update before; empty for a new resource.
+        before: the inputs of the previous update. Empty for a new resource.
         name: the resource's name in the program.
-        random_seed: makes a made-up name differ from others.
+        random_seed: makes a generated name unique.
 
     """
 
@@ -54,7 +54,7 @@ class Check:
 
 @dataclass(frozen=True)
 class State:
-    """What is known of an object of the engine."""
+    """An object of the engine, as Pulumi records it."""
 
     resource_id: str
     outputs: Props
@@ -62,18 +62,18 @@ class State:
 
 
 class Resource(ABC):
-    """One resource type. Every method may block: each runs in a thread of its own."""
+    """A resource type. Every method may block, so each call runs in its own thread."""
 
     schema: ClassVar[ResourceSchema]
 
     records_id: ClassVar = True
-    """Whether the id is among the recorded outputs too."""
+    """Whether the recorded outputs contain the id."""
 
     names_changes: ClassVar = True
-    """Whether a Diff names the inputs that changed beside their paths."""
+    """Whether a Diff names the changed inputs in addition to their paths."""
 
     def check(self, context: Context, request: Check) -> tuple[Props, list[Problem]]:
-        """Fill in defaults and find what cannot be taken; the engine is not asked."""
+        """Fill in defaults and find invalid inputs, without the engine."""
         del context
         inputs = with_defaults(
             self.schema,
@@ -85,19 +85,19 @@ class Resource(ABC):
         return inputs, problems(self.schema, request.stated)
 
     def diff(self, *, old_outputs: Props, inputs: Props, ignored: Collection[str]) -> Changes:
-        """Find what an update would change."""
+        """Return what an update would change."""
         return changes(self.schema, old_outputs, inputs, ignored=ignored)
 
     def deletes_first(self, found: Changes, *, inputs: Props) -> bool:
-        """Tell whether a replacement deletes the old object before it makes the new one.
+        """Return whether a replacement deletes the old object before it creates the new one.
 
-        Two objects cannot have one name, so a name that the program states asks for it, even where it changes.
+        Two objects cannot have the same name, so it does if the program states the name, even if the name changes.
         """
         name_is_stated = self.schema.named and "name" not in inputs.get(DEFAULTS, [])
         return bool(replaced_properties(found)) and (self.schema.delete_first or name_is_stated)
 
     def planned(self, inputs: Props, old_outputs: Props | None) -> Props:
-        """Give the outputs that a preview shows, and that an update records."""
+        """Return the outputs that a preview shows and an update records."""
         outputs: Props = {}
         outputs.update(dict.fromkeys(self.schema.outputs, UNKNOWN) if old_outputs is None else old_outputs)
         for name, prop in self.schema.inputs.items():
@@ -110,33 +110,33 @@ class Resource(ABC):
         return outputs
 
     def previewed(self, context: Context, inputs: Props, old_outputs: Props | None) -> Props:
-        """Give the outputs that a preview shows, without touching the engine."""
+        """Return the outputs that a preview shows, without changing the engine."""
         del context
         return self.planned(inputs, old_outputs)
 
     @abstractmethod
     def create(self, context: Context, inputs: Props) -> State:
-        """Make the object.
+        """Create the object.
 
         Raises:
-            CreatedButFailedError: the engine holds it, but it did not come up.
+            CreatedButFailedError: the engine has it, but it did not start.
 
         """
 
     @abstractmethod
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
-        """Look at the object; None if there is none. Without `outputs` this is an import."""
+        """Read the object. None if it does not exist. Without `outputs` this is an import."""
 
     @abstractmethod
     def update(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> Props:
-        """Change the object in place and give its outputs."""
+        """Change the object in place and return its outputs."""
 
     @abstractmethod
     def delete(self, context: Context, resource_id: str, outputs: Props) -> None:
-        """Remove the object; that it is gone already is no error."""
+        """Remove the object. Succeeds if it does not exist."""
 
     def read_inputs(self, inputs: Props, outputs: Props) -> Props:
-        """Give the inputs that would make what was read: those stated before, or on import all that say something."""
+        """Return the inputs that would create the read object: the stated ones, or on import all that are not empty."""
         if not inputs:
             found = {name: outputs.get(name) for name in self.schema.inputs}
             return {name: value for name, value in found.items() if not is_zero(value)} | {DEFAULTS: []}
@@ -148,7 +148,7 @@ class Resource(ABC):
 
 
 def without_defaults(value: Value) -> Value:
-    """Drop the lists of defaults that Check left inside a value."""
+    """Remove the lists of defaults that Check added inside a value."""
     if isinstance(value, dict):
         return {key: without_defaults(item) for key, item in value.items() if key != DEFAULTS}
     if isinstance(value, list):
@@ -157,22 +157,22 @@ def without_defaults(value: Value) -> Value:
 
 
 def labels_from(found: Mapping[str, str] | None) -> list[Props]:
-    """Give the engine's labels in the form of the inputs."""
+    """Convert the engine's labels to inputs."""
     return [{"label": label, "value": value} for label, value in sorted((found or {}).items())]
 
 
 def labels_to(stated: Value) -> dict[str, str]:
-    """Give stated labels in the form of the engine."""
+    """Convert stated labels to the engine's form."""
     return {str(item["label"]): str(item.get("value", "")) for item in stated or []}
 
 
 def remove_when_free(what: str, remove: Callable[[], None], *, busy: str) -> None:
-    """Remove an object, waiting half a minute for its last user to let go of it.
+    """Remove an object. While it is in use, try again for 30 seconds.
 
     Args:
         what: the object, for the error.
-        remove: does it; raises the SDK's errors.
-        busy: what the engine's refusal says while somebody uses the object.
+        remove: removes it, or raises an error of the SDK.
+        busy: text of the engine's error while the object is in use.
 
     Raises:
         PluginError: it is still in use.
@@ -198,7 +198,7 @@ def remove_when_free(what: str, remove: Callable[[], None], *, busy: str) -> Non
 
 
 def _in_order(prop: Prop, value: Value) -> Value:
-    """Sort a set of texts, or of objects of texts, as the official plugin records it; the program's order is lost."""
+    """Sort a set of texts, or of objects of texts, as the official plugin does. The program's order is lost."""
     if prop.kind is Kind.SET and isinstance(value, list) and all(map(_is_of_texts, value)):
         return sorted(value, key=lambda item: json.dumps(item, sort_keys=True))
     return value

@@ -34,7 +34,7 @@ _HEALTH_POLL_SECONDS: Final = 1.0
 _LIVE: Final = frozenset(
     {"restart", "maxRetryCount", "cpuShares", "cpuSet", "memory", "memorySwap", "memoryReservation"}
 )
-"""What the engine changes on a running container."""
+"""Inputs that the engine can change on a running container."""
 
 _NOT_READ_ON_IMPORT: Final = ("envs", "labels", "networksAdvanced", "ports", "volumes")
 
@@ -42,8 +42,8 @@ _NOT_READ_ON_IMPORT: Final = ("envs", "labels", "networksAdvanced", "ports", "vo
 class Container(Resource):
     """A container.
 
-    Most changes replace it. Some change it live, and some (`healthcheck`, `tmpfs`, `init`, `cpuPeriod`, `cpuQuota`) are
-    recorded and never applied.
+    Most changes replace it. Some are applied to the running container. Changes of `healthcheck`, `tmpfs`, `init`,
+    `cpuPeriod` and `cpuQuota` are recorded and never applied.
     """
 
     schema: ClassVar = ResourceSchema(
@@ -141,7 +141,7 @@ class Container(Resource):
         return found | unread | ({} if "entrypoints" in old_outputs else {"entrypoints": PropertyDiffKind.ADD_REPLACE})
 
     def create(self, context: Context, inputs: Props) -> State:
-        """Make and start the container, and wait for it if asked to."""
+        """Create and start the container, and wait until it is healthy if `wait` is set."""
         from docker.errors import APIError
 
         engine, image = context.engine, str(inputs["image"])
@@ -161,11 +161,11 @@ class Container(Resource):
             outputs = self.planned(inputs, {})
             raise CreatedButFailedError(str(error), resource_id=container_id, outputs=outputs) from error
         found = self._outputs(engine.api.inspect_container(container_id), stated=inputs)
-        # Only a refresh reads them back.
+        # Only a refresh reads the hosts from the engine.
         return State(container_id, found | {"hosts": without_defaults(inputs.get("hosts") or [])})
 
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
-        """Look at the container."""
+        """Read the container."""
         from docker.errors import NotFound
 
         try:
@@ -180,7 +180,7 @@ class Container(Resource):
         return State(resource_id, found, self.read_inputs(inputs, found))
 
     def update(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> Props:
-        """Change live what can be, and record the rest without applying it."""
+        """Apply the changes that are possible on a running container. Record the others without applying them."""
         from docker.errors import APIError
 
         found = self.diff(old_outputs=outputs, inputs=inputs, ignored=())
@@ -208,7 +208,7 @@ class Container(Resource):
         return self.planned(inputs, outputs)
 
     def delete(self, context: Context, resource_id: str, outputs: Props) -> None:
-        """Stop the container and remove it."""
+        """Stop and remove the container."""
         from docker.errors import APIError, NotFound
 
         if outputs.get("rm"):
@@ -228,7 +228,7 @@ class Container(Resource):
 
 
 def _intended(inputs: Props, outputs: Props) -> Props:
-    """Give what the container should be: the outputs, but with `mustRun` as stated, as it also tells what was found."""
+    """Return the intended container: the outputs, with `mustRun` as stated, since a read changes that output."""
     intended = {name: value for name, value in outputs.items() if value is not None}
     return intended | ({"mustRun": inputs["mustRun"]} if "mustRun" in inputs else {"mustRun": True})
 
@@ -282,7 +282,7 @@ def _wait_until_healthy(engine: Engine, container_id: str, *, timeout_seconds: f
             )
         if state["Health"]["Status"] == "healthy":
             return
-        # The official plugin does not give up early on one that exited or is unhealthy either.
+        # As in the official plugin, a container that exits or is unhealthy does not end the wait.
         if time.monotonic() + _HEALTH_POLL_SECONDS > deadline:
             raise PluginError("container failed to be in healthy state")
         time.sleep(_HEALTH_POLL_SECONDS)

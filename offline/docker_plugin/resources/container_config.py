@@ -1,4 +1,4 @@
-"""A container's inputs in the engine's words, and the engine's words as outputs."""
+"""Converts a container's inputs to the engine's form, and the engine's form to outputs."""
 
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
@@ -13,7 +13,7 @@ MEBIBYTE: Final = 1024 * 1024
 DEFAULT_NETWORK: Final = "bridge"
 _NANO_CPUS: Final = 1_000_000_000
 _ROUND_ZEROS: Final = 9
-"""So many zeros among a number's digits, and the official plugin takes it for a round one."""
+"""The official plugin takes a number with this many zeros among its digits for a round one."""
 _ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - the engine's own default, and that of the official plugin
 _ALL_CAPABILITIES: Final = "ALL"
 _ANY_ADDRESS_V6: Final = "::"
@@ -63,7 +63,7 @@ VOLUME: Final = {
 
 
 def engine_config(inputs: Props) -> dict[str, Any]:
-    """Give what the engine's API takes to create a container."""
+    """Return the request of the engine's API that creates a container."""
     config = {
         "Image": inputs["image"],
         "Hostname": inputs.get("hostname"),
@@ -89,7 +89,7 @@ def engine_config(inputs: Props) -> dict[str, Any]:
 
 
 def read_outputs(container: dict[str, Any], stated: Props) -> Props:
-    """Give what the engine says of a container; what it does not say is left to `stated`.
+    """Return the outputs that the engine reports for a container. For the others `stated` applies.
 
     Args:
         container: the engine's inspection of it.
@@ -224,7 +224,7 @@ def _stated(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _completed(fields: dict[str, Prop], item: Props) -> Props:
-    """Give every field of an element, as the official plugin records it: lists empty, numbers and switches null."""
+    """Return every field of an element as the official plugin records it. Missing lists are empty, others null."""
     numbers = ("gwPriority", "readOnly")
     return {
         name: item.get(name) or ([] if prop.kind is Kind.SET else None if name in numbers else "")
@@ -282,7 +282,7 @@ def _read_healthcheck(found: dict[str, Any] | None) -> Props | None:
 
 
 def _capability_names(stated: list[str] | None) -> list[str]:
-    """Give capabilities their full names, as Docker's own client does: what was stated short then reads differently."""
+    """Return the full names of capabilities, as Docker's own client does. A short name reads back as the full one."""
     names = [name.upper() for name in stated or []]
     return [name if name == _ALL_CAPABILITIES or name.startswith("CAP_") else f"CAP_{name}" for name in names]
 
@@ -300,7 +300,7 @@ def _read_host(entry: str) -> Props:
 
 
 def _read_cpus(nano: int) -> str:
-    """Write processors as the official plugin does, which for some values says another number: 0.05 is "0.1"."""
+    """Write `cpus` as the official plugin does, which changes some values: 0.05 becomes "0.1"."""
     exact = f"{Decimal(nano).scaleb(-9):.9f}"
     if exact.count("0") == _ROUND_ZEROS:
         return str(Decimal(exact).quantize(Decimal("0.1"), ROUND_HALF_UP))

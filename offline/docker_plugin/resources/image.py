@@ -39,7 +39,7 @@ _BUILD: Final = {
 
 
 class Image(Resource):
-    """An image. A change of any input, the context's digest among them, builds it again; nothing ever removes it."""
+    """An image. A change of any input, or of the context's digest, builds it again. It is never removed."""
 
     schema: ClassVar = ResourceSchema(
         inputs={
@@ -60,7 +60,7 @@ class Image(Resource):
         self.builds = Builds()
 
     def check(self, context: Context, request: Check) -> tuple[Props, list[Problem]]:
-        """Digest the build context, and see that everything that the build needs is there."""
+        """Compute the digest of the build context, and check that the context and the Dockerfile exist."""
         inputs: Props = {"buildOnPreview": False, **_stated(request.stated)}
         build = _stated(inputs.get("build") or {})
         build["context"], build["dockerfile"] = _paths(build)
@@ -84,7 +84,7 @@ class Image(Resource):
         return {**inputs, "build": build}, found
 
     def diff(self, *, old_outputs: Props, inputs: Props, ignored: Collection[str]) -> Changes:
-        """Compare the inputs alone: the engine is never asked whether the image is still there."""
+        """Compare only the inputs. Whether the engine still has the image is not checked."""
         before, after = _compared(old_outputs.get(_INPUTS) or {}), _compared(inputs)
         changes: Changes = {}
         for name in sorted({*before, *after} - set(ignored)):
@@ -97,7 +97,7 @@ class Image(Resource):
         return changes
 
     def planned(self, inputs: Props, old_outputs: Props | None) -> Props:
-        """Give all but the digest, which only a build tells."""
+        """Return all outputs except the digest, which only a build can tell."""
         del old_outputs
         build = inputs.get("build") or {}
         directory, dockerfile = _paths(build)
@@ -113,7 +113,7 @@ class Image(Resource):
         }
 
     def previewed(self, context: Context, inputs: Props, old_outputs: Props | None) -> Props:
-        """Build in a preview if the program asks for it, so that the digest is known; never push."""
+        """Build in a preview if `buildOnPreview` is set, so that the digest is known. Never push."""
         outputs = self.planned(inputs, old_outputs)
         if not inputs.get("buildOnPreview") or has_unknown(inputs):
             return outputs
@@ -127,7 +127,7 @@ class Image(Resource):
         return State(str(inputs["imageName"]), self.planned(inputs, None) | {"repoDigest": digest, _INPUTS: inputs})
 
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
-        """Give what is recorded: the engine is not asked."""
+        """Return the recorded outputs. The engine is not asked."""
         del context
         return State(resource_id, outputs, inputs)
 
@@ -137,7 +137,7 @@ class Image(Resource):
         return self.create(context, inputs).outputs
 
     def delete(self, context: Context, resource_id: str, outputs: Props) -> None:
-        """Leave the image and its tags, as the official plugin does."""
+        """Keep the image and its tags, as the official plugin does."""
 
     def _build(self, context: Context, inputs: Props) -> str:
         build = inputs["build"]
@@ -170,7 +170,7 @@ def _stated(values: Props) -> Props:
 
 
 def _paths(build: Props) -> tuple[str, str]:
-    """Give the context and the Dockerfile, which is in the context where nobody says where it is."""
+    """Return the context and the Dockerfile. Default: `Dockerfile` in the context."""
     directory = str(build.get("context") or ".")
     return directory, str(
         build.get("dockerfile") or (UNKNOWN if directory == UNKNOWN else Path(directory) / DOCKERFILE)
@@ -178,7 +178,7 @@ def _paths(build: Props) -> tuple[str, str]:
 
 
 def _compared(inputs: Props) -> dict[str, Value]:
-    """Leave out what makes no difference: a log-in often changes, and is no reason to build."""
+    """Return the inputs that cause a build. A login often changes, so it is left out."""
     registry = {"registry": (inputs.get("registry") or {}).get("server")} if inputs.get("registry") else {}
     return {**inputs, **registry}
 
@@ -193,7 +193,7 @@ def _name_problems(inputs: Props, build: Props) -> list[Problem]:
 
 
 def _credentials(context: Context, inputs: Props) -> dict[str, str] | None:
-    """Give the log-in that the program states; None leaves it to the user's own `docker login`."""
+    """Return the stated login. None means the user's own `docker login`."""
     registry = inputs.get("registry") or {}
     username, password = registry.get("username"), registry.get("password")
     if username and password:

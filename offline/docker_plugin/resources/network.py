@@ -38,7 +38,7 @@ class Network(Resource):
     )
 
     def create(self, context: Context, inputs: Props) -> State:
-        """Make the network; one of that name is an error."""
+        """Create the network. An existing one of that name is an error."""
         from docker.errors import APIError
 
         api = context.engine.api
@@ -60,7 +60,7 @@ class Network(Resource):
         return State(made["Id"], _outputs(api.inspect_network(made["Id"])))
 
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
-        """Look at the network."""
+        """Read the network."""
         from docker.errors import NotFound
 
         del outputs
@@ -74,12 +74,12 @@ class Network(Resource):
         return State(resource_id, found, self.read_inputs(inputs, found))
 
     def update(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> Props:
-        """Record what changed."""
+        """Record the changes."""
         del context, resource_id
         return self.planned(inputs, outputs)
 
     def delete(self, context: Context, resource_id: str, outputs: Props) -> None:
-        """Remove the network once its last container has left it."""
+        """Remove the network when no container is connected to it."""
         api = context.engine.api
         remove_when_free(
             f"network {outputs.get('name')}", lambda: api.remove_network(resource_id), busy="has active endpoints"

@@ -1,4 +1,4 @@
-"""`docker.RemoteImage`: an image that a registry has."""
+"""`docker.RemoteImage`: an image from a registry."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from offline.docker_plugin.values import Props
 
 
 class RemoteImage(Resource):
-    """A pulled image. That its tag moved in the registry is not noticed: an image of that name is not pulled again."""
+    """A pulled image. An image of that name on the engine is not pulled again, even if its tag has moved."""
 
     schema: ClassVar = ResourceSchema(
         inputs={
@@ -35,7 +35,7 @@ class RemoteImage(Resource):
         return self._state(inputs, image["Id"], image["RepoDigests"])
 
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
-        """Look for an image of that name on the engine."""
+        """Read the image of that name on the engine."""
         from docker.errors import ImageNotFound
 
         name = outputs.get("name")
@@ -54,7 +54,7 @@ class RemoteImage(Resource):
         return self.create(context, inputs).outputs
 
     def delete(self, context: Context, resource_id: str, outputs: Props) -> None:
-        """Remove the image from the engine unless it is to be kept."""
+        """Remove the image from the engine unless `keepLocally` is set."""
         from docker.errors import APIError, ImageNotFound
 
         del resource_id

@@ -11,7 +11,7 @@ LABEL: Final = {"label": Prop(force_new=True, required=True), "value": Prop(forc
 
 
 class Volume(Resource):
-    """A volume. One that exists already is taken over in silence, its labels unchanged, as the engine does it."""
+    """A volume. As in the engine, an existing one is adopted without a message, and keeps its labels."""
 
     schema: ClassVar = ResourceSchema(
         inputs={
@@ -26,7 +26,7 @@ class Volume(Resource):
     )
 
     def create(self, context: Context, inputs: Props) -> State:
-        """Make the volume, or take over one of that name."""
+        """Create the volume, or adopt the one of that name."""
         from docker.errors import APIError
 
         try:
@@ -41,7 +41,7 @@ class Volume(Resource):
         return State(volume["Name"], _outputs(volume))
 
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
-        """Look at the volume."""
+        """Read the volume."""
         from docker.errors import NotFound
 
         del outputs
@@ -52,12 +52,12 @@ class Volume(Resource):
         return State(resource_id, found, self.read_inputs(inputs, found))
 
     def update(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> Props:
-        """Record what changed."""
+        """Record the changes."""
         del context, resource_id
         return self.planned(inputs, outputs)
 
     def delete(self, context: Context, resource_id: str, outputs: Props) -> None:
-        """Remove the volume with its data."""
+        """Remove the volume and its data."""
         del outputs
         api = context.engine.api
         remove_when_free(

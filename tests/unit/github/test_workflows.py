@@ -10,6 +10,7 @@ import yaml
 from tests.unit.declared import PROGRAM
 
 FILES = sorted((PROGRAM / ".github/workflows").glob("*.yml"))
+SETUP = PROGRAM / ".github/actions/setup/action.yml"
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (PROGRAM / "Makefile").read_text(), re.MULTILINE))
 TRIVIAL = {
     'mkdir comment && echo "$PULL_REQUEST" >comment/number',
@@ -20,6 +21,8 @@ WITH_RIGHTS = {
     ("deploy.yml", "release"): {"contents": "read", "packages": "write"},
     ("drift.yml", "drift"): {"contents": "read", "issues": "write"},
 }
+PINNED = re.compile(r"uses: (?:actions/[a-z-]+|aquasecurity/setup-trivy)@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+OWN = re.compile(r"uses: \./\.github/actions/setup$")
 STEP = re.compile(
     r"(?:\.github/engine\.sh (?:--stand-in )?(?P<stack>[a-z]+|\"\$STACK\") )?"
     r"make (?P<target>[a-z-]+)(?P<variables>(?: [A-Z]+=(?:\"[^\"]*\"|[^\s\"]+))*)"
@@ -67,14 +70,39 @@ def test_no_script_contains_values_of_the_event(file: Path) -> None:
     assert not [script for script in scripts(file) if "${{" in script]
 
 
+def used_actions(file: Path) -> list[str]:
+    return [line for line in file.read_text().splitlines() if re.search(r"^\s*(?:- )?uses:", line)]
+
+
 @each_workflow
-def test_every_action_is_pinned_to_a_full_commit_with_its_version(file: Path) -> None:
-    used = [line for line in file.read_text().splitlines() if re.search(r"^\s*(?:- )?uses:", line)]
+def test_every_action_is_this_repository_s_own_or_pinned_by_its_commit(file: Path) -> None:
+    used = used_actions(file)
     for line in used:
-        assert re.search(r"uses: (?:actions/[a-z-]+|aquasecurity/setup-trivy)@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), (
-            line
-        )
+        assert PINNED.search(line) or OWN.search(line), line
     assert len(used) == sum("uses" in step for step in steps(file))
+
+
+def test_the_set_up_action_uses_pinned_actions_and_runs_no_script() -> None:
+    steps = workflow(SETUP)["runs"]["steps"]
+    used = used_actions(SETUP)
+    assert all(PINNED.search(line) for line in used)
+    assert len(used) == len(steps)
+    assert not [step for step in steps if "run" in step]
+
+
+@each_workflow
+def test_python_and_its_caches_come_from_the_set_up_action(file: Path) -> None:
+    assert not [line for line in used_actions(file) if "actions/setup-python" in line or "actions/cache" in line]
+    inputs = workflow(SETUP)["inputs"]
+    for step in steps(file):
+        if OWN.search(f"uses: {step.get('uses')}"):
+            assert set(step.get("with", {})) <= set(inputs)
+
+
+def test_the_job_that_can_write_the_comment_restores_no_cache() -> None:
+    [setup] = [step for step in steps(PROGRAM / ".github/workflows/comment.yml") if "setup" in step.get("uses", "")]
+    assert setup["with"] == {"python-cache": ""}
+    assert workflow(SETUP)["inputs"]["tools-cache"]["default"] == ""
 
 
 @each_workflow
@@ -160,7 +188,7 @@ def test_a_release_is_scanned_before_it_is_pushed_and_requires_a_scanner() -> No
     assert re.fullmatch(r"v\d+\.\d+\.\d+", steps[scanner]["with"]["version"])
 
 
-def test_production_waits_for_an_approval_and_for_staging_and_runs_the_same_release() -> None:
+def test_production_needs_approval_follows_staging_and_runs_the_same_release() -> None:
     deploy = jobs(PROGRAM / ".github/workflows/deploy.yml")
     assert (deploy["prod"]["environment"], deploy["prod"]["needs"], deploy["staging"]["needs"]) == (
         "prod",

@@ -1,0 +1,47 @@
+"""The generated Dockerfiles are up to date, and share the layers that take long to build."""
+
+import pytest
+
+from generators import dockerfiles
+from gix_model.catalog import CATALOG, ServiceSpec
+from tests.unit.declared import PROGRAM
+
+FILES = dockerfiles.files()
+DIRECTORY = PROGRAM / dockerfiles.DIRECTORY
+EVERY_DOCKERFILE = sorted(name for name in FILES if not name.endswith(".dockerignore"))
+
+
+def before_the_services_are_compiled(dockerfile: str) -> str:
+    """The instructions up to the layer of the dependencies, as BuildKit compares them: without comments."""
+    lines = [line for line in FILES[dockerfile].splitlines() if not line.startswith("#")]
+    text = "\n".join(lines)
+    end = text.index("COPY --from=sources /src .\nRUN find")
+    assert "cargo chef cook" in text[:end]
+    return text[:end]
+
+
+def test_the_files_in_infra_docker_are_up_to_date() -> None:
+    written = {file.name: file.read_text() for file in DIRECTORY.iterdir()}
+    assert written == FILES, "run: make generate"
+
+
+def test_there_is_a_dockerfile_for_each_service_and_one_for_all() -> None:
+    assert set(EVERY_DOCKERFILE) == {"Dockerfile.rust-builder", *(spec.dockerfile for spec in CATALOG.values())}
+
+
+def test_all_dockerfiles_share_the_layer_of_the_dependencies() -> None:
+    assert len({before_the_services_are_compiled(name) for name in EVERY_DOCKERFILE}) == 1
+
+
+@pytest.mark.parametrize("spec", CATALOG.values(), ids=lambda spec: spec.name)
+def test_a_service_alone_is_the_same_image_as_its_target_in_the_dockerfile_of_all(spec: ServiceSpec) -> None:
+    alone = FILES[spec.dockerfile]
+    stage = alone[alone.index(f"FROM runtime AS {spec.target}\n") :]
+    assert stage.rstrip("\n") in FILES["Dockerfile.rust-builder"]
+    assert alone.count("FROM runtime AS ") == 1
+
+
+@pytest.mark.parametrize("name", EVERY_DOCKERFILE)
+def test_the_binaries_carry_the_list_of_their_crates(name: str) -> None:
+    assert "cargo auditable build" in FILES[name]
+    assert "cargo build" not in FILES[name]
