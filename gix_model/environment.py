@@ -47,7 +47,7 @@ class Environment:
     @property
     def builds(self) -> bool:
         """Whether images are built here, or else pulled."""
-        return self.settings.images.way != "registry"
+        return self.settings.images.are_built
 
     def name(self, base: str) -> str:
         """`base` with the stack's prefix: the name of an object on the engine."""

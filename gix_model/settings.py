@@ -276,6 +276,11 @@ class ImageSettings(Settings):
         "critical", description="severity of a known vulnerability from which on gixctl scan fails"
     )
 
+    @property
+    def are_built(self) -> bool:
+        """Whether the images are built; otherwise they are pulled."""
+        return self.way != "registry"
+
 
 class RegistrySettings(Settings):
     """The image registry to push to and pull from."""
