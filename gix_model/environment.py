@@ -46,7 +46,7 @@ class Environment:
     @property
     def builds(self) -> bool:
         """Whether images are built. Otherwise they are pulled."""
-        return self.settings.images.way != "registry"
+        return self.settings.images.are_built
 
     def name(self, base: str) -> str:
         """The name of an object on the engine: `base` with the prefix of the stack."""

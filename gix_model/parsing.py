@@ -1,5 +1,6 @@
 """Turns the configuration of a stack, from its file or from code, into an Environment, and reports all problems."""
 
+import contextlib
 import difflib
 import itertools
 import json
@@ -18,8 +19,8 @@ from gix_model.environment import Environment
 from gix_model.merging import merged
 from gix_model.problems import ConfigurationError, Problem
 from gix_model.raw_values import NAMESPACE
+from gix_model.secret_values import Unstated, with_encrypted, with_secrets
 from gix_model.settings import PLAIN_TEXT, ServiceSettings, StackSettings
-from gix_model.stack_file import Unstated, with_secrets
 
 _MACHINE_DEFAULTS = {"GIX_BUILDER_BASE": "builderBase", "GIX_RUNTIME_BASE": "runtimeBase"}
 _KEYS_OF_SECRETS = "gix:registry.password and secretEnvironment of a service or of gix:defaults"
@@ -80,6 +81,21 @@ def from_code(
     raw = _with_machine_defaults(_as_in_a_file(settings, StackSettings), machine)
     found, problems = _validated(raw, None, unresolved)
     return _environment(found, problems, where=f"{project}/{stack}", project=project, stack=stack, directory=directory)
+
+
+def stated_settings(config: Mapping[str, Any]) -> StackSettings:
+    """The settings that a stack file states, as StackFile.config gives them, and the defaults of all others.
+
+    A wrong value counts as not stated, so that files can be compared before they are correct. A secret is its
+    encrypted text.
+    """
+    raw: dict[str, Any] = {}
+    for key, value in config.items():
+        namespace, _, name = key.partition(":")
+        if namespace == NAMESPACE:
+            with contextlib.suppress(RecursionError):
+                raw[name] = _decode(name, value) if isinstance(value, str) else with_encrypted(value)
+    return _validated(raw, None)[0]
 
 
 def _with_machine_defaults(raw: Mapping[str, Any], machine: Mapping[str, str]) -> dict[str, Any]:

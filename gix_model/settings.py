@@ -310,6 +310,11 @@ class ImageSettings(Settings):
         "critical", description="lowest severity of a known vulnerability at which `gixctl scan` fails"
     )
 
+    @property
+    def are_built(self) -> bool:
+        """Whether the images are built; otherwise they are pulled."""
+        return self.way != "registry"
+
 
 class RegistrySettings(Settings):
     """The image registry to push to or pull from."""

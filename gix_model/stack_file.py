@@ -1,33 +1,161 @@
-"""Finds the secrets of a stack's configuration, and replaces each by a SecretStr.
+"""The file of a stack, `Pulumi.<stack>.yaml`: read, changed and written, with all that was not changed as it was."""
 
-Pulumi tells a program which keys hold a secret, but not where: `gix:router` counts as secret as a whole when one of
-its variables is. The stack's file says it for each value: `secure: v1:...` stands where a secret is.
-"""
-
-import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import yaml
-from pydantic import SecretStr
+from pydantic import BaseModel
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-_SEALED = "secure"
+from gix_model import yaml_text
+from gix_model.raw_values import NAMESPACE
+from gix_model.secret_values import encrypted_text, is_encrypted
+from gix_model.settings import StackSettings
+
+_CONFIG = "config"
+_ENCRYPTION = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
 
-class Unstated(SecretStr):
-    """A value of a key that holds a secret, where the stack's file does not show the same value: it may be the secret.
+class StackFileError(ValueError):
+    """A stack file is missing, or cannot be read or changed; the text says why."""
 
-    This is so when the configuration comes from elsewhere: `--config-file`, or an environment of Pulumi ESC.
+
+class StackFile:
+    """The file of one stack. Values are text as the file has it: `8080`, `on`. Changes are not written until `write`.
+
+    Comments, the order of keys, quotes and encrypted values stay. Indentation becomes Pulumi's own.
     """
 
+    def __init__(self, path: Path, content: CommentedMap) -> None:
+        self.path = path
+        self._content = content
 
-class _Texts(yaml.SafeLoader):
-    """Reads every scalar as text: the Pulumi CLI and PyYAML differ in what they read as a number or a boolean."""
+    @classmethod
+    def read(cls, directory: Path, stack: str) -> Self:
+        """Read the file of `stack` in the program's directory.
 
-    yaml_implicit_resolvers = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # noqa: RUF012 - as in the base class
+        Raises StackFileError if there is no such file, or if it is not a stack file.
+        """
+        path = directory / name(stack)
+        try:
+            content = yaml_text.load(path.read_text())
+            _plain(content)  # raises RecursionError if a value contains itself
+        except OSError:
+            raise StackFileError(f"there is no {path.name} in {directory}") from None
+        except yaml_text.ERRORS as error:
+            raise StackFileError(f"{path.name} is not a stack file: {error}") from None
+        content = CommentedMap() if content is None else content
+        if not isinstance(content, CommentedMap):
+            raise StackFileError(f"{path.name} is not a stack file: it has no keys")
+        if not isinstance(content.get(_CONFIG, ""), CommentedMap) and content.get(_CONFIG):
+            raise StackFileError(f"{path.name} is not a stack file: its config has no keys")
+        return cls(path, content)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration by Pulumi's keys, values as text."""
+        config: dict[str, Any] = _plain(self._content.get(_CONFIG) or {})
+        return config
+
+    @property
+    def encryption(self) -> dict[str, str]:
+        """The keys of the file that say how its secrets are encrypted; empty if none is."""
+        return {key: str(self._content[key]) for key in _ENCRYPTION if key in self._content}
+
+    @encryption.setter
+    def encryption(self, keys: Mapping[str, str]) -> None:
+        for key in _ENCRYPTION:
+            self._content.pop(key, None)
+        self._content.update(keys)
+
+    def update(self, settings: StackSettings) -> None:
+        """Set the keys that `settings` state explicitly, and leave all others. A value of None leaves its key, too.
+
+        Raises StackFileError if the file has a text or list where a key has keys of its own.
+        """
+        stated = settings.model_dump(by_alias=True, exclude_unset=True)
+        self._merge(self._section(), {f"{NAMESPACE}:{key}": value for key, value in stated.items()})
+
+    def keys(self, *path: str) -> tuple[str, ...]:
+        """The keys that the file states below a key, for example below `images`, `digests`.
+
+        Raises KeyError if the settings have no such key.
+        """
+        return tuple(self._mapping(path))
+
+    def remove(self, *path: str) -> None:
+        """Remove a key, for example `images`, `push`, if it is there. A comment between it and the next key goes, too.
+
+        Raises KeyError if the settings have no such key.
+        """
+        _check_path(path)
+        *above, last = path
+        self._mapping(above).pop(last if above else f"{NAMESPACE}:{last}", None)
+
+    def copy_for(self, stack: str) -> Self:
+        """The same file for another stack, not written yet. It has the encryption of that stack's file, if any.
+
+        Raises StackFileError if that stack has a file that is not valid.
+        """
+        path = self.path.with_name(name(stack))
+        copied = type(self)(path, yaml_text.load(yaml_text.dump(self._content)))
+        copied.encryption = type(self).read(path.parent, stack).encryption if path.exists() else {}
+        return copied
+
+    def take_secrets(self) -> dict[str, str]:
+        """Remove all encrypted values. Returns their encrypted texts by key, as `pulumi config set --path` takes it."""
+        taken: dict[str, str] = {}
+
+        def take(section: CommentedMap, *path: str) -> None:
+            for key in list(section):
+                value = section[key]
+                if is_encrypted(value):
+                    taken[key_path((*path, key))] = encrypted_text(value)
+                    del section[key]
+                elif isinstance(value, CommentedMap):
+                    take(value, *path, key)
+
+        # A copy has no aliases, so that each value is met at each of its keys.
+        self._content[_CONFIG] = _copy(self._section())
+        take(self._content[_CONFIG])
+        return taken
+
+    def write(self) -> None:
+        """Write the file."""
+        self.path.write_text(yaml_text.dump(self._content))
+
+    def _section(self) -> CommentedMap:
+        if not self._content.get(_CONFIG):
+            # An empty mapping is written as {}, and would stay in that style.
+            self._content[_CONFIG] = CommentedMap()
+        section: CommentedMap = self._content[_CONFIG]
+        return section
+
+    def _mapping(self, path: Sequence[str]) -> CommentedMap:
+        """What the file has at `path` if that is a mapping, else an empty one."""
+        _check_path(path)
+        section: Any = self._section()
+        for key in (f"{NAMESPACE}:{key}" if index == 0 else key for index, key in enumerate(path)):
+            section = section.get(key) if isinstance(section, CommentedMap) else None
+        return section if isinstance(section, CommentedMap) else CommentedMap()
+
+    def _merge(self, section: CommentedMap, values: Mapping[str, Any], *path: str) -> None:
+        for key, value in values.items():
+            if value is None:
+                continue
+            if not isinstance(value, Mapping):
+                section[key] = _commented(value)
+                continue
+            below = section.get(key)
+            if below and not isinstance(below, CommentedMap):
+                where = key_path((*path, key))
+                raise StackFileError(f"{self.path.name}: {where} has no keys; write {', '.join(value)} as keys of it")
+            if not below or below.anchor.value is not None:
+                # Other keys of the file may be aliases of an anchored mapping, and must not change.
+                below = section[key] = _copy(below or {})
+            self._merge(below, value, *path, key)
 
 
 def name(stack: str) -> str:
@@ -36,17 +164,15 @@ def name(stack: str) -> str:
 
 
 def read(directory: Path, stack: str) -> dict[str, Any]:
-    """The `config` of the stack's file, its values as text; empty where the file can't be read.
+    """The configuration that the stack's file states, values as text; empty if the file cannot be read.
 
-    `directory` is the program's. The file is in it, or in the nearest one above that has a Pulumi.yaml.
+    `directory` is the program's. The file is in it, or in the nearest directory above that has a Pulumi.yaml.
     """
     projects = (each for each in (directory, *directory.parents) if (each / "Pulumi.yaml").exists())
     try:
-        content = yaml.load((next(projects, directory) / name(stack)).read_text(), _Texts)  # noqa: S506 - it is a SafeLoader
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return StackFile.read(next(projects, directory), stack).config
+    except StackFileError:
         return {}
-    config = content.get("config") if isinstance(content, dict) else None
-    return config if isinstance(config, dict) else {}
 
 
 def key_path(steps: Iterable[str | int]) -> str:
@@ -58,40 +184,33 @@ def key_path(steps: Iterable[str | int]) -> str:
     )
 
 
-def with_secrets(value: Any, stated: Any) -> Any:
-    """`value`, of a key that holds a secret, with a SecretStr in place of each value that may be one.
-
-    A value is none where the file, which has `stated` for the key, shows the same one in plain text. An object that is
-    sealed as a whole becomes one SecretStr: its keys are secret, too.
-    """
-    if isinstance(value, dict | list) and (_is_sealed(stated) or not isinstance(stated, Mapping | list)):
-        return _secret(value, stated)
-    return _inside(value, stated)
+def _check_path(path: Iterable[str]) -> None:
+    model: Any = StackSettings
+    for key in path:
+        fields = {field.alias: field.annotation for field in model.model_fields.values()}
+        model = fields[key]
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return
 
 
-def _inside(value: Any, stated: Any) -> Any:
-    if isinstance(value, dict):
-        below = stated if isinstance(stated, Mapping) else {}
-        return {key: _inside(item, below.get(key)) for key, item in value.items()}
+def _plain(value: Any) -> Any:
+    """A value of the document without comments and quotes."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else "" if value is None else str(value)
+
+
+def _copy(value: Any) -> Any:
+    """A copy of a value of the document, without comments and aliases."""
+    if isinstance(value, Mapping):
+        return CommentedMap({key: _copy(item) for key, item in value.items()})
+    return CommentedSeq([_copy(item) for item in value]) if isinstance(value, list) else value
+
+
+def _commented(value: Any) -> Any:
+    """A value as the document keeps it."""
+    if isinstance(value, Mapping):
+        return CommentedMap({key: _commented(item) for key, item in value.items()})
     if isinstance(value, list):
-        items = stated if isinstance(stated, list) else []
-        return [_inside(item, beside) for item, beside in itertools.zip_longest(value, items[: len(value)])]
-    return value if value is None or _is_same(value, stated) else _secret(value, stated)
-
-
-def _secret(value: Any, stated: Any) -> SecretStr:
-    kind = SecretStr if _is_sealed(stated) else Unstated
-    return kind(value if isinstance(value, str) else json.dumps(value))
-
-
-def _is_sealed(stated: Any) -> bool:
-    return isinstance(stated, Mapping) and list(stated) == [_SEALED] and isinstance(stated[_SEALED], str)
-
-
-def _is_same(value: Any, stated: Any) -> bool:
-    if not isinstance(stated, str):
-        return False
-    try:
-        return value == stated or (not isinstance(value, str) and bool(yaml.safe_load(stated) == value))
-    except (ValueError, yaml.YAMLError):
-        return False
+        return CommentedSeq([_commented(item) for item in value])
+    return yaml_text.scalar(value)
