@@ -11,6 +11,7 @@ import typer
 
 from gix_ledger.errors import LedgerError
 from gix_model import __version__
+from gix_model.stack_file import StackFileError
 from gix_ops.commands import (
     address,
     audit,
@@ -85,7 +86,7 @@ def main() -> None:
     """Run the command. An error that a user can fix is printed as one line, without a traceback."""
     try:
         app(prog_name="gixctl")
-    except (StackError, LedgerError) as error:
+    except (StackError, StackFileError, LedgerError) as error:
         typer.secho(f"gixctl: {error}", fg=typer.colors.RED, err=True)
         raise SystemExit(1) from None
 

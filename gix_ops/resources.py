@@ -9,7 +9,6 @@ from gix_model.catalog import CATALOG
 from gix_model.environment import SERVICE_LABEL
 from gix_model.provider_facts import CONTAINER, KINDS
 from gix_ops import fields
-from gix_ops.errors import StackError
 from gix_ops.pulumi_command import ask
 from gix_ops.stack import StackReference
 
@@ -78,10 +77,7 @@ def service_of(inputs: Record) -> str | None:
 
 def export(stack: StackReference) -> State:
     """Read the stack's state with secrets in plain text. Raises StackError if it cannot be read."""
-    answer = ask(stack.directory, "stack", "export", "--show-secrets", stack=stack.name)
-    if answer.returncode:
-        raise StackError(f"the stack's state cannot be read: {answer.stderr.strip()}")
-    deployment = json.loads(answer.stdout)["deployment"]
+    deployment = json.loads(ask(stack.directory, "stack", "export", "--show-secrets", stack=stack.name))["deployment"]
     found = [
         Resource(
             urn=each["urn"],

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import docker
-import yaml
 from docker.errors import DockerException
 from pydantic import ValidationError
 
 from gix_engine import connection
+from gix_model import yaml_text
 from gix_model.outputs import StackOutputs
 from gix_model.settings import EngineSettings
-from gix_ops import pulumi_command
 from gix_ops.errors import StackError
+from gix_ops.pulumi_command import ask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +38,13 @@ class StackReference:
         Pulumi CLI or no such stack.
         """
         outputs = _outputs(name, directory)
-        found = _answer(directory, "stack", "--show-name", stack=name).strip().rpartition("/")[2]
+        found = ask(directory, "stack", "--show-name", stack=name).strip().rpartition("/")[2]
         if "services" in outputs:
             return Stack.from_outputs(_read(outputs, name), directory, found)
-        project = yaml.safe_load((directory / "Pulumi.yaml").read_text())["name"]
         engine = _configured_engine(found, directory)
-        return StackReference(name=found, directory=directory, label=f"{project}/{found}", engine=engine)
+        return StackReference(
+            name=found, directory=directory, label=f"{project_name(directory)}/{found}", engine=engine
+        )
 
     def connect(self) -> docker.DockerClient:
         """A client of the stack's engine. Raises StackError if the engine does not answer."""
@@ -79,15 +80,8 @@ class Stack(StackReference):
         return cls.from_outputs(_read(outputs, name), directory, name)
 
 
-def _answer(directory: Path, *words: str, stack: str | None) -> str:
-    answer = pulumi_command.ask(directory, *words, stack=stack)
-    if answer.returncode:
-        raise StackError(f"the stack cannot be read: {answer.stderr.strip()}")
-    return answer.stdout
-
-
 def _outputs(name: str | None, directory: Path) -> dict[str, Any]:
-    outputs: dict[str, Any] = json.loads(_answer(directory, "stack", "output", "--json", "--show-secrets", stack=name))
+    outputs: dict[str, Any] = json.loads(ask(directory, "stack", "output", "--json", "--show-secrets", stack=name))
     return outputs
 
 
@@ -101,7 +95,7 @@ def _read(outputs: Mapping[str, Any], name: str | None) -> StackOutputs:
 
 
 def _configured_engine(name: str, directory: Path) -> EngineSettings:
-    config = json.loads(_answer(directory, "config", "--json", "--show-secrets", stack=name))
+    config = json.loads(ask(directory, "config", "--json", "--show-secrets", stack=name))
     try:
         return EngineSettings.model_validate_json(config.get("gix:engine", {}).get("value", "{}"))
     except ValidationError as error:
@@ -131,3 +125,11 @@ def program_directory(start: Path) -> Path:
         if (directory / "Pulumi.yaml").is_file():
             return directory
     raise StackError(f"there is no Pulumi.yaml in {start} or above it; run this inside the clone, or give --cwd")
+
+
+def project_name(directory: Path) -> str:
+    """The name of the project in the program's directory. Raises StackError if Pulumi.yaml does not have one."""
+    try:
+        return str(yaml_text.load((directory / "Pulumi.yaml").read_text())["name"])
+    except (OSError, KeyError, TypeError, *yaml_text.ERRORS) as error:
+        raise StackError(f"{directory / 'Pulumi.yaml'} does not name a project: {error}") from None

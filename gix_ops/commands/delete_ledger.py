@@ -27,6 +27,6 @@ def command(volume: VolumeArgument, stack: StackOption = None, destroy: DestroyO
     found = StackReference.find(stack, program_directory(Path.cwd()))
     kept = stack_ledger.deletable(found, volume, destroyed_first=destroy)
     if destroy:
-        pulumi_command.show(found.directory, "destroy", "--stack", found.name, "--yes", "--skip-preview")
+        pulumi_command.show(found.directory, "destroy", "--yes", "--skip-preview", stack=found.name)
     kept.delete()
     typer.echo(f"deleted the volume {volume} on {kept.engine}")

@@ -21,9 +21,9 @@ app = typer.Typer(help="Build, try, push and pin releases.", no_args_is_help=Tru
 def try_command(tag: TagOption, stack: TrialStackOption = "release") -> None:
     """Build all images and run them as a separate stack.
 
-    The stack is configured like staging, with the stack's name as the prefix of its objects. No port is published and
-    nothing is pushed. GIX_REGISTRY_USERNAME and GIX_REGISTRY_PASSWORD, if set, are the registry credentials. Exits
-    with 1 if a service does not become healthy.
+    The stack is configured like staging, with the stack's name as the prefix of its objects. Its file is written anew.
+    No port is published and nothing is pushed. GIX_REGISTRY_USERNAME and GIX_REGISTRY_PASSWORD, if set, are the
+    registry credentials. Exits with 1 if a service does not become healthy.
     """
     release.try_out(program_directory(Path.cwd()), stack, tag)
 
@@ -53,6 +53,6 @@ def pin_command(environment: EnvironmentArgument, file: FileOption) -> None:
 def down_command(stack: TrialStackOption = "release") -> None:
     """Remove the stack that a release was tried in.
 
-    Pushed images stay.
+    Containers, network, ledger, local images and the stack file are deleted. Pushed images stay.
     """
-    release.take_down(program_directory(Path.cwd()), stack)
+    release.trial(program_directory(Path.cwd()), stack).remove()

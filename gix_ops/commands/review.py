@@ -33,5 +33,5 @@ def down_command(number: NumberArgument) -> None:
 
     Containers, network, ledger, images and the stack file are deleted.
     """
-    review.take_down(program_directory(Path.cwd()), number)
+    review.stack(program_directory(Path.cwd()), number).remove()
     typer.echo(f"removed pr-{number}")

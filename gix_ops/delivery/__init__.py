@@ -1,1 +1,1 @@
-"""What happens between a pull request and what runs: comments, review stacks, releases, drift."""
+"""Delivery: comments on pull requests, review stacks, releases, drift."""

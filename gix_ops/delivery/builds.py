@@ -1,4 +1,4 @@
-"""Builds what a preview only says that it will build, and tells the words with which a build fails."""
+"""Builds the images that an update would build, and reports the builds that fail."""
 
 import os
 import re
@@ -20,36 +20,36 @@ _SILENT_LINES = 2
 
 @dataclass(frozen=True, kw_only=True)
 class FailedBuild:
-    """An image that can't be built, and the last words of its build."""
+    """An image that cannot be built, and the end of the build's output."""
 
     image: str
-    words: str
+    output: str
 
 
 def failures(directory: Path, steps: Iterable[Step]) -> tuple[FailedBuild, ...]:
-    """Build every image that an update of these steps builds, keep none, and name those that fail.
+    """Build each image that an update with these steps builds, keep none, and return those that fail.
 
-    `directory` is the program's. What fails in one place for all of them is told once. Raises StackError where there
+    `directory` is the program's. Images that fail with the same output are reported once. Raises StackError if there
     is no docker command.
     """
     found: dict[str, FailedBuild] = {}
     for step in steps:
         if step.type == IMAGE and step.acts and step.new and not step.is_leftover:
-            words = _build(directory, step.inputs["build"])
-            if words:
-                found.setdefault(words, FailedBuild(image=step.name, words=words))
+            output = _build(directory, step.inputs["build"])
+            if output:
+                found.setdefault(output, FailedBuild(image=step.name, output=output))
     return tuple(found.values())
 
 
 def _build(directory: Path, build: dict[str, Any]) -> str:
     command = [os.environ.get("GIX_DOCKER") or "docker", "build", "--progress=plain"]
-    # An image that nobody keeps: the engine has its layers in the cache for the update, and nothing under a name.
+    # The layers stay in the build cache for the update; the image itself is not kept.
     command += ["--output", "type=tar,dest=/dev/null", "--file", str(build["dockerfile"])]
     for option in ("target", "platform"):
         command += [f"--{option}", build[option]] if build.get(option) else []
     for name, value in (build.get("args") or {}).items():
         command += ["--build-arg", f"{name}={value}"]
-    words = ""
+    output = ""
     for _ in range(_TRIES):
         try:
             done = subprocess.run(
@@ -66,15 +66,15 @@ def _build(directory: Path, build: dict[str, Any]) -> str:
             raise StackError(f"there is no {command[0]} command to build with; make setup provides one") from None
         if not done.returncode:
             return ""
-        words = _last_words(done.stdout)
-        # Under load the output was seen without what the failed step printed: its name and its error alone were left.
-        if len(words.splitlines()) > _SILENT_LINES:
+        output = failed_step(done.stdout)
+        # Under load BuildKit sometimes prints only the name and the error of the failed step, without its output.
+        if len(output.splitlines()) > _SILENT_LINES:
             break
-    return words
+    return output
 
 
-def _last_words(output: str) -> str:
-    """What BuildKit shows of the step that failed, less numbers and times; else the output's end."""
+def failed_step(output: str) -> str:
+    """The output of the step that failed, without numbers and times, or the end of the output if there is no step."""
     failed = re.findall(r"^#(\d+) ERROR: ", output, re.MULTILINE)
     if failed:
         lines = re.findall(rf"^#{failed[-1]} (?!sha256:)(?:\d+\.\d+ )?(.*)$", output, re.MULTILINE)

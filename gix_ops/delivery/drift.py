@@ -1,9 +1,10 @@
-"""`gixctl drift`: what an environment has become since it was deployed, seen on its engine and by nobody's report."""
+"""`gixctl drift`: compares a stack with its engine, and reports differences on GitHub."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gix_model.stack_file import StackFileError
 from gix_ops import pulumi_command, verify
 from gix_ops.delivery import github, release
 from gix_ops.errors import StackError
@@ -17,10 +18,10 @@ _LONGEST_OUTPUT = 12_000
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """One environment.
+    """The result for one stack.
 
-    `changes` is what Pulumi says of an update that should have nothing to do, and empty where it has none.
-    `differences` are the fields in which the engine is not what is declared; `error` is why it can't be told.
+    `changes` is Pulumi's output if an update would change something. `differences` are the fields in which the engine
+    differs from what is declared. `error` says why the stack cannot be checked.
     """
 
     stack: str
@@ -30,39 +31,39 @@ class Drift:
 
     @property
     def is_there(self) -> bool:
-        """Whether the environment is not as it was deployed, or can't be seen."""
+        """Whether the stack differs from what was deployed, or cannot be checked."""
         return bool(self.changes or self.differences or self.error)
 
 
 def detect(directory: Path, stack: str) -> Drift:
-    """Hold the environment against its engine, by refresh and field by field."""
+    """Compare the stack with its engine, by a refresh and field by field."""
     try:
         with release.as_deployed(directory, stack) as copy:
-            answer = pulumi_command.ask(copy, "preview", "--refresh", "--expect-no-changes", "--diff", stack=stack)
+            done = pulumi_command.answer(copy, "preview", "--refresh", "--expect-no-changes", "--diff", stack=stack)
             differences = verify.verify(Stack.read(stack, copy)).differences
-    except StackError as error:
+    except (StackError, StackFileError) as error:
         return Drift(stack=stack, error=str(error))
-    said = (answer.stdout + answer.stderr).strip()
-    return Drift(stack=stack, changes=said if answer.returncode else "", differences=tuple(differences))
+    output = (done.stdout + done.stderr).strip()
+    return Drift(stack=stack, changes=output if done.returncode else "", differences=tuple(differences))
 
 
 def report(drifts: Iterable[Drift]) -> str:
-    """What was seen, as Markdown for people."""
+    """The results as Markdown."""
     return "\n".join(line for drift in drifts for line in _lines(drift)) + "\n"
 
 
 def marker(stack: str) -> str:
-    """The first line of an environment's issue, by which it is found again."""
+    """The first line of a stack's issue, which identifies it."""
     return f"<!-- gixctl: drift of {stack} -->"
 
 
 def title(stack: str) -> str:
-    """The title of an environment's issue."""
+    """The title of a stack's issue."""
     return f"Drift: {stack} is not as it was deployed"
 
 
 def tell(drift: Drift) -> str:
-    """Open the environment's issue on GitHub, update it, or close it if there is no drift any more; what was done."""
+    """Open the stack's issue on GitHub, update it, or close it if there is no drift any more; return what was done."""
     mark = marker(drift.stack)
     if drift.is_there:
         body = f"{mark}\n{report([drift])}"[: plan_text.LONGEST_COMMENT]
@@ -77,11 +78,11 @@ def _lines(drift: Drift) -> Iterator[str]:
     if not drift.is_there:
         yield "As it was deployed."
     if drift.error:
-        yield "It can't be looked at:"
+        yield "It cannot be checked:"
         yield ""
         yield from _shown(drift.error)
     if drift.differences:
-        yield from ("| what | field | declared | on the engine | mended by |", "|---|---|---|---|---|")
+        yield from ("| what | field | declared | on the engine | fix |", "|---|---|---|---|---|")
         for each in drift.differences:
             cells = (each.subject, each.field, each.declared or "(none)", each.found or "(none)", each.fix)
             yield f"| {' | '.join(map(plan_text.code, cells))} |"
@@ -94,5 +95,5 @@ def _lines(drift: Drift) -> Iterator[str]:
 
 
 def _shown(text: str) -> Iterator[str]:
-    # Indented, a text of any content is shown as it is.
+    # Markdown shows indented text of any content as it is.
     return (f"    {line}" for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""What git says of the clone that the program is in."""
+"""Reads the git repository that the program is in."""
 
 import fnmatch
 import io
@@ -10,26 +10,26 @@ from gix_ops.errors import StackError
 
 
 def changed(directory: Path, base: str) -> tuple[str, ...]:
-    """The files that differ between the revision `base` and HEAD, by their paths from `directory`."""
+    """The files that differ between the revision `base` and HEAD, as paths relative to `directory`."""
     return _listed(directory, "diff", "--name-only", "--no-renames", "--relative", "-z", base, "HEAD")
 
 
 def tracked(directory: Path, revision: str, pattern: str) -> tuple[str, ...]:
-    """The files in `directory` itself, as `revision` has it, that match `pattern`."""
+    """The names of the files in `directory` itself that `revision` has and that match `pattern`."""
     return tuple(
         path for path in _listed(directory, "ls-tree", "--name-only", "-z", revision) if fnmatch.fnmatch(path, pattern)
     )
 
 
-def parted(directory: Path, base: str) -> str:
-    """The commit at which HEAD parted from `base`."""
+def common_ancestor(directory: Path, base: str) -> str:
+    """The commit at which HEAD and `base` diverged."""
     return _run(directory, "merge-base", base, "HEAD").decode().strip()
 
 
 def copy(directory: Path, revision: str, into: Path) -> Path:
-    """The program as `revision` has it, in the new directory `into`, with the virtual environment of `directory`.
+    """Copy the program, as `revision` has it, into the new directory `into`, with a link to the virtual environment.
 
-    Raises StackError where a file of it can't be: a link that leads out of it, say.
+    Raises StackError if a file cannot be copied, for example a link to a file outside of the repository.
     """
     archive = _run(directory, "archive", "--format=tar", f"{revision}:./")
     into.mkdir(parents=True)
@@ -39,7 +39,7 @@ def copy(directory: Path, revision: str, into: Path) -> Path:
         if (directory / ".venv").exists():
             (into / ".venv").symlink_to(directory / ".venv")
     except (tarfile.TarError, OSError) as error:
-        raise StackError(f"{revision} has a file that can't be copied: {error}") from None
+        raise StackError(f"{revision} has a file that cannot be copied: {error}") from None
     return into
 
 

@@ -1,6 +1,6 @@
-"""What is said on GitHub, through its `gh` command: one comment of a pull request, one issue, each kept up to date.
+"""Keeps one comment on a pull request, or one issue, up to date on GitHub, with the `gh` command.
 
-`gh` takes the repository from GITHUB_REPOSITORY and the token from GH_TOKEN, as a workflow gives them.
+A workflow sets the repository, GITHUB_REPOSITORY, and the token of `gh`, GH_TOKEN.
 """
 
 import json
@@ -11,38 +11,38 @@ from typing import Any
 from gix_ops.errors import StackError
 
 _AUTHOR = "github-actions[bot]"
-"""Who writes with a workflow's own token: what others wrote is never changed, whatever marker it bears."""
+"""The author of what a workflow's own token writes. Comments and issues of others are never changed."""
 
 
-def head_of(number: int) -> str:
+def head(number: int) -> str:
     """The commit at the head of the pull request `number`."""
-    return str(_ask("GET", f"pulls/{number}")["head"]["sha"])
+    return str(_request("GET", f"pulls/{number}")["head"]["sha"])
 
 
-def say(number: int, marker: str, body: str) -> None:
-    """Have `body`, which begins with `marker`, as the one comment of this kind on the issue or pull request."""
+def comment(number: int, marker: str, body: str) -> None:
+    """Create or update the comment that begins with `marker` on a pull request. `body` begins with it, too."""
     known = next((each for each in _all(f"issues/{number}/comments") if _is_ours(each, marker)), None)
     if known is None:
-        _ask("POST", f"issues/{number}/comments", {"body": body})
+        _request("POST", f"issues/{number}/comments", {"body": body})
     else:
-        _ask("PATCH", f"issues/comments/{known['id']}", {"body": body})
+        _request("PATCH", f"issues/comments/{known['id']}", {"body": body})
 
 
 def report(marker: str, title: str, body: str) -> int:
-    """Have one open issue of this kind, with `body`, which begins with `marker`; its number."""
+    """Create or update the open issue that begins with `marker`; return its number. `body` begins with it, too."""
     known = _open_issue(marker)
     if known is None:
-        return int(_ask("POST", "issues", {"title": title, "body": body})["number"])
-    _ask("PATCH", f"issues/{known}", {"title": title, "body": body})
+        return int(_request("POST", "issues", {"title": title, "body": body})["number"])
+    _request("PATCH", f"issues/{known}", {"title": title, "body": body})
     return known
 
 
-def close(marker: str, word: str) -> int | None:
-    """Close the open issue of this kind with a `word`; its number, or None where there is none."""
+def close(marker: str, comment: str) -> int | None:
+    """Close the open issue that begins with `marker`, with a comment; return its number, or None if there is none."""
     known = _open_issue(marker)
     if known is not None:
-        _ask("POST", f"issues/{known}/comments", {"body": word})
-        _ask("PATCH", f"issues/{known}", {"state": "closed"})
+        _request("POST", f"issues/{known}/comments", {"body": comment})
+        _request("PATCH", f"issues/{known}", {"state": "closed"})
     return known
 
 
@@ -51,8 +51,8 @@ def _open_issue(marker: str) -> int | None:
     return min((int(each["number"]) for each in issues), default=None)
 
 
-def _is_ours(said: dict[str, Any], marker: str) -> bool:
-    return said["user"]["login"] == _AUTHOR and (said["body"] or "").startswith(marker)
+def _is_ours(post: dict[str, Any], marker: str) -> bool:
+    return post["user"]["login"] == _AUTHOR and (post["body"] or "").startswith(marker)
 
 
 def _all(path: str) -> list[dict[str, Any]]:
@@ -60,9 +60,9 @@ def _all(path: str) -> list[dict[str, Any]]:
     return [each for page in json.loads(pages) for each in page]
 
 
-def _ask(method: str, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
-    given = [] if fields is None else ["--input", "-"]
-    answer: dict[str, Any] = json.loads(_run("--method", method, *given, path, stdin=json.dumps(fields)))
+def _request(method: str, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
+    body = [] if fields is None else ["--input", "-"]
+    answer: dict[str, Any] = json.loads(_run("--method", method, *body, path, stdin=json.dumps(fields)))
     return answer
 
 
@@ -75,7 +75,7 @@ def _run(*words: str, stdin: str = "") -> str:
     try:
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise StackError("there is no gh command on PATH; install GitHub's own command line") from None
+        raise StackError("there is no gh command on PATH; install the GitHub CLI") from None
     if done.returncode:
         raise StackError(f"{' '.join(command)} failed: {(done.stderr or done.stdout).strip()}")
     return done.stdout

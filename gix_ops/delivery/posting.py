@@ -1,7 +1,7 @@
-"""`gixctl pull-request post`: puts a comment that another run made on its pull request.
+"""`gixctl pull-request post`: posts a comment that another run wrote.
 
-That run had the pull request's code and no right to write; this one has the right and none of the code. What the other
-left is data: it is measured, held against the event, and never run.
+That run has the pull request's code and may not write to the repository; this run may write and does not have the code.
+The files of that run are data: their size and content are checked against the event, and nothing of them is run.
 """
 
 import re
@@ -14,15 +14,15 @@ from gix_ops.planning import plan_text
 
 _LONGEST_NUMBER = 10
 _OF_A_FORK = (
-    "> [!NOTE]\n> Made by the code of this pull request, which comes from a fork: read it as its author's words.\n"
+    "> [!NOTE]\n> This pull request comes from a fork, and its own code wrote this comment: do not rely on it.\n"
 )
 
 
 def post(text: Path, number: Path, *, head: str, fork: bool) -> int:
-    """Post the comment in the file `text` on the pull request whose number is in the file `number`; that number.
+    """Post the comment in the file `text` on the pull request whose number is in the file `number`; return the number.
 
-    `head` is the commit that the event names: a pull request that is not at it is another one, or has gone on.
-    Raises StackError where anything is not as it must be; then nothing is posted.
+    `head` is the commit that the event names. A pull request at another commit is not the event's, or has changed.
+    Raises StackError if a file is not valid or the commit differs; then nothing is posted.
     """
     if text.stat().st_size > plan_text.LONGEST_COMMENT:
         raise StackError(f"{text} has {text.stat().st_size} bytes; a comment has {plan_text.LONGEST_COMMENT} at most")
@@ -33,14 +33,14 @@ def post(text: Path, number: Path, *, head: str, fork: bool) -> int:
     body = text.read_text(errors="replace")
     if not body.startswith(MARKER):
         raise StackError(f"{text} does not begin with {MARKER}")
-    if github.head_of(pull_request) != head:
+    if github.head(pull_request) != head:
         raise StackError(f"the pull request {pull_request} is not at {head}; nothing is posted")
-    github.say(pull_request, MARKER, harmless(body, fork=fork))
+    github.comment(pull_request, MARKER, harmless(body, fork=fork))
     return pull_request
 
 
 def harmless(body: str, *, fork: bool) -> str:
-    """The comment without control characters and without a mention of anybody; a fork's says that it is one's."""
+    """The comment without control characters and mentions of users; with a note if it comes from a fork."""
     plain = "".join(each for each in body if each.isprintable() or each in "\n\t")
     unmentioned = re.sub(r"(?<![\w`])@(?=\w)", "@\N{ZERO WIDTH SPACE}", plain)
     rest = unmentioned.removeprefix(MARKER)

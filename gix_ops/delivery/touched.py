@@ -1,41 +1,37 @@
-"""Which environments a change touches, by the files that it changes."""
+"""Which stacks a change affects, by the files that it changes."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+
+from gix_model import stack_file
+from gix_model.settings import StackSettings
 
 PACKAGES = ("gix_components", "gix_engine", "gix_ledger", "gix_model")
 """The packages that the program imports."""
 PROGRAM = ("__main__.py", "Pulumi.yaml", "requirements.txt", *PACKAGES, "policy")
-"""Files and directories that every environment is made by."""
+"""Files and directories that affect every stack."""
 DOCKERFILES = "infra/docker"
-"""Where the recipes are of images that are built."""
+"""Directory of the Dockerfiles."""
 
 
-def environments(paths: Iterable[str], files: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """Those of the environments, given as the `config` of their files, that a change of `paths` touches.
+def environments(paths: Iterable[str], stacks: Mapping[str, StackSettings]) -> tuple[str, ...]:
+    """The names of the stacks that a change of the files `paths` affects.
 
-    The file of an environment touches it alone, the program all of them, and what images are built from those that
-    build. Nothing else does.
+    A stack's file affects that stack, and the program affects all. The sources of images affect the stacks that build
+    them. Other files affect none.
     """
     changed = [PurePosixPath(path) for path in paths]
     return tuple(
         name
-        for name, config in files.items()
+        for name, settings in stacks.items()
         if any(
             path == PurePosixPath(each) or PurePosixPath(each) in path.parents
             for path in changed
-            for each in _made_of(name, config)
+            for each in _sources(name, settings)
         )
     )
 
 
-def builds(config: Mapping[str, Any]) -> bool:
-    """Whether the environment builds its images, or else pulls them."""
-    images = config.get("gix:images")
-    return not (isinstance(images, Mapping) and images.get("way") == "registry")
-
-
-def _made_of(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
-    own = (f"Pulumi.{name}.yaml", *PROGRAM)
-    return (*own, DOCKERFILES, str(config.get("gix:source", "sample"))) if builds(config) else own
+def _sources(name: str, settings: StackSettings) -> tuple[str, ...]:
+    own = (stack_file.name(name), *PROGRAM)
+    return (*own, DOCKERFILES, settings.source) if settings.images.are_built else own

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import docker
-import yaml
 from docker.errors import DockerException
 
 from gix_engine import connection, observed_state
@@ -80,7 +79,7 @@ class Facts:
     @_Fact
     def pulumi(self) -> str:
         """The version of the pulumi command."""
-        return _answer(Path.cwd(), "version").strip().removeprefix("v")
+        return ask(Path.cwd(), "version").strip().removeprefix("v")
 
     @_Fact
     def packages(self) -> Mapping[str, str]:
@@ -94,12 +93,12 @@ class Facts:
     @_Fact
     def project(self) -> str:
         """The project's name."""
-        return str(yaml.safe_load((self.directory / "Pulumi.yaml").read_text())["name"])
+        return stack.project_name(self.directory)
 
     @_Fact
     def name(self) -> str:
         """The stack's name; the stack exists."""
-        return _answer(self.directory, "stack", "--show-name", stack=self.wanted).strip().rpartition("/")[2]
+        return ask(self.directory, "stack", "--show-name", stack=self.wanted).strip().rpartition("/")[2]
 
     @_Fact
     def label(self) -> str:
@@ -109,7 +108,7 @@ class Facts:
     @_Fact
     def back_end(self) -> str:
         """The address of the back end that keeps the stack's state."""
-        return str(json.loads(_answer(self.directory, "whoami", "--verbose", "--json"))["url"])
+        return str(json.loads(ask(self.directory, "whoami", "--verbose", "--json"))["url"])
 
     @_Fact
     def locks(self) -> list[Lock] | None:
@@ -120,14 +119,14 @@ class Facts:
     @_Fact
     def configuration(self) -> Environment | ConfigurationError:
         """The stack's configuration, or the problems that it has."""
-        answer = json.loads(_answer(self.directory, "config", "--json", "--show-secrets", stack=self.name))
+        config = json.loads(ask(self.directory, "config", "--json", "--show-secrets", stack=self.name))
         try:
             return parsing.parse(
-                {key: each["value"] for key, each in answer.items() if "value" in each},
+                {key: each["value"] for key, each in config.items() if "value" in each},
                 project=self.project,
                 stack=self.name,
                 directory=self.directory,
-                secret_keys={key for key, each in answer.items() if each["secret"]},
+                secret_keys={key for key, each in config.items() if each["secret"]},
                 stated=stack_file.read(self.directory, self.name),
                 machine=os.environ,
             )
@@ -201,10 +200,3 @@ class Facts:
             return verify.compare(self.reference.label, self.state, self.client, observed)
         except (DockerException, OSError) as error:
             raise StackError(f"the Docker engine cannot be read: {error}") from error
-
-
-def _answer(directory: Path, *words: str, stack: str | None = None) -> str:
-    answer = ask(directory, *words, stack=stack)
-    if answer.returncode:
-        raise StackError(" ".join(answer.stderr.split()).removeprefix("error: ") or f"pulumi {words[0]} failed")
-    return answer.stdout

@@ -54,7 +54,7 @@ def _release_locks(facts: Facts) -> Iterator[str]:
         return
     if not all(lock.is_stale for lock in found):
         raise StackError("not all of them belong to processes that have ended")
-    _pulumi(facts, "cancel", "--yes")
+    ask(facts.directory, "cancel", "--yes", stack=facts.name)
     for lock in found:
         yield f"released the lock of {lock}"
 
@@ -65,7 +65,7 @@ def _clear_pending(facts: Facts) -> Iterator[str]:
         return
     if stack_checks.is_volume_missing(facts):
         raise StackError("a refresh would remove the missing ledger volume from the state; restore the volume first")
-    _pulumi(facts, "refresh", "--clear-pending-creates", "--yes", "--skip-preview")
+    ask(facts.directory, "refresh", "--clear-pending-creates", "--yes", "--skip-preview", stack=facts.name)
     for name, operation in pending:
         yield f"cleared the pending operation of an interrupted update: {operation} {name}"
 
@@ -111,13 +111,6 @@ def _start_services(facts: Facts) -> Iterator[str]:
         elif container.status != "running":
             container.start()
             yield f"started the {each.subject}, whose container was {container.status}"
-
-
-def _pulumi(facts: Facts, *words: str) -> None:
-    answer = ask(facts.directory, *words, stack=facts.name)
-    if answer.returncode:
-        output = " ".join((answer.stderr.strip() or answer.stdout).split())
-        raise StackError(f"pulumi {words[0]} failed: {output[-500:]}")
 
 
 _PURPOSES: dict[Remedy, str] = {

@@ -40,7 +40,7 @@ from gix_model.provider_facts import CONTAINER, KINDS, VOLUME
 from gix_ops import fields
 from gix_ops.planning.causes import causes, side
 from gix_ops.planning.preview import Step, steps
-from gix_ops.pulumi_command import ask
+from gix_ops.pulumi_command import Variables, answer
 from gix_ops.resources import service_of
 
 RECORD = "record"
@@ -121,15 +121,20 @@ def read(directory: Path, stack: str | None, *, refresh: bool = False) -> Plan:
     return read_with_steps(directory, stack, refresh=refresh)[0]
 
 
-def read_with_steps(directory: Path, stack: str | None, *, refresh: bool = False) -> tuple[Plan, tuple[Step, ...]]:
-    """The plan, as `read` returns it, and the steps that it is made of."""
+def read_with_steps(
+    directory: Path, stack: str | None, *, refresh: bool = False, variables: Variables | None = None
+) -> tuple[Plan, tuple[Step, ...]]:
+    """The plan, as `read` returns it, and the steps that it is made of.
+
+    `variables` are environment variables of Pulumi, for example those of another back end.
+    """
     words = ["preview", "--json", "--show-sames", *(["--refresh"] if refresh else [])]
-    answer = ask(directory, *words, stack=stack)
+    done = answer(directory, *words, stack=stack, variables=variables)
     try:
-        preview = json.loads(answer.stdout)
+        preview = json.loads(done.stdout)
     except json.JSONDecodeError:
-        return _failed(stack or "(selected)", [_tidy(answer.stderr or answer.stdout)]), ()
-    return make(preview, stack=stack, failed=bool(answer.returncode)), steps(preview)
+        return _failed(stack or "(selected)", [_tidy(done.stderr or done.stdout)]), ()
+    return make(preview, stack=stack, failed=bool(done.returncode)), steps(preview)
 
 
 def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool = False) -> Plan:

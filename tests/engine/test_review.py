@@ -18,8 +18,8 @@ def number() -> int:
     """A pull request number whose ports are free."""
     while True:
         number = 1_000_000 + secrets.randbelow(review.PLACES)
-        services = review.settings(number, {})
-        ports = [services[f"gix:{service}"]["hostPort"] for service in SERVICES]
+        services = review.settings(number)
+        ports = [getattr(services, service).host_port for service in SERVICES]
         if all(is_free(port) for port in ports):
             return number
 

@@ -159,7 +159,7 @@ def test_a_plan_compares_a_pull_request_with_the_deployment(delivery: Delivery) 
         clone.git("switch", "--quiet", "main")
     assert done.returncode == 0, done.stdout
     text = (clone.directory / "plan.md").read_text()
-    assert "Held against what is deployed" in text
+    assert "Compared with what is deployed" in text
     assert "**prod**: enclave updated live; 2 services untouched" in text
     assert "### staging" not in text
     assert "laceholder" not in text
@@ -180,6 +180,6 @@ def _free_number() -> int:
     """A pull request number whose ports are free."""
     while True:
         number = 1_000_000 + secrets.randbelow(review.PLACES)
-        services = review.settings(number, {})
-        if all(is_free(services[f"gix:{service}"]["hostPort"]) for service in SERVICES):
+        services = review.settings(number)
+        if all(is_free(getattr(services, service).host_port) for service in SERVICES):
             return number

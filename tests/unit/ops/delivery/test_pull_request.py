@@ -7,20 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from gix_model.settings import ImageSettings, StackSettings
+from gix_model.stack_file import StackFile
 from gix_ops.delivery import builds, drift, github, posting, pull_request, rehearsal, touched
 from gix_ops.delivery.builds import FailedBuild
 from gix_ops.delivery.drift import Drift
 from gix_ops.delivery.pull_request import LONGEST, MARKER, Section, compose
-from gix_ops.delivery.release import Release, read_config
+from gix_ops.delivery.release import Release
 from gix_ops.errors import StackError
 from gix_ops.planning.plan import Effect, Plan, ServicePlan
 from gix_ops.planning.plan_text import LONGEST_COMMENT
 
-ENVIRONMENTS: dict[str, dict[str, Any]] = {
-    "dev": {"gix:source": "sample"},
-    "staging": {},
-    "prod": {"gix:images": {"way": "registry"}},
+ENVIRONMENTS = {
+    "dev": StackSettings(source="sample"),
+    "staging": StackSettings(),
+    "prod": StackSettings(images=ImageSettings(way="registry")),
 }
 
 
@@ -46,26 +49,34 @@ def test_a_changed_file_affects_the_environments_that_use_it(path: str, names: t
 
 
 def test_given_a_source_of_its_own_an_environment_is_affected_by_changes_there() -> None:
-    files = {"dev": {"gix:source": "services"}, "staging": {}}
-    assert touched.environments(["services/src/main.rs"], files) == ("dev",)
+    stacks = {"dev": StackSettings(source="services"), "staging": StackSettings()}
+    assert touched.environments(["services/src/main.rs"], stacks) == ("dev",)
 
 
-def test_encrypted_values_become_placeholders_and_keys_of_an_engine_are_left_out() -> None:
-    config = {
-        "gix:auction": {
-            "hostPort": 1,
-            "secretEnvironment": {"TOKEN": {"secure": "v1:a"}, "odd key": {"secure": "v1:b"}},
+def stack_file(directory: Path, config: dict[str, Any]) -> StackFile:
+    (directory / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+    return StackFile.read(directory, "dev")
+
+
+def test_encrypted_values_become_placeholders_and_keys_of_an_engine_are_left_out(tmp_path: Path) -> None:
+    file = stack_file(
+        tmp_path,
+        {
+            "gix:auction": {
+                "hostPort": 1,
+                "secretEnvironment": {"TOKEN": {"secure": "v1:a"}, "odd key": {"secure": "v1:b"}},
+            },
+            "gix:engine": {"host": "ssh://far"},
+            "gix:takeOver": True,
+            "gix:ledger": {"adopt": True, "protect": True},
+            "gix:images": {"push": True, "tag": "v1"},
+            "gix:registry": {"password": {"secure": "v1:a"}},
         },
-        "gix:engine": {"host": "ssh://far"},
-        "gix:takeOver": True,
-        "gix:ledger": {"adopt": True, "protect": True},
-        "gix:images": {"push": True, "tag": "v1"},
-        "gix:registry": {"password": {"secure": "v1:a"}},
-    }
-    kept, secrets = rehearsal.plain(config)
-    assert kept == {
-        "gix:auction": {"hostPort": 1, "secretEnvironment": {}},
-        "gix:ledger": {"protect": True},
+    )
+    secrets = rehearsal.detach(file)
+    assert file.config == {
+        "gix:auction": {"hostPort": "1", "secretEnvironment": {}},
+        "gix:ledger": {"protect": "true"},
         "gix:images": {"tag": "v1"},
         "gix:registry": {},
     }
@@ -77,6 +88,14 @@ def test_encrypted_values_become_placeholders_and_keys_of_an_engine_are_left_out
     first, second, third = secrets.values()
     assert first == third != second
     assert "v1:" not in "".join(secrets.values())
+
+
+def test_given_images_that_are_pulled_missing_digests_have_placeholders(tmp_path: Path) -> None:
+    images = {"way": "registry", "digests": {"router": "sha256:mine"}}
+    file = stack_file(tmp_path, {"gix:images": images, "gix:services": ["router", "auction"]})
+    assert rehearsal.fill_digests(file) == ["gix:images.digests.auction"]
+    assert file.config["gix:images"]["digests"] == {"router": "sha256:mine", "auction": f"sha256:{'0' * 64}"}
+    assert rehearsal.fill_digests(stack_file(tmp_path, {})) == []
 
 
 def test_the_output_of_a_failed_build_is_that_of_the_failed_step() -> None:
@@ -92,12 +111,12 @@ def test_the_output_of_a_failed_build_is_that_of_the_failed_step() -> None:
 ------
 executor failed running [/bin/sh -c instal -d /data]: exit code: 127
 """
-    assert builds._last_words(output).splitlines() == [
+    assert builds.failed_step(output).splitlines() == [
         "[auction 1/2] RUN instal -d /data",
         "/bin/sh: 1: instal: not found",
         "ERROR: executor failed running [/bin/sh -c instal -d /data]: exit code: 127",
     ]
-    assert builds._last_words("no such Dockerfile\n") == "no such Dockerfile"
+    assert builds.failed_step("no such Dockerfile\n") == "no such Dockerfile"
 
 
 def section(**values: Any) -> Section:
@@ -131,8 +150,8 @@ def test_given_diffs_that_are_too_long_each_is_cut_and_plans_are_complete() -> N
     assert text.count("<details>") == text.count("</details>") == 3
 
 
-def test_given_plans_that_fill_the_comment_the_diffs_are_left_out() -> None:
-    long = FailedBuild(image="gix-router", words="x\n" * (LONGEST // 8))
+def test_given_plans_that_leave_no_room_the_diffs_go() -> None:
+    long = FailedBuild(image="gix-router", output="x\n" * (LONGEST // 8))
     text = compose([section(diff="a\n" * 999, failed=(long,))] * 2, fork=False)
     assert len(text) <= LONGEST
 
@@ -151,7 +170,7 @@ def test_given_no_affected_environment_the_comment_says_so() -> None:
     [
         ({}, True),
         ({"refused": "no"}, False),
-        ({"failed": (FailedBuild(image="gix-router", words="no"),)}, False),
+        ({"failed": (FailedBuild(image="gix-router", output="no"),)}, False),
         ({"plan": Plan(stack="dev", summary="the preview failed", errors=("no",))}, False),
     ],
     ids=["all is well", "refused by policy", "a broken build", "a failed preview"],
@@ -210,14 +229,7 @@ def test_given_one_environment_only_that_is_previewed(repository: Path) -> None:
     assert "### dev" not in text
 
 
-@pytest.mark.parametrize("content", ["config: [\n", "just a word\n", "- a list\n", "config: 7\n"])
-def test_given_an_invalid_stack_file_the_error_names_it(tmp_path: Path, content: str) -> None:
-    (tmp_path / "Pulumi.dev.yaml").write_text(content)
-    with pytest.raises(StackError, match=r"Pulumi\.dev\.yaml is no stack file"):
-        read_config(tmp_path, "dev")
-
-
-def test_given_no_such_revision_the_error_of_git_is_shown(repository: Path) -> None:
+def test_given_no_such_revision_git_is_quoted(repository: Path) -> None:
     with pytest.raises(StackError, match="git merge-base"):
         pull_request.comment(repository, "no-such-revision", fork=False)
 
@@ -270,17 +282,17 @@ COMMENTS = "GET repos/gix/gix/issues/7/comments?per_page=100"
 
 def test_the_first_comment_is_created_and_later_ones_update_it(hub: GitHub) -> None:
     hub.answers(**{COMMENTS: [], "POST repos/gix/gix/issues/7/comments": {}})
-    github.say(7, MARKER, f"{MARKER} one")
+    github.comment(7, MARKER, f"{MARKER} one")
     assert hub.sent == [("POST", "repos/gix/gix/issues/7/comments", {"body": f"{MARKER} one"})]
 
     hub.answers(**{COMMENTS: [said(1, "hello"), said(2, MARKER)], "PATCH repos/gix/gix/issues/comments/2": {}})
-    github.say(7, MARKER, f"{MARKER} two")
+    github.comment(7, MARKER, f"{MARKER} two")
     assert hub.sent[1:] == [("PATCH", "repos/gix/gix/issues/comments/2", {"body": f"{MARKER} two"})]
 
 
 def test_comments_of_other_authors_are_never_changed(hub: GitHub) -> None:
     hub.answers(**{COMMENTS: [said(1, MARKER, "mallory")], "POST repos/gix/gix/issues/7/comments": {}})
-    github.say(7, MARKER, MARKER)
+    github.comment(7, MARKER, MARKER)
     assert [method for method, _, _ in hub.sent] == ["POST"]
 
 
@@ -377,31 +389,48 @@ def test_given_no_gh_command_the_message_says_how_to_get_it(tmp_path: Path, monk
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("GITHUB_REPOSITORY", "gix/gix")
     with pytest.raises(StackError, match="no gh command"):
-        github.head_of(1)
+        github.head(1)
     monkeypatch.delenv("GITHUB_REPOSITORY")
     with pytest.raises(StackError, match="OWNER/NAME"):
-        github.head_of(1)
+        github.head(1)
 
 
-def test_a_release_pins_its_digests_and_keeps_the_other_keys_of_an_environment(tmp_path: Path) -> None:
-    release = Release(registry="r:5000", organization="gix", tag="v2", digests={"router": "sha256:b"})
+def test_a_release_pins_its_digests_and_leaves_the_rest_of_an_environment(tmp_path: Path) -> None:
+    old, new = (f"sha256:{digit * 64}" for digit in "ab")
+    release = Release(registry="r:5000", organization="gix", tag="v2", digests={"router": new})
     release.save(tmp_path / "release.json")
     assert Release.load(tmp_path / "release.json") == release
-    config = {
-        "gix:images": {"way": "multi-stage", "push": True, "platform": "linux/arm64", "digests": {"old": "sha256:a"}},
-        "gix:registry": {"username": "gix"},
-        "gix:router": {"rustLog": "warn"},
-    }
-    assert release.pinned(config) == {
+    file = stack_file(
+        tmp_path,
+        {
+            "gix:images": {
+                "way": "multi-stage",
+                "push": True,
+                "platform": "linux/arm64",
+                "digests": {"old": old, "auction": old},
+            },
+            "gix:registry": {"username": "gix"},
+            "gix:router": {"rustLog": "warn"},
+        },
+    )
+    release.pin(file)
+    assert file.config == {
         "gix:images": {
             "way": "registry",
             "platform": "linux/arm64",
             "tag": "v2",
-            "digests": {"router": "sha256:b"},
+            "digests": {"router": new},
         },
         "gix:registry": {"username": "gix", "address": "r:5000", "organization": "gix"},
         "gix:router": {"rustLog": "warn"},
     }
-    (tmp_path / "release.json").write_text("[]")
-    with pytest.raises(StackError, match="no release"):
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "{}", "not JSON", '{"registry": "r", "organization": "o", "tag": "v1", "digests": {"router": "latest"}}'],
+)
+def test_given_a_file_that_is_not_a_release_its_reader_says_so(tmp_path: Path, content: str) -> None:
+    (tmp_path / "release.json").write_text(content)
+    with pytest.raises(StackError, match="not a release"):
         Release.load(tmp_path / "release.json")

@@ -1,0 +1,149 @@
+"""A stack that is created for one purpose, beside all other stacks, and removed with all that it made."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import docker
+from docker.errors import DockerException
+
+from gix_model import stack_file
+from gix_model.catalog import CATALOG
+from gix_model.environment import STACK_LABEL, Environment
+from gix_model.raw_values import key_of
+from gix_model.settings import StackSettings
+from gix_model.stack_file import StackFile
+from gix_ops import pulumi_command, stack_ledger
+from gix_ops.errors import StackError
+from gix_ops.stack import Stack, StackReference, project_name
+
+_LAST_LINES = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporaryStack:
+    """One temporary stack of the program in `directory`.
+
+    `prefix` is the stack's own gix:prefix, which the names of its images begin with. `variables` are environment
+    variables of Pulumi, for example those of a back end.
+    """
+
+    name: str
+    directory: Path
+    prefix: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The value of STACK_LABEL on everything that the stack creates."""
+        return f"{project_name(self.directory)}/{self.name}"
+
+    def configure(self, base: StackFile, settings: StackSettings, *, without: tuple[str, ...] = ()) -> None:
+        """Write the stack's file: the configuration of `base` except for the keys `without`, and `settings` over it.
+
+        Raises StackFileError if the file cannot be changed.
+        """
+        file = base.copy_for(self.name)
+        for key in without:
+            file.remove(key)
+        file.update(settings)
+        file.write()
+
+    def create(self) -> None:
+        """Create the stack if it does not exist. Raises StackError if Pulumi fails."""
+        pulumi_command.show(self.directory, "stack", "select", "--create", self.name, variables=self.variables)
+
+    def set(self, *path: str, value: str, secret: bool = False) -> None:
+        """Set a key of the configuration, for example `registry`, `username`. Raises StackError if Pulumi fails."""
+        words = ("config", "set", "--path", *(["--secret"] if secret else []), key_of(path))
+        # On standard input, because any user of the machine can see the words of a command.
+        pulumi_command.ask(self.directory, *words, stack=self.name, stdin=value, variables=self.variables)
+
+    def up(self) -> None:
+        """Bring the stack up, and show Pulumi's output. Raises StackError if that fails."""
+        self._show("up", "--yes", "--skip-preview")
+
+    def up_quietly(self) -> None:
+        """Bring the stack up. Raises StackError with the end of Pulumi's output if that fails."""
+        words = ("up", "--yes", "--skip-preview")
+        done = pulumi_command.answer(self.directory, *words, stack=self.name, variables=self.variables)
+        if done.returncode:
+            raise StackError("\n".join((done.stdout + done.stderr).strip().splitlines()[-_LAST_LINES:]))
+
+    def read(self) -> Stack:
+        """The stack with its outputs. Raises StackError if it is not up."""
+        return Stack.read(self.name, self.directory)
+
+    def remove(self) -> None:
+        """Destroy the stack, however much of it is up, and remove its ledger, images, state and file.
+
+        Raises StackError if there is no such stack, if its ledger is protected or in use by others, or if Pulumi fails.
+        """
+        reference = StackReference.find(self.name, self.directory)
+        client = reference.connect()
+        for volume in client.volumes.list(filters=self._own):
+            stack_ledger.deletable(reference, volume.name, destroyed_first=True)
+        self._show("destroy", "--yes", "--skip-preview")
+        self._sweep(client, kept=frozenset())
+        pulumi_command.show(self.directory, "stack", "rm", self.name, "--yes", variables=self.variables)
+        (self.directory / stack_file.name(self.name)).unlink(missing_ok=True)
+
+    @contextmanager
+    def swept_from(self, client: docker.DockerClient) -> Iterator[None]:
+        """Remove everything that the stack makes on an engine when the block ends, also what Pulumi lost track of.
+
+        The state is not used, so this is for a back end that is thrown away. Images that the engine has before stay.
+
+        Raises StackError if the engine has something of such a stack before.
+        """
+        self._refuse_occupied(client)
+        kept = frozenset(tag for image in client.images.list() for tag in image.tags)
+        try:
+            yield
+        finally:
+            self._sweep(client, kept)
+
+    @property
+    def _own(self) -> dict[str, str | list[str] | bool]:
+        return {"label": f"{STACK_LABEL}={self.label}"}
+
+    def _show(self, *words: str) -> None:
+        pulumi_command.show(self.directory, *words, stack=self.name, variables=self.variables)
+
+    def _refuse_occupied(self, client: docker.DockerClient) -> None:
+        found = [
+            *(f"container {each.name}" for each in client.containers.list(all=True, filters=self._own)),
+            *(f"network {each.name}" for each in client.networks.list(filters=self._own)),
+            *(f"volume {each.name}" for each in client.volumes.list(filters=self._own)),
+        ]
+        if found:
+            raise StackError(
+                f"this engine already has {', '.join(found)} of {self.label}; set DOCKER_HOST to an engine without them"
+            )
+
+    def _sweep(self, client: docker.DockerClient, kept: frozenset[str]) -> None:
+        try:
+            for container in client.containers.list(all=True, filters=self._own, ignore_removed=True):
+                container.remove(force=True)
+            for network in client.networks.list(filters=self._own):
+                network.remove()
+            for volume in client.volumes.list(filters=self._own):
+                volume.remove()
+            for tag in self._images(client) - kept:
+                # By its tag and not by its id: other stacks may use the same image.
+                client.images.remove(tag)
+        except (DockerException, OSError) as error:
+            raise StackError(f"not everything of the stack {self.name} could be removed: {error}") from error
+
+    def _images(self, client: docker.DockerClient) -> frozenset[str]:
+        names = Environment(
+            project="",
+            stack=self.name,
+            directory=self.directory,
+            settings=StackSettings(prefix=self.prefix),
+            services={},
+        )
+        repositories = [names.name(spec.container) for spec in CATALOG.values()]
+        tags = (tag for name in repositories for image in client.images.list(name) for tag in image.tags)
+        return frozenset(tag for tag in tags if tag.rpartition(":")[0] in repositories)
