@@ -15,7 +15,6 @@ from gix_ops.delivery import builds, drift, github, posting, pull_request, rehea
 from gix_ops.delivery.builds import FailedBuild
 from gix_ops.delivery.drift import Drift
 from gix_ops.delivery.pull_request import LONGEST, MARKER, Section, compose
-from gix_ops.delivery.release import Release
 from gix_ops.errors import StackError
 from gix_ops.planning.plan import Effect, Plan, ServicePlan
 from gix_ops.planning.plan_text import LONGEST_COMMENT
@@ -393,44 +392,3 @@ def test_given_no_gh_command_the_message_says_how_to_get_it(tmp_path: Path, monk
     monkeypatch.delenv("GITHUB_REPOSITORY")
     with pytest.raises(StackError, match="OWNER/NAME"):
         github.head(1)
-
-
-def test_a_release_pins_its_digests_and_leaves_the_rest_of_an_environment(tmp_path: Path) -> None:
-    old, new = (f"sha256:{digit * 64}" for digit in "ab")
-    release = Release(registry="r:5000", organization="gix", tag="v2", digests={"router": new})
-    release.save(tmp_path / "release.json")
-    assert Release.load(tmp_path / "release.json") == release
-    file = stack_file(
-        tmp_path,
-        {
-            "gix:images": {
-                "way": "multi-stage",
-                "push": True,
-                "platform": "linux/arm64",
-                "digests": {"old": old, "auction": old},
-            },
-            "gix:registry": {"username": "gix"},
-            "gix:router": {"rustLog": "warn"},
-        },
-    )
-    release.pin(file)
-    assert file.config == {
-        "gix:images": {
-            "way": "registry",
-            "platform": "linux/arm64",
-            "tag": "v2",
-            "digests": {"router": new},
-        },
-        "gix:registry": {"username": "gix", "address": "r:5000", "organization": "gix"},
-        "gix:router": {"rustLog": "warn"},
-    }
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["[]", "{}", "not JSON", '{"registry": "r", "organization": "o", "tag": "v1", "digests": {"router": "latest"}}'],
-)
-def test_given_a_file_that_is_not_a_release_its_reader_says_so(tmp_path: Path, content: str) -> None:
-    (tmp_path / "release.json").write_text(content)
-    with pytest.raises(StackError, match="not a release"):
-        Release.load(tmp_path / "release.json")

@@ -1,0 +1,94 @@
+"""A temporary stack: its file, and what is removed of it from an engine."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import docker
+import pytest
+
+from gix_model.settings import LedgerSettings, StackSettings
+from gix_model.stack_file import StackFile
+from gix_ops.delivery import review
+from gix_ops.delivery.temporary_stack import TemporaryStack
+from gix_ops.errors import StackError
+
+
+class Engine:
+    """Stands in for a Docker client: objects of one label, and images by their tags."""
+
+    def __init__(self, *tags: str) -> None:
+        self.tags = set(tags)
+        self.labelled: list[str] = []
+        self.containers = self.networks = self.volumes = SimpleNamespace(list=self.of_label)
+        self.images = SimpleNamespace(list=self.images_of, remove=self.tags.remove)
+
+    def of_label(self, filters: dict[str, str], **_options: Any) -> list[Any]:
+        assert filters == {"label": "io.gix.stack=gix/pr-1"}
+        return [
+            SimpleNamespace(name=name, remove=lambda name=name, **_: self.labelled.remove(name))
+            for name in self.labelled
+        ]
+
+    def images_of(self, repository: str | None = None) -> list[Any]:
+        return [SimpleNamespace(tags=[tag]) for tag in self.tags if repository in (None, tag.rpartition(":")[0])]
+
+
+def client(engine: Engine) -> docker.DockerClient:
+    return cast("docker.DockerClient", engine)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> TemporaryStack:
+    (tmp_path / "Pulumi.yaml").write_text("name: gix\nruntime: python\n")
+    return review.stack(tmp_path, 1)
+
+
+def test_what_the_stack_makes_is_removed_and_what_was_there_before_stays(stack: TemporaryStack) -> None:
+    engine = Engine("pr-1-gix-router:before", "gix-router:latest")
+    with stack.swept_from(client(engine)):
+        engine.tags |= {"pr-1-gix-router:latest", "pr-1-gix-auction:latest", "pr-10-gix-router:latest"}
+        engine.labelled.append("pr-1-gix-router")
+    assert engine.tags == {"pr-1-gix-router:before", "gix-router:latest", "pr-10-gix-router:latest"}
+    assert engine.labelled == []
+
+
+def test_an_engine_that_has_the_stack_already_is_refused_and_not_touched(stack: TemporaryStack) -> None:
+    engine = Engine()
+    engine.labelled.append("pr-1-gix-router")
+    with pytest.raises(StackError, match="already has container pr-1-gix-router"), stack.swept_from(client(engine)):
+        pytest.fail("the block must not run")
+    assert engine.labelled == ["pr-1-gix-router"]
+
+
+def test_a_failure_in_the_block_leaves_nothing(stack: TemporaryStack) -> None:
+    engine = Engine()
+
+    def fail() -> None:
+        engine.tags.add("pr-1-gix-enclave:latest")
+        raise StackError("it failed")
+
+    with pytest.raises(StackError, match="it failed"), stack.swept_from(client(engine)):
+        fail()
+    assert engine.tags == set()
+
+
+def test_its_file_is_that_of_another_stack_with_settings_of_its_own(stack: TemporaryStack) -> None:
+    base = stack.directory / "Pulumi.dev.yaml"
+    base.write_text("config:\n  gix:router:\n    user: 1000:50 # kept\n  gix:engine:\n    host: ssh://far\n")
+    stack.configure(
+        StackFile.read(stack.directory, "dev"), StackSettings(ledger=LedgerSettings(protect=False)), without=("engine",)
+    )
+    assert (stack.directory / "Pulumi.pr-1.yaml").read_text() == (
+        "config:\n  gix:router:\n    user: 1000:50 # kept\n  gix:ledger:\n    protect: false\n"
+    )
+
+
+def test_each_pull_request_has_names_ports_and_a_subnet_of_its_own() -> None:
+    first, second = review.settings(1), review.settings(2)
+    assert (first.prefix, second.prefix) == ("pr-1", "pr-2")
+    assert (first.network.subnet, second.network.subnet) == ("10.64.1.0/24", "10.64.2.0/24")
+    ports = [each.host_port for settings in (first, second) for each in (settings.router, settings.auction)]
+    assert ports == [10_003, 10_004, 10_006, 10_007]
+    assert review.settings(1 + review.PLACES).router.host_port == first.router.host_port
+    assert not first.ledger.protect
