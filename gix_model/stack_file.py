@@ -71,11 +71,12 @@ class StackFile:
         self._content.update(keys)
 
     def update(self, settings: StackSettings) -> None:
-        """Set the keys that `settings` state explicitly, and leave all others. A value of None leaves its key, too.
+        """Set the keys that `settings` state explicitly, and leave all others.
 
+        A key whose value is None or an empty mapping is left, too.
         Raises StackFileError if the file has a text or list where a key has keys of its own.
         """
-        stated = settings.model_dump(by_alias=True, exclude_unset=True)
+        stated = _without_none(settings.model_dump(by_alias=True, exclude_unset=True))
         self._merge(self._section(), {f"{NAMESPACE}:{key}": value for key, value in stated.items()})
 
     def keys(self, *path: str) -> tuple[str, ...]:
@@ -86,13 +87,15 @@ class StackFile:
         return tuple(self._mapping(path))
 
     def remove(self, *path: str) -> None:
-        """Remove a key, for example `images`, `push`, if it is there. A comment between it and the next key goes, too.
+        """Remove a key, for example `images`, `push`, if it is there.
 
         Raises KeyError if the settings have no such key.
         """
         _check_path(path)
         *above, last = path
-        self._mapping(above).pop(last if above else f"{NAMESPACE}:{last}", None)
+        section, key = self._mapping(above), last if above else f"{NAMESPACE}:{last}"
+        if key in section:
+            yaml_text.remove(section, key)
 
     def copy_for(self, stack: str) -> Self:
         """The same file for another stack, not written yet. It has the encryption of that stack's file, if any.
@@ -143,18 +146,19 @@ class StackFile:
 
     def _merge(self, section: CommentedMap, values: Mapping[str, Any], *path: str) -> None:
         for key, value in values.items():
-            if value is None:
-                continue
-            if not isinstance(value, Mapping):
-                section[key] = _commented(value)
-                continue
             below = section.get(key)
-            if below and not isinstance(below, CommentedMap):
+            if not (below and isinstance(value, Mapping)):
+                if key in section:
+                    section[key] = _commented(value)
+                else:
+                    yaml_text.append(section, key, _commented(value))
+                continue
+            if not isinstance(below, CommentedMap):
                 where = key_path((*path, key))
                 raise StackFileError(f"{self.path.name}: {where} has no keys; write {', '.join(value)} as keys of it")
-            if not below or below.anchor.value is not None:
+            if below.anchor.value is not None:
                 # Other keys of the file may be aliases of an anchored mapping, and must not change.
-                below = section[key] = _copy(below or {})
+                below = section[key] = _copy(below)
             self._merge(below, value, *path, key)
 
 
@@ -191,6 +195,12 @@ def _check_path(path: Iterable[str]) -> None:
         model = fields[key]
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             return
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` without None, at any depth, and without the mappings that have nothing else."""
+    kept = {key: _without_none(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+    return {key: value for key, value in kept.items() if value is not None and value != {}}
 
 
 def _plain(value: Any) -> Any:

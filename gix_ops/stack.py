@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from gix_engine import connection
 from gix_model import yaml_text
 from gix_model.outputs import StackOutputs
+from gix_model.raw_values import key_of
 from gix_model.settings import EngineSettings
 from gix_ops.errors import StackError
 from gix_ops.pulumi_command import ask
@@ -97,9 +98,9 @@ def _read(outputs: Mapping[str, Any], name: str | None) -> StackOutputs:
 def _configured_engine(name: str, directory: Path) -> EngineSettings:
     config = json.loads(ask(directory, "config", "--json", "--show-secrets", stack=name))
     try:
-        return EngineSettings.model_validate_json(config.get("gix:engine", {}).get("value", "{}"))
+        return EngineSettings.model_validate_json(config.get(key_of(("engine",)), {}).get("value", "{}"))
     except ValidationError as error:
-        keys = ", ".join(".".join(["gix:engine", *map(str, each["loc"])]) for each in error.errors())
+        keys = ", ".join(key_of(("engine", *each["loc"])) for each in error.errors())
         raise StackError(f"Pulumi.{name}.yaml: {keys} cannot be read; pulumi preview says what is wrong") from None
 
 

@@ -165,6 +165,48 @@ def test_keys_are_listed_and_removed_by_the_names_of_the_settings(file: Path) ->
         read.remove("images", "digest")
 
 
+COMMENTED = """\
+config:
+  gix:images:
+    way: registry # pulled
+    tag: v1
+
+  # Before the registry.
+  gix:registry:
+    address: r
+
+  # Before the services.
+  gix:services:
+    - router # the only one
+
+# Before the encryption.
+encryptionsalt: v1:a
+"""
+
+
+def test_a_new_key_comes_before_the_comment_on_the_next_one(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(COMMENTED)
+    settings = StackSettings(
+        prefix="a",
+        images=ImageSettings(push=True, digests={"router": DIGEST}),
+        registry=RegistrySettings(organization="o"),
+    )
+    expected = COMMENTED.replace("tag: v1\n", f"tag: v1\n    push: true\n    digests:\n      router: {DIGEST}\n")
+    expected = expected.replace("address: r\n", "address: r\n    organization: o\n")
+    assert changed(file, settings) == expected.replace("# the only one\n", "# the only one\n  gix:prefix: a\n")
+
+
+def test_a_key_is_removed_without_the_comment_on_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text(COMMENTED)
+    read = StackFile.read(tmp_path, "prod")
+    read.remove("images", "tag")
+    read.remove("services")
+    read.write()
+    expected = COMMENTED.replace("    tag: v1\n", "").replace("  gix:services:\n    - router # the only one\n", "")
+    assert read.path.read_text() == expected
+
+
 def test_what_no_setting_states_stays_out_of_the_file(file: Path) -> None:
     settings = StackSettings(engine=EngineSettings(host=None), registry=RegistrySettings(address="r:5000"))
     written = changed(file, settings)
