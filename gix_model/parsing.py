@@ -178,7 +178,7 @@ def _validated(
 
 def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
     """`raw` without the value that `detail` is about, or its whole list. A secret in plain text becomes a SecretStr."""
-    path = [step for step in detail["loc"] if step != "[key]"]
+    path = _steps(detail)
     if detail["type"] == "missing":
         path = path[:-1]
     keys = list(itertools.takewhile(lambda step: isinstance(step, str), path))
@@ -196,8 +196,14 @@ def _without(raw: dict[str, Any], detail: ErrorDetails) -> dict[str, Any]:
     return stripped
 
 
+def _steps(detail: ErrorDetails) -> list[int | str]:
+    """The keys that lead to the value. pydantic adds `[key]` if a key of a mapping is wrong, and not its value."""
+    is_unknown = detail["type"] == "extra_forbidden"
+    return [step for step in detail["loc"] if step != "[key]" or is_unknown]
+
+
 def _problem(detail: ErrorDetails, file: str | None, unresolved: tuple[type, ...]) -> Problem:
-    steps = [step for step in detail["loc"] if step != "[key]"]
+    steps = _steps(detail)
     key = raw_values.key_of(tuple(steps))
     field, siblings, holds_secrets = _declared(steps)
     context = detail.get("ctx") or {}
