@@ -68,7 +68,12 @@ def remove(mapping: CommentedMap, key: str) -> None:
 
 
 def scalar(value: object) -> str:
-    """A value as `dump` writes it: a text in quotes if YAML 1.1 or YAML 1.2 reads it as something else."""
+    """A value as `dump` writes it: a text in quotes if YAML 1.1 or YAML 1.2 reads it as something else.
+
+    Raises TypeError if the value is not a text, a number or a boolean.
+    """
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"{type(value).__name__} has no form in a stack file")
     if not isinstance(value, str):
         return str(value).lower()
     return value if all(meaning == value for meaning in meanings(value)) else DoubleQuotedScalarString(value)

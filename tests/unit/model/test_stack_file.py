@@ -238,3 +238,5 @@ def test_values_without_quotes_have_a_meaning_in_each_version_of_yaml() -> None:
     assert list(yaml_text.meanings("1000:50")) == [60_050, "1000:50"]
     assert list(yaml_text.meanings("on")) == [True, "on"]
     assert list(yaml_text.meanings("[")) == [None, None]
+    with pytest.raises(TypeError, match="list has no form"):
+        yaml_text.scalar(["a"])
