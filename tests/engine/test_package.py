@@ -150,7 +150,7 @@ def test_problems_are_reported_all_at_once_and_without_a_traceback(program: Prog
 
     assert f"shop/{program.stack}: 4 problems; nothing has been touched" in shown
     assert "gix:network.subnet: is an Output, which has no value yet" in shown
-    assert 'gix:router.bindAddress = "localhost": is no IPv4 address' in shown
+    assert 'gix:router.bindAddress = "localhost": is not an IPv4 address' in shown
     assert "gix:router.rustLog: is a secret, but this key takes no secrets" in shown
     assert "gix:router.secretEnvironment.A: is in plain text" in shown
     assert "Traceback" not in shown

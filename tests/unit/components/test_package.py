@@ -108,7 +108,7 @@ def test_all_problems_are_reported_at_once_and_no_secret_is_shown() -> None:
         router={"hostPort": 70_000.0, "rustLog": argument(SECRET, secret=True), "secretEnvironment": {"A": SECRET}},
     )
     assert "shop/dev: 4 problems" in told
-    assert "gix:prefx: there is no such key" in told
+    assert "gix:prefx: is not a known key" in told
     assert "did you mean prefix?" in told
     assert "gix:router.hostPort = 70000" in told
     assert "gix:router.rustLog: is a secret, but this key takes no secrets" in told
@@ -118,7 +118,7 @@ def test_all_problems_are_reported_at_once_and_no_secret_is_shown() -> None:
 
 def test_a_second_platform_is_refused() -> None:
     served = package.PlatformProvider()
-    with pytest.raises(InputPropertiesError, match="no such key"):
+    with pytest.raises(InputPropertiesError, match="not a known key"):
         asyncio.run(served.construct(request("gix", unknown="x")))
     with pytest.raises(InputPropertiesError, match="this stack already has a platform, gix; use one stack for each"):
         asyncio.run(served.construct(request("second")))
