@@ -68,7 +68,7 @@ def counted(item: pytest.Item) -> Iterator[None]:
     _counts.clear()
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps its plugins in sets
 class Tally:
     """Adds up the reports of a run: inputs tried, and tests that failed, by kind. A pytest plugin."""
 
