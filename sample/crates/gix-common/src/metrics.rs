@@ -15,7 +15,6 @@ pub fn serve(port: u16) -> Result<(), String> {
 }
 
 /// A counter at zero. The name follows Prometheus: `gix_router_jobs_settled_total`.
-#[must_use]
 pub fn counter(name: &'static str, help: &'static str) -> Counter {
     metrics::describe_counter!(name, help);
     metrics::counter!(name)

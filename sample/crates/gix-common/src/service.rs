@@ -109,7 +109,7 @@ where
             },
         );
     tokio::select! {
-        served = server => served.map_err(|error| failed(&error)),
+        ended = server => ended.map_err(|error| failed(&error)),
         () = async { let _ = stopped.await; tokio::time::sleep(GRACE).await } => Ok(()),
     }
 }
