@@ -3,4 +3,6 @@
 pub mod log;
 pub mod metrics;
 pub mod peer;
-pub mod service;
+pub mod server;
+pub mod sys;
+pub mod wire;
