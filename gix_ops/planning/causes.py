@@ -22,7 +22,7 @@ def _causes(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
     yield from step.changed_guards
     if not (step.old and step.new):
         return
-    if "mustRun" in step.reasons and (step.old.get("outputs") or {}).get("mustRun") is False:
+    if step.starts:
         yield "it does not run"
         return
     before, after = _before(step), fields.read(step.inputs)

@@ -56,6 +56,8 @@ class Effect(StrEnum):
     UNTOUCHED = "untouched"
     RECORDED = "recorded, not applied"
     """The provider records the change in the state, and the container stays as it is."""
+    STARTED = "started again"
+    """The container has stopped and publishes no ports. The provider starts the same container."""
     UPDATED = "updated live"
     RESTARTED_IF_IMAGE_CHANGES = "restarted if its image changes"
     """The update builds or pulls its image. Only then is it known whether the image has changed."""
@@ -203,6 +205,8 @@ def _effect(step: Step, acting: Mapping[str, Step]) -> Effect:
         case "delete":
             return Effect.REMOVED
         case "update":
+            if step.starts:
+                return Effect.STARTED
             return Effect.UPDATED if any(map(step.is_live, step.reasons)) else Effect.RECORDED
         case _:
             replaced = (acting[urn] for urn in step.dependencies if urn in acting and acting[urn].replaces)

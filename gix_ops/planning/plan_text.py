@@ -16,6 +16,7 @@ LONGEST_COMMENT = 65_536
 _COLOURS = {
     Effect.UNTOUCHED: "dim",
     Effect.RECORDED: "yellow",
+    Effect.STARTED: "green",
     Effect.UPDATED: "cyan",
     Effect.RESTARTED_IF_IMAGE_CHANGES: "yellow",
     Effect.RESTARTED: "yellow",

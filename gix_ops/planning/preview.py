@@ -137,6 +137,11 @@ class Step:
                 found[name] = (*found.get(name, ()), *(urns or ()))
         return found
 
+    @property
+    def starts(self) -> bool:
+        """Whether a refresh found the container stopped: the provider then starts it."""
+        return "mustRun" in self.reasons and (self.old.get("outputs") or {}).get("mustRun") is False
+
     def is_live(self, reason: str) -> bool:
         """Whether the provider applies a change of the input `reason` to the running container."""
         return provider_facts.is_applied_live(reason, self.inputs)

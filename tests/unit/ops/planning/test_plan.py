@@ -351,6 +351,21 @@ def test_given_a_refresh_that_finds_other_memory_the_change_starts_at_the_found_
     assert only(found).causes == ("memory 300 MiB -> 256 MiB",)
 
 
+def test_given_a_container_without_published_ports_that_has_stopped_it_is_started_again() -> None:
+    found = planned(
+        container(
+            "update",
+            "enclave",
+            diff={"mustRun": "update"},
+            old={"mustRun": True},
+            new={"mustRun": True},
+            outputs={"mustRun": False},
+        )
+    )
+    assert only(found).effect is Effect.STARTED
+    assert only(found).causes == ("it does not run",)
+
+
 def test_given_a_new_stack_everything_is_created_and_records_are_listed_separately() -> None:
     found = planned(
         step("create", f"{PLATFORM}::gix", new={}),
