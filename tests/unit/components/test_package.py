@@ -4,8 +4,8 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
 
 import grpc  # type: ignore[import-untyped]  # it ships no types
 import pulumi
@@ -21,6 +21,7 @@ from gix_components import configuration, package
 from gix_model import __version__
 from tests.unit.declared import PROGRAM
 
+T = TypeVar("T")
 SECRET = "hunter2-of-provider"  # noqa: S105 - what must show nowhere
 
 
@@ -50,10 +51,19 @@ def request(name: str = "gix", **arguments: Any) -> provider.ConstructRequest:
     return provider.ConstructRequest(package.PLATFORM, name, inputs, pulumi.ResourceOptions())
 
 
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end. `asyncio.run` would leave the thread without an event loop, which later tests need."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
+
+
 def problems(**arguments: Any) -> str:
     """What the provider says about arguments that it refuses."""
     with pytest.raises(InputPropertiesError) as caught:
-        asyncio.run(package.PlatformProvider().construct(request(**arguments)))
+        run(package.PlatformProvider().construct(request(**arguments)))
     return caught.value.message
 
 
@@ -119,13 +129,13 @@ def test_all_problems_are_reported_at_once_and_no_secret_is_shown() -> None:
 def test_a_second_platform_is_refused() -> None:
     served = package.PlatformProvider()
     with pytest.raises(InputPropertiesError, match="not a known key"):
-        asyncio.run(served.construct(request("gix", unknown="x")))
+        run(served.construct(request("gix", unknown="x")))
     with pytest.raises(InputPropertiesError, match="this stack already has a platform, gix; use one stack for each"):
-        asyncio.run(served.construct(request("second")))
+        run(served.construct(request("second")))
 
 
 def test_pulumi_sends_no_outputs_that_the_sdk_can_not_read() -> None:
-    configured = asyncio.run(package.PlatformProvider().configure(provider.ConfigureRequest({}, {}, True, True)))
+    configured = run(package.PlatformProvider().configure(provider.ConfigureRequest({}, {}, True, True)))
     assert configured.accept_secrets
     assert not configured.accept_outputs
 
@@ -136,9 +146,7 @@ def test_outputs_are_sent_as_they_are_known() -> None:
             {"name": pulumi.Output.from_input("gix"), "endpoint": None, "token": pulumi.Output.secret(SECRET)}
         )
 
-    assert asyncio.run(sent()) == PropertyValue(
-        {"name": PropertyValue("gix"), "token": PropertyValue(SECRET, is_secret=True)}
-    )
+    assert run(sent()) == PropertyValue({"name": PropertyValue("gix"), "token": PropertyValue(SECRET, is_secret=True)})
 
 
 def test_the_process_that_pulumi_starts_serves_the_schema() -> None:
