@@ -77,7 +77,7 @@ def test_given_no_scanner_scan_reports_that_it_did_not_scan_and_writes_its_own_s
     done = gixctl(stack, "scan", "--sbom", str(tmp_path / "new/sbom"))
     assert done.returncode == 0
     assert "NOT SCANNED" in done.stdout
-    assert "no trivy and no grype on PATH" in done.stdout
+    assert "Neither trivy nor grype is on PATH" in done.stdout
     assert stack.leavings() == before
 
     written = sboms(tmp_path / "new/sbom")
