@@ -158,7 +158,7 @@ def test_given_an_interrupted_backup_fix_ends_it_and_the_auction_continues(stack
 
         diagnosis = diagnosed(stack, "--fix")
         assert faults(diagnosis) == []
-        assert any("go on" in each for each in diagnosis["fixed"])
+        assert f"unpaused {stack.prefix}-gix-auction" in diagnosis["fixed"]
         assert helper.name not in stack.leavings()["containers"]
 
 
