@@ -17,7 +17,7 @@ static SETTLED: Counter = Counter::new("gix_auction_jobs_settled_total", "Jobs t
 static FAILED: Counter = Counter::new("gix_auction_jobs_failed_total", "Jobs that were not matched, run or settled.");
 
 /// What the metrics page shows.
-pub const COUNTERS: &[&Counter] = &[&SETTLED, &FAILED];
+pub static COUNTERS: &[&Counter] = &[&SETTLED, &FAILED];
 
 /// Answers requests. Locks are held for matching and for writing, not while a job runs.
 pub struct Auction {
