@@ -1,6 +1,7 @@
 """Passes the Pulumi engine's requests on to the resource types."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,6 +12,7 @@ from offline.docker_plugin.diff import replaced_properties, top_level
 from offline.docker_plugin.engine import Connection, Engine, config_problems, connection
 from offline.docker_plugin.errors import CreatedButFailedError, PluginError
 from offline.docker_plugin.log import EngineLog, Log
+from offline.docker_plugin.package_schema import package_schema
 from offline.docker_plugin.resources import RESOURCES
 from offline.docker_plugin.resources.base import Check, Context, Resource
 from offline.docker_plugin.resources.image import Image
@@ -33,6 +35,13 @@ class DockerProvider(sdk.Provider):
     def __init__(self, log: EngineLog) -> None:
         self.log = log
         self._engine = Engine(Connection())
+
+    async def get_schema(self, request: sdk.GetSchemaRequest) -> sdk.GetSchemaResponse:
+        """Describe the resource types, for programs in YAML. Values are of any type: Check refuses what is wrong."""
+        del request
+        return sdk.GetSchemaResponse(
+            json.dumps(package_schema({name: each.schema for name, each in RESOURCES.items()}))
+        )
 
     async def check_config(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
         """Check every input of the provider. Logins with a password become secrets."""

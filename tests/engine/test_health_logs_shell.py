@@ -246,7 +246,10 @@ def test_given_containers_that_do_not_run_every_verb_names_them_with_the_fix(pla
         done = gixctl(platform, "logs")
         assert done.returncode == 1
         assert "auction | " in done.stdout
-        assert f"the enclave's container {name(platform, 'enclave')} is missing; to create it again: pulumi up --refresh" in done.stderr
+        assert (
+            f"the enclave's container {name(platform, 'enclave')} is missing; to create it again: pulumi up --refresh"
+            in done.stderr
+        )
 
         done = gixctl(platform, "graph")
         assert done.returncode == 1

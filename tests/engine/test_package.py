@@ -80,7 +80,8 @@ class Program:
         for volume in self.client.volumes.list(filters=mine):
             volume.remove()
         for image in self.client.images.list(filters={"reference": f"{self.stack}-gix-*"}):
-            for tag in image.tags:
+            # Other stacks can have the same image under tags of their own.
+            for tag in (tag for tag in image.tags if tag.startswith(self.stack)):
                 self.client.images.remove(tag)
 
 

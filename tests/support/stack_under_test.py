@@ -9,12 +9,13 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
 
 import docker
 import yaml
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 from pulumi import automation as auto
 
 from gix_model.environment import STACK_LABEL
@@ -155,10 +156,15 @@ class StackUnderTest:
                 # The last tag of an image in use by another stack can be removed only by force. The image stays.
                 self.client.images.remove(tag, force=True)
         for image in self.built:
-            # Images with the same content have the same id. One that still has a tag belongs to another stack.
-            with contextlib.suppress(ImageNotFound):
+            # Images with the same content have the same id. Another stack has one that still has a tag or a container.
+            try:
                 if not self.client.images.get(image).tags:
                     self.client.images.remove(image)
+            except ImageNotFound:
+                continue
+            except APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
 
     def _tags(self) -> list[str]:
         """The tags of this stack's images. Without a prefix there are none, since other stacks could use them."""
