@@ -76,14 +76,19 @@ def _recover_ledger(facts: Facts) -> Iterator[str]:
 
 
 def _remove_undeclared(facts: Facts) -> Iterator[str]:
-    for container in stack_checks.undeclared_containers(facts):
+    containers, networks = stack_checks.undeclared_containers(facts), stack_checks.undeclared_networks(facts)
+    # An update that is at work has created objects that are not in the state yet.
+    held = [str(lock) for lock in facts.locks or () if not lock.is_stale]
+    if held and (containers or networks):
+        raise StackError(f"an update may be at work; a lock is held by {', '.join(held)}")
+    for container in containers:
         if stack_checks.mounts_ledger(facts, container):
             yield f"did not remove the container {container.name}: it mounts a ledger"
         elif removal.remove_container(facts.client, container):
             yield f"removed the container {container.name}, which is not in the stack's state"
         else:
             yield f"did not remove the container {container.name}: it was removed or replaced meanwhile"
-    for network in stack_checks.undeclared_networks(facts):
+    for network in networks:
         try:
             removed = removal.remove_network(facts.client, network)
         except APIError as error:

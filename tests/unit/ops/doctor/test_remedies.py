@@ -10,6 +10,7 @@ from gix_engine import observed_state
 from gix_model.provider_facts import CONTAINER
 from gix_ops.doctor import remedies, stack_checks
 from gix_ops.doctor.facts import Facts
+from gix_ops.doctor.locks import Lock
 from gix_ops.errors import StackError
 from gix_ops.resources import Resource, State
 from gix_ops.verify import Difference, DifferenceType, Report
@@ -53,6 +54,7 @@ def facts(engine: FakeEngine, *differences: Difference, declared: tuple[str, ...
     known: dict[str, Any] = {
         "client": engine.client,
         "is_local": True,
+        "locks": [],
         "label": MINE,
         "observed": observed_state.observe(engine.client),
         "comparison": Report(stack=MINE, differences=list(differences)),
@@ -93,6 +95,15 @@ def test_a_container_that_was_replaced_between_observation_and_removal_stays(eng
     ]
     assert engine.calls == []
     assert (list(engine.all_containers), list(engine.all_networks)) == (["c2"], ["n2"])
+
+
+def test_while_another_process_holds_the_lock_nothing_is_removed(engine: FakeEngine) -> None:
+    found = facts(engine, undeclared("container", "left", "c1"), undeclared("network", "left-network", "n1"))
+    lock = Lock(file=Path("lock.json"), pid=1, user="gix", host="another.test", since="2026-01-02T03:04:05Z")
+    found.known[vars(Facts)["locks"]] = [lock]
+    with pytest.raises(StackError, match=r"a lock is held by gix@another\.test, process 1"):
+        list(remedies._remove_undeclared(found))
+    assert engine.calls == []
 
 
 @pytest.mark.parametrize("volume", [LEDGER, "ledger-of-another-stack", "created-after-the-observation"])
