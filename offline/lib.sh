@@ -108,3 +108,31 @@ apt_install() {
         die "apt-get could not install $*" "see the log, repair apt, then run this again"
     exec {lock}>&-
 }
+
+# go_build COMMAND PACKAGE DIR: build PACKAGE into the new DIR, with the go.mod in the folder of this part.
+go_build() {
+    mkdir "$3" &&
+        CGO_ENABLED=0 GOWORK=off go build -C "$OFFLINE/$PART" -buildvcs=false -trimpath -ldflags '-s -w' -o "$3/$1" "$2" >&2
+}
+
+# go_command COMMAND PACKAGE VARIABLE TITLE TIME: use COMMAND from PATH, or else build PACKAGE, which takes about TIME. VARIABLE
+# is published with the folder of what was built.
+go_command() {
+    local command=$1 package=$2 variable=$3 title=$4 time=$5 installed entry
+    entry=${PART//_/-}-$(fingerprint "$OFFLINE/$PART"/go.{mod,sum})-$(uname -m)
+    if installed=$(command -v "$command"); then
+        found "$title, $installed"
+        did 'nothing'
+        publish
+        return
+    elif [[ -x $CACHE/$entry/$command ]]; then
+        found "$title in $CACHE/$entry"
+        did 'nothing'
+    else
+        found "no $title; builds it from its Go module (about $time)"
+        command -v go >/dev/null || die "there is no go command to build $title with" "install Go 1.25 or later, or $command itself, and have it on PATH"
+        cached "$entry" go_build "$command" "$package" || die "$title could not be built" 'see the log; this machine must reach its Go module proxy'
+        did "built it into $CACHE/$entry"
+    fi
+    publish "$variable" "$CACHE/$entry"
+}
