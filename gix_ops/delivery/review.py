@@ -10,10 +10,10 @@ from gix_ops.delivery.temporary_stack import TemporaryStack
 
 BASE = "dev"
 """The stack whose configuration a review stack starts from."""
-PLACES = 7_500
-"""Pull requests that have ports and subnets of their own; a higher number has those of number - PLACES."""
-_FIRST_PORT = 10_000
-"""The last port is then below those that the kernel gives to clients."""
+_PORTS = range(10_000, 32_768)
+"""The ports of review stacks. Linux gives the ports from 32768 on to clients."""
+PLACES = len(_PORTS) // len(CATALOG)
+"""Pull requests that have ports and subnets of their own. A higher number has those of number - PLACES."""
 _SUBNETS = ipaddress.IPv4Network("10.64.0.0/10")
 _SUBNET_BITS = 24
 
@@ -28,7 +28,7 @@ def settings(number: int) -> StackSettings:
     """What the review stack `pr-NUMBER` does not share with BASE: names, ports and a subnet."""
     place = number % PLACES
     subnet = ipaddress.IPv4Address(int(_SUBNETS.network_address) + place * 2 ** (32 - _SUBNET_BITS))
-    first = _FIRST_PORT + place * len(CATALOG)
+    first = _PORTS[place * len(CATALOG)]
     services = {service: ServiceSettings(hostPort=first + index) for index, service in enumerate(CATALOG)}
     return StackSettings(
         prefix=f"pr-{number}",

@@ -8,9 +8,11 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
+from gix_engine import observed_state, removal
+from gix_engine.observed_state import ObservedState
 from gix_model import stack_file
 from gix_model.catalog import CATALOG
-from gix_model.environment import STACK_LABEL, Environment
+from gix_model.environment import Environment
 from gix_model.raw_values import key_of
 from gix_model.settings import StackSettings
 from gix_model.stack_file import StackFile
@@ -82,7 +84,7 @@ class TemporaryStack:
         """
         reference = StackReference.find(self.name, self.directory)
         client = reference.connect()
-        for volume in client.volumes.list(filters=self._own):
+        for volume in self._own(client).volumes:
             stack_ledger.deletable(reference, volume.name, destroyed_first=True)
         self._show("destroy", "--yes", "--skip-preview")
         self._sweep(client, kept=frozenset())
@@ -104,18 +106,18 @@ class TemporaryStack:
         finally:
             self._sweep(client, kept)
 
-    @property
-    def _own(self) -> dict[str, str | list[str] | bool]:
-        return {"label": f"{STACK_LABEL}={self.label}"}
+    def _own(self, client: docker.DockerClient) -> ObservedState:
+        return observed_state.observe(client).created_by(self.label)
 
     def _show(self, *words: str) -> None:
         pulumi_command.show(self.directory, *words, stack=self.name, variables=self.variables)
 
     def _refuse_occupied(self, client: docker.DockerClient) -> None:
+        own = self._own(client)
         found = [
-            *(f"container {each.name}" for each in client.containers.list(all=True, filters=self._own)),
-            *(f"network {each.name}" for each in client.networks.list(filters=self._own)),
-            *(f"volume {each.name}" for each in client.volumes.list(filters=self._own)),
+            *(f"container {each.name}" for each in own.containers),
+            *(f"network {each.name}" for each in own.networks),
+            *(f"volume {each.name}" for each in own.volumes),
         ]
         if found:
             raise StackError(
@@ -124,12 +126,13 @@ class TemporaryStack:
 
     def _sweep(self, client: docker.DockerClient, kept: frozenset[str]) -> None:
         try:
-            for container in client.containers.list(all=True, filters=self._own, ignore_removed=True):
-                container.remove(force=True)
-            for network in client.networks.list(filters=self._own):
-                network.remove()
-            for volume in client.volumes.list(filters=self._own):
-                volume.remove()
+            own = self._own(client)
+            for container in own.containers:
+                removal.remove_container(client, container)
+            for network in own.networks:
+                removal.remove_network(client, network)
+            for volume in own.volumes:
+                removal.remove_volume(client, volume)
             for tag in self._images(client) - kept:
                 # By its tag and not by its id: other stacks may use the same image.
                 client.images.remove(tag)

@@ -2,40 +2,29 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
-import docker
 import pytest
 
+from gix_model.catalog import CATALOG
 from gix_model.settings import LedgerSettings, StackSettings
 from gix_model.stack_file import StackFile
 from gix_ops.delivery import review
 from gix_ops.delivery.temporary_stack import TemporaryStack
 from gix_ops.errors import StackError
+from tests.unit.engine.fake_engine import FakeEngine
 
 
-class Engine:
-    """Stands in for a Docker client: objects of one label, and images by their tags."""
+class Engine(FakeEngine):
+    """An engine that also has images, by their tags."""
 
     def __init__(self, *tags: str) -> None:
+        super().__init__()
         self.tags = set(tags)
-        self.labelled: list[str] = []
-        self.containers = self.networks = self.volumes = SimpleNamespace(list=self.of_label)
         self.images = SimpleNamespace(list=self.images_of, remove=self.tags.remove)
-
-    def of_label(self, filters: dict[str, str], **_options: Any) -> list[Any]:
-        assert filters == {"label": "io.gix.stack=gix/pr-1"}
-        return [
-            SimpleNamespace(name=name, remove=lambda name=name, **_: self.labelled.remove(name))
-            for name in self.labelled
-        ]
 
     def images_of(self, repository: str | None = None) -> list[Any]:
         return [SimpleNamespace(tags=[tag]) for tag in self.tags if repository in (None, tag.rpartition(":")[0])]
-
-
-def client(engine: Engine) -> docker.DockerClient:
-    return cast("docker.DockerClient", engine)
 
 
 @pytest.fixture
@@ -46,19 +35,25 @@ def stack(tmp_path: Path) -> TemporaryStack:
 
 def test_what_the_stack_makes_is_removed_and_what_was_there_before_stays(stack: TemporaryStack) -> None:
     engine = Engine("pr-1-gix-router:before", "gix-router:latest")
-    with stack.swept_from(client(engine)):
+    with stack.swept_from(engine.client):
         engine.tags |= {"pr-1-gix-router:latest", "pr-1-gix-auction:latest", "pr-10-gix-router:latest"}
-        engine.labelled.append("pr-1-gix-router")
+        engine.add_container("c1", "pr-1-gix-router", stack="gix/pr-1")
+        engine.add_network("n1", "pr-1-gix-network", stack="gix/pr-1")
+        engine.add_volume("pr-1-gcam-data", stack="gix/pr-1")
+        engine.add_container("c2", "gix-router", stack="gix/dev")
+        engine.add_volume("gcam-data", stack="gix/dev")
     assert engine.tags == {"pr-1-gix-router:before", "gix-router:latest", "pr-10-gix-router:latest"}
-    assert engine.labelled == []
+    assert list(engine.all_containers) == ["c2"]
+    assert engine.all_networks == {}
+    assert list(engine.all_volumes) == ["gcam-data"]
 
 
 def test_an_engine_that_has_the_stack_already_is_refused_and_not_touched(stack: TemporaryStack) -> None:
     engine = Engine()
-    engine.labelled.append("pr-1-gix-router")
-    with pytest.raises(StackError, match="already has container pr-1-gix-router"), stack.swept_from(client(engine)):
+    engine.add_container("c1", "pr-1-gix-router", stack="gix/pr-1")
+    with pytest.raises(StackError, match="already has container pr-1-gix-router"), stack.swept_from(engine.client):
         pytest.fail("the block must not run")
-    assert engine.labelled == ["pr-1-gix-router"]
+    assert engine.calls == []
 
 
 def test_a_failure_in_the_block_leaves_nothing(stack: TemporaryStack) -> None:
@@ -68,7 +63,7 @@ def test_a_failure_in_the_block_leaves_nothing(stack: TemporaryStack) -> None:
         engine.tags.add("pr-1-gix-enclave:latest")
         raise StackError("it failed")
 
-    with pytest.raises(StackError, match="it failed"), stack.swept_from(client(engine)):
+    with pytest.raises(StackError, match="it failed"), stack.swept_from(engine.client):
         fail()
     assert engine.tags == set()
 
@@ -91,4 +86,7 @@ def test_each_pull_request_has_names_ports_and_a_subnet_of_its_own() -> None:
     ports = [each.host_port for settings in (first, second) for each in (settings.router, settings.auction)]
     assert ports == [10_003, 10_004, 10_006, 10_007]
     assert review.settings(1 + review.PLACES).router.host_port == first.router.host_port
+
+    last = review.settings(review.PLACES - 1)
+    assert max(getattr(last, service).host_port for service in CATALOG) < 32_768, "Linux gives such ports to clients"
     assert not first.ledger.protect
