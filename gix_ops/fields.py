@@ -20,7 +20,7 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SECRET = "(secret)"  # noqa: S105 - a placeholder
 EMPTY = "(empty)"
 
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
+SIGNATURE = "4dabf18193072939515e22adb298388d"
 """The key by which Pulumi marks a special value. In inputs, this is always a secret."""
 _HIDDEN = "[secret]"
 """Pulumi's placeholder for a secret in a preview."""
@@ -70,7 +70,7 @@ def opened(value: Any) -> Any:
     if isinstance(value, list):
         return [opened(item) for item in value]
     if isinstance(value, Mapping):
-        if _SIGNATURE in value:
+        if SIGNATURE in value:
             return Sealed(json.loads(value["plaintext"]) if "plaintext" in value else None)
         return {key: opened(item) for key, item in value.items() if not key.startswith("__")}
     return value

@@ -16,7 +16,10 @@ from gix_model.outputs import StackOutputs
 from gix_model.raw_values import key_of
 from gix_model.settings import EngineSettings
 from gix_ops.errors import StackError
+from gix_ops.fields import SIGNATURE
 from gix_ops.pulumi_command import ask
+
+_STACK = "pulumi:pulumi:Stack"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +42,9 @@ class StackReference:
         Pulumi CLI or no such stack.
         """
         outputs = _outputs(name, directory)
-        found = ask(directory, "stack", "--show-name", stack=name).strip().rpartition("/")[2]
         if "services" in outputs:
-            return Stack.from_outputs(_read(outputs, name), directory, found)
+            return Stack.from_outputs(_read(outputs, name), directory, name)
+        found = ask(directory, "stack", "--show-name", stack=name).strip().rpartition("/")[2]
         engine = _configured_engine(found, directory)
         return StackReference(
             name=found, directory=directory, label=f"{project_name(directory)}/{found}", engine=engine
@@ -82,7 +85,16 @@ class Stack(StackReference):
 
 
 def _outputs(name: str | None, directory: Path) -> dict[str, Any]:
-    outputs: dict[str, Any] = json.loads(ask(directory, "stack", "output", "--json", "--show-secrets", stack=name))
+    """The outputs of a stack.
+
+    `pulumi stack export` does not decrypt. `pulumi stack output` derives the key from the passphrase, which takes up to
+    a second, so it runs only if an output is a secret.
+    """
+    deployment = json.loads(ask(directory, "stack", "export", stack=name))["deployment"]
+    stacks = [each for each in deployment.get("resources") or [] if each["type"] == _STACK]
+    outputs: dict[str, Any] = stacks[0].get("outputs") or {} if stacks else {}
+    if SIGNATURE in json.dumps(outputs):
+        outputs = json.loads(ask(directory, "stack", "output", "--json", "--show-secrets", stack=name))
     return outputs
 
 

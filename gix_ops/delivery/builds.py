@@ -15,7 +15,6 @@ from gix_ops.planning.preview import Step
 LAST_LINES = 25
 
 _TRIES = 3
-_SILENT_LINES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,16 +67,29 @@ def _build(directory: Path, build: dict[str, Any]) -> str:
             return ""
         output = failed_step(done.stdout)
         # Under load BuildKit sometimes prints only the name and the error of the failed step, without its output.
-        if len(output.splitlines()) > _SILENT_LINES:
+        if _has_words(done.stdout):
             break
     return output
 
 
 def failed_step(output: str) -> str:
     """The output of the step that failed, without numbers and times, or the end of the output if there is no step."""
-    failed = re.findall(r"^#(\d+) ERROR: ", output, re.MULTILINE)
-    if failed:
-        lines = re.findall(rf"^#{failed[-1]} (?!sha256:)(?:\d+\.\d+ )?(.*)$", output, re.MULTILINE)
-    else:
-        lines = output.strip().splitlines()
+    number = _failed(output)
+    lines = output.strip().splitlines()
+    if number is not None:
+        lines = re.findall(rf"^#{number} (?!sha256:|\.\.\.$)(?:\d+\.\d+ )?(.*)$", output, re.MULTILINE)
+        # BuildKit repeats the name of a step when it returns to it from the output of another step.
+        lines = [line for place, line in enumerate(lines) if place == 0 or line != lines[0]]
     return "\n".join(lines[-LAST_LINES:])
+
+
+def _has_words(output: str) -> bool:
+    """Whether the step that failed has printed something, or no step failed."""
+    number = _failed(output)
+    return number is None or re.search(rf"^#{number} \d+\.\d+ ", output, re.MULTILINE) is not None
+
+
+def _failed(output: str) -> str | None:
+    """BuildKit's number of the step that failed; None if no step failed."""
+    failed = re.findall(r"^#(\d+) ERROR: ", output, re.MULTILINE)
+    return str(failed[-1]) if failed else None

@@ -12,7 +12,6 @@ from typing import Any
 import docker
 import yaml
 from docker.errors import ImageNotFound
-from pulumi import automation as auto
 
 from tests.engine.changes import put
 from tests.support.engine_at_port import certificates, proxy, server_context
@@ -94,7 +93,7 @@ def _replace(file: Path, old: str, new: str) -> None:
 
 
 def _seal(stack: StackUnderTest, plain: Mapping[str, str]) -> dict[str, Any]:
-    stack.stack.set_all_config({f"gix:{name}": auto.ConfigValue(value, secret=True) for name, value in plain.items()})
+    stack.pulumi.set_secrets({f"gix:{name}": value for name, value in plain.items()})
     config = yaml.safe_load((stack.directory / f"Pulumi.{stack.name}.yaml").read_text())["config"]
     return {name: config[f"gix:{name}"] for name in plain}
 

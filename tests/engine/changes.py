@@ -1,14 +1,13 @@
 """Changes inputs of a running stack and compares preview, engine and a second update for each."""
 
 import json
-import os
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from gix_model.environment import SERVICE_LABEL, STACK_LABEL
+from tests.support.pulumi_cli import PulumiError
 from tests.support.stack_under_test import SERVICES, StackUnderTest
 
 REMOVED = object()
@@ -115,9 +114,7 @@ def inspected(stack: StackUnderTest, service: str) -> dict[str, Any]:
 
 def recorded(stack: StackUnderTest) -> dict[str, dict[str, Any]]:
     """The resources in Pulumi's state that have an id, by name."""
-    file = stack.directory / f"state/.pulumi/stacks/gix/{stack.name}.json"
-    resources = json.loads(file.read_text())["checkpoint"]["latest"]["resources"]
-    return {each["urn"].rpartition("::")[2]: each for each in resources if "id" in each}
+    return {each["urn"].rpartition("::")[2]: each for each in stack.resources() if "id" in each}
 
 
 def put(config: dict[str, Any], key: str, value: Any) -> None:
@@ -132,31 +129,9 @@ def put(config: dict[str, Any], key: str, value: Any) -> None:
         config[steps[-1]] = value
 
 
-class RefusedError(Exception):
-    """Pulumi exited with an error. The text is its whole output."""
-
-
-def pulumi(stack: StackUnderTest, *arguments: str) -> str:
-    """Run a pulumi command and return its output. Raises RefusedError if it fails.
-
-    The automation API also reads outputs and history after each `up`, which takes longer.
-    """
-    result = subprocess.run(
-        ["pulumi", *arguments, "--stack", stack.name, "--non-interactive"],
-        cwd=stack.directory,
-        env=os.environ | stack.variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0:
-        raise RefusedError(result.stdout + result.stderr)
-    return result.stdout
-
-
 def preview(stack: StackUnderTest) -> dict[str, Planned]:
     """The changes that `pulumi preview --json` lists, by resource."""
-    steps = [step for step in json.loads(pulumi(stack, "preview", "--json"))["steps"] if _acts(step)]
+    steps = [step for step in json.loads(stack.pulumi.run("preview", "--json"))["steps"] if _acts(step)]
     return {step["urn"].rpartition("::")[2]: _planned(step) for step in steps}
 
 
@@ -186,7 +161,8 @@ def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
 
 def up(stack: StackUnderTest, *arguments: str) -> frozenset[str]:
     """Run `pulumi up`. Returns the names of the resources that it changed."""
-    events = map(json.loads, pulumi(stack, "up", "--yes", "--skip-preview", "--json", *arguments).splitlines())
+    words = ("up", "--yes", "--skip-preview", "--json", *arguments)
+    events = map(json.loads, stack.pulumi.run(*words).splitlines())
     steps = [event["resourcePreEvent"]["metadata"] for event in events if "resourcePreEvent" in event]
     return frozenset(step["urn"].rpartition("::")[2] for step in steps if _acts(step))
 
@@ -246,7 +222,7 @@ def run_refused(stack: StackUnderTest, cell: Cell) -> Outcome:
         try:
             command(stack)
             faults.append(f"{command.__name__} did not refuse it")
-        except RefusedError as error:
+        except PulumiError as error:
             if "gix:ledger.protect = true" not in str(error):
                 faults.append(f"{command.__name__} fails for another reason: {error}")
     if identities(stack) != before:

@@ -266,7 +266,7 @@ def test_the_engine_shows(described: StackUnderTest, row: Row) -> None:
 
 def test_given_every_row_configured_a_second_up_is_empty_also_after_a_refresh(described: StackUnderTest) -> None:
     assert described.up().is_empty
-    described.stack.refresh(color="never")
+    described.pulumi.refresh()
     assert described.up().is_empty
 
 

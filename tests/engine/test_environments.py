@@ -24,7 +24,7 @@ def clean(stack: StackUnderTest) -> bool:
     """Whether a second up, and one after a refresh, change nothing."""
     if not stack.up().is_empty:
         return False
-    stack.stack.refresh(color="never")
+    stack.pulumi.refresh()
     return stack.up().is_empty
 
 

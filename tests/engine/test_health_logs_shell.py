@@ -397,7 +397,7 @@ def test_given_other_containers_with_the_services_names_logs_shows_their_output_
                 following.line("^router .*no end")
                 assert following.interrupt() == (0, "")
     finally:
-        platform.up(refresh=True)
+        platform.up("--refresh")
 
 
 def shell(stack: StackUnderTest, *words: str, stdin: str = "") -> tuple[int, str]:

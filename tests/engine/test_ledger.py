@@ -11,7 +11,6 @@ from typing import Any
 
 import docker
 import pytest
-from pulumi import automation as auto
 
 from gix_ledger import archive
 from gix_model.environment import STACK_LABEL
@@ -21,6 +20,7 @@ from tests.support.engine_of_its_own import engine_of_its_own
 from tests.support.failures import failure
 from tests.support.gixctl import command, gixctl
 from tests.support.ledgers import ledger_in, until_in_order
+from tests.support.pulumi_cli import PulumiError
 from tests.support.stack_under_test import SERVICES, StackUnderTest, free_subnet, temporary_stack
 
 LEDGER = "gix:docker:LedgerVolume"
@@ -139,7 +139,7 @@ def test_given_a_backup_that_fails_the_update_stops_before_it_replaces_container
 
 def test_given_a_build_that_fails_no_backup_is_taken_before_the_ledger_is_replaced(stack: StackUnderTest) -> None:
     stack.change(ledger={"volume": another()}, images={"runtimeBase": "127.0.0.1:1/absent:1"})
-    with nothing_touched(stack), pytest.raises(auto.errors.CommandError, match=r"127\.0\.0\.1:1/absent:1") as caught:
+    with nothing_touched(stack), pytest.raises(PulumiError, match=r"127\.0\.0\.1:1/absent:1") as caught:
         stack.up()
     assert "Traceback" not in str(caught.value)
     del stack.config["gix:images"]
@@ -164,7 +164,7 @@ def test_a_protected_ledger_is_neither_replaced_nor_deleted(stack: StackUnderTes
     old, given = volume(stack), another()
     stack.change(ledger={"volume": given})
     with nothing_touched(stack):
-        with pytest.raises(auto.errors.CommandError, match=r"gix:ledger\.protect = true"):
+        with pytest.raises(PulumiError, match=r"gix:ledger\.protect = true"):
             stack.preview()
         assert f"gix:ledger.protect = true: the stack would no longer have its ledger on {old}" in failure(stack)
         refused = gixctl(stack, "delete-ledger", old, "--destroy")
@@ -194,11 +194,10 @@ def test_given_several_containers_on_the_volume_the_auction_is_paused_and_the_ot
 
 def forget_inputs(stack: StackUnderTest) -> None:
     """Give the stack the state of an earlier version, whose ledger component has no inputs."""
-    state = stack.stack.export_stack()
-    assert state.deployment is not None
-    [component] = [each for each in state.deployment["resources"] if each["type"] == LEDGER]
+    state = json.loads(stack.pulumi.run("stack", "export"))
+    [component] = [each for each in state["deployment"]["resources"] if each["type"] == LEDGER]
     component["inputs"] = {}
-    stack.stack.import_stack(state)
+    stack.pulumi.run("stack", "import", stdin=json.dumps(state))
 
 
 def test_given_a_state_of_an_earlier_version_its_ledger_is_backed_up_before_it_is_replaced(
@@ -325,7 +324,7 @@ def test_given_two_engines_a_ledger_is_deleted_on_the_engine_of_its_stack(
         assert f"is the ledger of the stack gix/{stack.name}, not of gix/{fresh.name}" in refused.stderr
         assert fresh.ids()
 
-        fresh.stack.destroy(color="never")
+        fresh.pulumi.destroy()
         fresh.change(engine={"host": f"tcp://127.0.0.1:{far}"})
         assert f"was not made by the stack {fresh.name}" in deleted(fresh, mine).stderr
         fresh.change(engine={"host": address})

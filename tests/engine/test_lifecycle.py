@@ -32,7 +32,7 @@ def test_a_second_up_is_empty(platform: StackUnderTest) -> None:
 
 
 def test_a_refresh_finds_no_change_and_an_up_after_it_is_empty(platform: StackUnderTest) -> None:
-    platform.stack.refresh(color="never")
+    platform.pulumi.refresh()
     assert platform.up().is_empty
 
 

@@ -55,7 +55,7 @@ def test_given_every_key_at_an_unusual_value_a_second_up_is_empty_also_after_a_r
     before = fresh.ids()
     second = fresh.up()
     assert second.is_empty, second.output
-    fresh.stack.refresh(color="never")
+    fresh.pulumi.refresh()
     third = fresh.up()
     assert third.is_empty, third.output
     assert fresh.ids() == before

@@ -75,14 +75,14 @@ def test_given_digests_a_production_stack_runs_them_without_building(
     assert ports == {"router": True, "auction": False, "enclave": False}
     settle(fresh, jobs=2)
     assert fresh.up().is_empty
-    fresh.stack.refresh(color="never")
+    fresh.pulumi.refresh()
     assert fresh.up().is_empty
     fresh.destroy()
     assert fresh.leavings()["volumes"] == [f"{fresh.prefix}-gcam-data"]
 
 
 def test_the_registry_password_is_nowhere_in_plain_text(release: StackUnderTest) -> None:
-    message = release.up().output + str(release.outputs())
+    message = release.up().output + release.pulumi.run("stack", "output", "--json", "--show-secrets")
     for text in (message, release.recorded()):
         assert PASSWORD not in text
     assert "secure:" in (release.directory / f"Pulumi.{release.name}.yaml").read_text()

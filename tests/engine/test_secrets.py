@@ -4,7 +4,6 @@ Docker itself stores the environment of a container: whoever may inspect it can 
 """
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,11 +12,10 @@ from typing import Any
 import docker
 import pytest
 import yaml
-from pulumi import automation as auto
-from pulumi.automation.errors import CommandError
 
 from tests.support.failures import failure
 from tests.support.gixctl import gixctl
+from tests.support.pulumi_cli import PulumiError
 from tests.support.registry import PASSWORD, log_in, remove_pulled, running_registry
 from tests.support.secret_places import SECRET_PLACES, VARIABLE
 from tests.support.stack_under_test import SERVICES, StackUnderTest, new_stack
@@ -52,7 +50,7 @@ def run(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -
             stack.config = yaml.safe_load((stack.directory / f"Pulumi.{stack.name}.yaml").read_text())["config"]
             stack.secrets.clear()
             stack.change(router={"rustLog": "warn"})
-            said += stack.up(diff=True).output
+            said += stack.up("--diff").output
             git(stack, "init", "--quiet")
             git(stack, "add", "--all")
             git(stack, "commit", "--quiet", "--message", "before")
@@ -77,20 +75,6 @@ def git(stack: StackUnderTest, *words: str) -> None:
     (stack.directory / ".gitignore").write_text("state\n.venv\n")
     identity = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
     subprocess.run(["git", *identity, *words], cwd=stack.directory, check=True, capture_output=True)
-
-
-def pulumi(stack: StackUnderTest, *words: str) -> str:
-    """The output of `pulumi WORDS` for the stack."""
-    done = subprocess.run(
-        ["pulumi", *words, "--stack", stack.name, "--non-interactive"],
-        cwd=stack.directory,
-        env=os.environ | stack.variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
 
 
 def secrets_in(text: str) -> list[str]:
@@ -119,7 +103,7 @@ def test_an_update_shows_no_secret(run: Run) -> None:
     ids=" ".join,
 )
 def test_pulumi_shows_no_secret(stack: StackUnderTest, words: tuple[str, ...]) -> None:
-    assert secrets_in(pulumi(stack, *words)) == []
+    assert secrets_in(stack.pulumi.shown(*words)) == []
 
 
 @pytest.mark.parametrize(
@@ -237,7 +221,7 @@ def test_given_a_secret_in_a_key_that_takes_none_it_is_refused_and_stored_nowher
 
 def test_given_a_whole_section_as_a_secret_not_even_its_keys_are_shown(fresh: StackUnderTest) -> None:
     fresh.secrets["gix:router"] = json.dumps({SECRET: SECRET})
-    with pytest.raises(CommandError) as caught:
+    with pytest.raises(PulumiError) as caught:
         fresh.up()
     message = gixctl(fresh, "doctor").stdout
     assert "gix:router: is a secret, but this key takes no secrets" in " ".join(message.split())
@@ -256,7 +240,7 @@ def test_given_a_plain_value_beside_an_encrypted_one_it_is_refused(
 ) -> None:
     fresh.secrets[beside] = "sealed"
     fresh.write()
-    fresh.stack.set_config(plain, auto.ConfigValue(SECRET), path=True)
-    with pytest.raises(CommandError, match=f"{plain}: is in plain text") as caught:
-        fresh.stack.preview(color="never")
+    fresh.pulumi.run("config", "set", "--plaintext", "--path", plain, SECRET)
+    with pytest.raises(PulumiError, match=f"{plain}: is in plain text") as caught:
+        fresh.pulumi.preview()
     assert SECRET not in str(caught.value)

@@ -73,7 +73,7 @@ def test_given_the_keys_a_running_project_is_taken_over_with_every_line_and_refu
 
     old.change(takeOver=False)
     assert old.up().is_empty
-    old.stack.refresh(color="never")
+    old.pulumi.refresh()
     assert old.up().is_empty
 
 

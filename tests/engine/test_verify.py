@@ -147,7 +147,7 @@ def test_given_a_stopped_and_an_unhealthy_container_both_are_shown(stack: StackU
 
     router.exec_run(["chmod", "755", "/usr/bin/timeout"], user="root")
     health(stack, "router", "healthy")
-    stack.up(refresh=True)
+    stack.up("--refresh")
     assert verified(stack)["differences"] == []
 
 
@@ -181,7 +181,7 @@ def test_given_another_container_with_a_service_s_name_every_different_field_is_
         assert out == f"docker rm -f {name(stack, 'gix-auction')}, then pulumi up --refresh"
     finally:
         other.remove(force=True)
-    stack.up(refresh=True)
+    stack.up("--refresh")
     assert verified(stack)["differences"] == []
 
 
@@ -204,7 +204,7 @@ def test_given_network_volume_and_containers_removed_all_of_them_are_shown(stack
         assert {field for _, field in found} == {"container", "volume", "network id", "subnet", "label io.gix.stack"}
     finally:
         network.remove()
-    stack.up(refresh=True)
+    stack.up("--refresh")
     assert verified(stack)["differences"] == []
 
 

@@ -1,8 +1,8 @@
 """Updates that must fail."""
 
 import pytest
-from pulumi.automation.errors import CommandError
 
+from tests.support.pulumi_cli import PulumiError
 from tests.support.stack_under_test import StackUnderTest
 
 _SCREEN_LINES = 60
@@ -13,7 +13,7 @@ def failure(stack: StackUnderTest) -> str:
 
     Returns the diagnostics.
     """
-    with pytest.raises(CommandError) as caught:
+    with pytest.raises(PulumiError) as caught:
         stack.up()
     text = str(caught.value)
     diagnostics = text[text.index("Diagnostics:") :]

@@ -3,23 +3,24 @@
 import contextlib
 import ipaddress
 import itertools
+import json
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import docker
 import yaml
 from docker.errors import APIError, ImageNotFound
-from pulumi import automation as auto
 
 from gix_model.environment import STACK_LABEL
 from gix_model.merging import merged
+from tests.support.pulumi_cli import PulumiCli, Update
 from tests.support.reservations import shared_reservations
 
 PROGRAM = Path(__file__).parents[2]
@@ -27,22 +28,6 @@ LIBRARY = ("gix_components", "gix_engine", "gix_ledger", "gix_model")
 """The packages that the program imports."""
 SERVICES = ("router", "auction", "enclave")
 QUICK_HEALTH = {"interval": "1s", "timeout": "2s", "startPeriod": "2s", "retries": 3}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Update:
-    """The result of an update: the number of resources by operation, and its output."""
-
-    changes: Mapping[str, int]
-    output: str
-
-    @classmethod
-    def read(cls, changes: Mapping[Any, int], output: str) -> "Update":
-        return cls(changes={str(getattr(kind, "value", kind)): count for kind, count in changes.items()}, output=output)
-
-    @property
-    def is_empty(self) -> bool:
-        return not {kind for kind, count in self.changes.items() if count and kind != "same"}
 
 
 @dataclass
@@ -58,17 +43,23 @@ class StackUnderTest:
     config: dict[str, Any]
     secrets: dict[str, str] = field(default_factory=dict)
     built: set[str] = field(default_factory=set)
+    _written: tuple[str, str] | None = None
 
     @property
     def prefix(self) -> str:
         return str(self.config["gix:prefix"])
 
     def write(self) -> None:
-        salted = self.directory / f"Pulumi.{self.name}.yaml"
-        known = yaml.safe_load(salted.read_text()) if salted.exists() else {}
-        salted.write_text(yaml.safe_dump(known | {"config": self.config}))
-        for path, value in self.secrets.items():
-            self.stack.set_config(path, auto.ConfigValue(value, secret=True), path=True)
+        """Write the stack's file. Secrets are encrypted only after a change, since each encryption takes a second."""
+        file = self.directory / f"Pulumi.{self.name}.yaml"
+        wanted = yaml.safe_dump([self.config, self.secrets])
+        if self.secrets and file.exists() and self._written == (wanted, file.read_text()):
+            return
+        known = yaml.safe_load(file.read_text()) if file.exists() else {}
+        file.write_text(yaml.safe_dump(known | {"config": self.config}))
+        if self.secrets:
+            self.pulumi.set_secrets(self.secrets)
+        self._written = (wanted, file.read_text())
 
     def change(self, **sections: Any) -> None:
         """Change configuration keys: `change(router={"rustLog": "warn"})`."""
@@ -81,37 +72,38 @@ class StackUnderTest:
         self.change(source="workspace")
 
     @cached_property
-    def stack(self) -> auto.Stack:
+    def pulumi(self) -> PulumiCli:
         (self.directory / "state").mkdir()
-        return auto.create_stack(
-            self.name,
-            work_dir=str(self.directory),
-            opts=auto.LocalWorkspaceOptions(
-                env_vars={"PULUMI_BACKEND_URL": f"file://{self.directory}/state", "PULUMI_CONFIG_PASSPHRASE": "test"}
-            ),
-        )
+        state = {"PULUMI_BACKEND_URL": f"file://{self.directory}/state", "PULUMI_CONFIG_PASSPHRASE": "test"}
+        pulumi = PulumiCli(directory=self.directory, stack=self.name, variables=state)
+        pulumi.initialize()
+        return pulumi
 
     @property
     def variables(self) -> dict[str, str]:
         """The environment variables of the stack's commands, in addition to those of this process."""
-        return cast("dict[str, str]", self.stack.workspace.env_vars)
+        return self.pulumi.variables
 
-    def up(self, **options: Any) -> Update:
+    def up(self, *options: str) -> Update:
         self.write()
         self._note_images()
         try:
-            result = self.stack.up(color="never", **options)
+            return self.pulumi.up(*options)
         finally:
             self._note_images()
-        return Update.read(result.summary.resource_changes or {}, result.stdout)
 
     def preview(self) -> Update:
         self.write()
-        result = self.stack.preview(color="never")
-        return Update.read(result.change_summary, result.stdout)
+        return self.pulumi.preview()
 
     def destroy(self) -> None:
-        self.stack.destroy(color="never", exclude_protected=True)
+        self.pulumi.destroy("--exclude-protected")
+
+    def resources(self) -> list[dict[str, Any]]:
+        """The resources in Pulumi's state."""
+        file = self.directory / f"state/.pulumi/stacks/gix/{self.name}.json"
+        recorded: list[dict[str, Any]] = json.loads(file.read_text())["checkpoint"]["latest"]["resources"]
+        return recorded
 
     def recorded(self) -> str:
         """The back end's files of this stack as one text: state, history and backups."""
@@ -119,7 +111,10 @@ class StackUnderTest:
         return "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
 
     def outputs(self) -> dict[str, Any]:
-        return {key: output.value for key, output in self.stack.outputs().items()}
+        """The outputs of the stack. Those that are secret are encrypted."""
+        [stack] = [each for each in self.resources() if each["type"] == "pulumi:pulumi:Stack"]
+        outputs: dict[str, Any] = stack["outputs"]
+        return outputs
 
     def container(self, service: str) -> dict[str, Any]:
         """What `docker inspect` shows of a service's container."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gix_model.provider_facts import IMAGE
 from gix_model.settings import ImageSettings, StackSettings
 from gix_model.stack_file import StackFile
 from gix_ops.delivery import builds, drift, github, posting, pull_request, rehearsal, touched
@@ -18,6 +19,7 @@ from gix_ops.delivery.pull_request import LONGEST, MARKER, Section, compose
 from gix_ops.errors import StackError
 from gix_ops.planning.plan import Effect, Plan, ServicePlan
 from gix_ops.planning.plan_text import LONGEST_COMMENT
+from gix_ops.planning.preview import Step
 
 ENVIRONMENTS = {
     "dev": StackSettings(source="sample"),
@@ -116,6 +118,49 @@ executor failed running [/bin/sh -c instal -d /data]: exit code: 127
         "ERROR: executor failed running [/bin/sh -c instal -d /data]: exit code: 127",
     ]
     assert builds.failed_step("no such Dockerfile\n") == "no such Dockerfile"
+
+
+def test_given_steps_whose_outputs_alternate_the_name_of_the_failed_step_stands_once() -> None:
+    output = """\
+#7 [auction 1/2] RUN instal -d /data
+#7 ...
+
+#8 [builder 4/4] RUN cargo build
+#8 12.3 Compiling gcam-node
+#8 ...
+
+#7 [auction 1/2] RUN instal -d /data
+#7 1.196 /bin/sh: 1: instal: not found
+#7 ERROR: executor failed running [/bin/sh -c instal -d /data]: exit code: 127
+"""
+    assert builds.failed_step(output).splitlines() == [
+        "[auction 1/2] RUN instal -d /data",
+        "/bin/sh: 1: instal: not found",
+        "ERROR: executor failed running [/bin/sh -c instal -d /data]: exit code: 127",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("printed", "builds_run"),
+    [
+        pytest.param(["#7 ...", "#7 [a] RUN x", "#7 ERROR: exit code: 1"], 3, id="nothing but its name"),
+        pytest.param(["#7 0.5 not found", "#7 ERROR: exit code: 1"], 1, id="one line"),
+        pytest.param(["no such Dockerfile"], 1, id="no step"),
+    ],
+)
+def test_given_a_failed_step_without_output_the_build_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: list[str], builds_run: int
+) -> None:
+    docker = tmp_path / "docker"
+    lines = "\n".join(["#7 [a] RUN x", *printed] if printed[0].startswith("#") else printed)
+    docker.write_text(f"#!/bin/sh\necho run >>{tmp_path}/runs\ncat <<'END'\n{lines}\nEND\nexit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("GIX_DOCKER", str(docker))
+    image = {"type": IMAGE, "inputs": {"build": {"dockerfile": "Dockerfile", "context": "."}}}
+    step = {"op": "create", "urn": "urn:pulumi:dev::gix::docker:index/image:Image::gix-router", "newState": image}
+    [failed] = builds.failures(tmp_path, [Step.read(step)])
+    assert failed.output.endswith(printed[-1].removeprefix("#7 "))
+    assert (tmp_path / "runs").read_text().count("run") == builds_run
 
 
 def section(**values: Any) -> Section:
