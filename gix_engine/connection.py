@@ -44,11 +44,13 @@ def is_local(settings: EngineSettings) -> bool:
 def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:
     """A client of the configured engine. Default: that of DOCKER_HOST, or this machine's.
 
-    Relative paths start at `directory`. Raises docker.errors.DockerException if the engine does not answer.
+    Relative paths start at `directory`. Raises docker.errors.DockerException or OSError if the engine does not answer.
     """
-    ssh_transport.install()
+    host = address(settings)
+    if host is not None and host.startswith(ssh_transport.SCHEME):
+        return _DockerClient(ssh_transport.connect(_Client, host, timeout=_ANSWER_WITHIN_SECONDS))
     if settings.host is None:
-        return docker.from_env(timeout=_ANSWER_WITHIN_SECONDS, use_ssh_client=True)
+        return docker.from_env(timeout=_ANSWER_WITHIN_SECONDS)
     tls = None
     if settings.cert_path is not None:
         certificates = directory / Path(settings.cert_path).expanduser()
@@ -63,6 +65,5 @@ def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:
             version="auto",
             tls=tls or False,
             timeout=_ANSWER_WITHIN_SECONDS,
-            use_ssh_client=settings.host.startswith("ssh://"),
         )
     )

@@ -1,41 +1,101 @@
-"""Starts the Docker SDK's `ssh` command in a way that works in a process that uses gRPC.
+"""Clients of an engine at ssh://, through the `ssh` command.
 
-The SDK runs Python code in the forked child. That also runs gRPC's fork handlers, which sometimes close the connection.
-This module starts the command without such code.
+The Docker SDK's own way needs paramiko, which every start of a program would load. It also runs Python code in the
+forked child. In a process that uses gRPC, that code sometimes breaks the connection.
 """
 
-import contextlib
 import os
+import socket
 import subprocess
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from docker.transport import sshconn
+import docker
+from docker.constants import MINIMUM_DOCKER_API_VERSION
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 
+Client = TypeVar("Client", bound=docker.APIClient)
+
+SCHEME = "ssh://"
+
+_URL = "http://ssh:1"
+"""The SDK refuses a URL without a port. The connection does not use it."""
 _IGNORE_INTERRUPT = 'trap "" INT; exec ssh "$@"'
+"""Ctrl-C ends the program that uses the connection, which then closes the connection."""
+_NOT_FOR_SSH = ("LD_LIBRARY_PATH", "SSL_CERT_FILE")
+"""Variables that a packaged program sets for itself."""
 
 
-class _Socket(sshconn.SSHSocket):
-    def connect(self, _address: Any = None, /, **_options: Any) -> None:
-        if os.name != "posix":
-            super().connect()
-            return
-        user = ["-l", self.user] if self.user else []
-        port = ["-p", self.port] if self.port else []
-        # As in the SDK, Ctrl-C ends the program that uses the connection, not the connection.
-        self.proc = subprocess.Popen(
-            ["sh", "-c", _IGNORE_INTERRUPT, "ssh", *user, *port, "--", self.host, "docker system dial-stdio"],
-            env={name: value for name, value in os.environ.items() if name not in ("LD_LIBRARY_PATH", "SSL_CERT_FILE")},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+def connect(kind: type[Client], address: str, **options: Any) -> Client:
+    """A client of the engine at `address`, such as ssh://USER@HOST:PORT, with the engine's version of the API.
+
+    `options` are those of docker.APIClient. Raises OSError if the engine does not answer.
+    """
+    adapter = _Adapter(_command(address), pool_size=options.get("max_pool_size", 10))
+    client = _client(kind, adapter, MINIMUM_DOCKER_API_VERSION, options)
+    return _client(kind, adapter, client.version(api_version=False)["ApiVersion"], options)
+
+
+def _client(kind: type[Client], adapter: "_Adapter", version: str, options: dict[str, Any]) -> Client:
+    client = kind(base_url=_URL, version=version, **options)
+    client.mount(_URL, adapter)
+    return client
+
+
+def _command(address: str) -> list[str]:
+    engine = urlsplit(address)
+    user = ["-l", engine.username] if engine.username else []
+    port = ["-p", str(engine.port)] if engine.port else []
+    return [*user, *port, "--", engine.hostname or "", "docker system dial-stdio"]
+
+
+class _Adapter(HTTPAdapter):
+    """Sends requests through connections that each are one `ssh` command."""
+
+    def __init__(self, command: Sequence[str], *, pool_size: int) -> None:
+        super().__init__()
+        self._pool = _Pool("ssh", maxsize=pool_size, command=command)
+
+    def get_connection_with_tls_context(self, *_request: Any, **_options: Any) -> HTTPConnectionPool:
+        return self._pool
+
+    def request_url(self, request: Any, _proxies: Any) -> str:
+        # No proxy of the environment is between the two ends of the command.
+        return str(request.path_url)
 
     def close(self) -> None:
-        # Closing flushes what is not sent yet, which fails if the command has ended.
-        with contextlib.suppress(OSError):
-            super().close()
+        self._pool.close()
 
 
-def install() -> None:
-    """Make every client that this process creates from now on start `ssh` in this way."""
-    # The SDK looks the class up by this name; there is no option for it.
-    vars(sshconn)["SSHSocket"] = _Socket
+class _Connection(HTTPConnection):
+    def __init__(self, *address: Any, command: Sequence[str], **options: Any) -> None:
+        super().__init__(*address, **options)
+        self._command = command
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def connect(self) -> None:
+        ours, theirs = socket.socketpair()
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_SSH}
+        with theirs:
+            self.process = subprocess.Popen(
+                ["sh", "-c", _IGNORE_INTERRUPT, "ssh", *self._command],
+                env=environment,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+            )
+        ours.settimeout(self.timeout)
+        self.sock = ours
+
+    def close(self) -> None:
+        super().close()
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+            self.process = None
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection

@@ -108,19 +108,16 @@ class Engine:
 
         """
         # Importing the SDK takes a third of a second, and Pulumi waits for the plugin's port first.
+        from gix_engine import ssh_transport
         from offline.docker_plugin.client import Client
 
         connection = self.connection
+        limits: dict[str, Any] = {"timeout": _REQUEST_TIMEOUT_SECONDS, "max_pool_size": _MOST_CONNECTIONS}
         try:
+            if connection.host.startswith(ssh_transport.SCHEME):
+                return ssh_transport.connect(Client, connection.host, **limits)
             tls = False if connection.cert_path is None else _tls(connection.cert_path)
-            return Client(
-                base_url=connection.host,
-                version="auto",
-                timeout=_REQUEST_TIMEOUT_SECONDS,
-                tls=tls,
-                use_ssh_client=True,
-                max_pool_size=_MOST_CONNECTIONS,
-            )
+            return Client(base_url=connection.host, version="auto", tls=tls, **limits)
         except Exception as error:
             raise PluginError(
                 f"failed to connect to any docker daemon: {connection.host}: {readable(error)}. Start the engine, or "

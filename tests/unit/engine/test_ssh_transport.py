@@ -1,78 +1,110 @@
-"""How the `ssh` command of an engine at ssh:// is started and ended."""
+"""Clients of an engine at ssh://, with a stand-in for the `ssh` command that answers like an engine."""
 
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
-from docker.transport import sshconn
 
-from gix_engine import ssh_transport
+from gix_engine import connection, ssh_transport
+from gix_model.settings import EngineSettings
+
+ADDRESS = "ssh://me@there:2222"
+ENGINE = """#!/usr/bin/env python3
+import os, sys
+with open(os.path.join(os.path.dirname(__file__), "started"), "a") as started:
+    started.write(f"{os.getpid()} {' '.join(sys.argv[1:])}\\n")
+body = b'{"ApiVersion": "1.41"}'
+while line := sys.stdin.buffer.readline():
+    if line.startswith(b"GET "):
+        target = line.split()[1]
+    if line == b"\\r\\n":
+        if target == b"/v1.41/_ping":
+            body = b"OK"
+        head = f"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\nContent-Length: {len(body)}\\r\\n\\r\\n"
+        sys.stdout.buffer.write(head.encode() + body)
+        sys.stdout.buffer.flush()
+"""
 
 
 @pytest.fixture
-def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file with the arguments of a stand-in for `ssh`, which echoes its input."""
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with the process id and the arguments of each `ssh` command that was started."""
     command = tmp_path / "ssh"
-    command.write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/words\nexec cat\n')
+    command.write_text(ENGINE)
     command.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    return tmp_path / "words"
+    return tmp_path / "started"
 
 
 @pytest.fixture
-def connection() -> sshconn.SSHSocket:
-    ssh_transport.install()
-    return sshconn.SSHSocket("me@there:2222")
+def client(started: Path) -> Iterator[docker.APIClient]:
+    assert not started.exists()
+    client = ssh_transport.connect(docker.APIClient, ADDRESS)
+    yield client
+    client.close()
 
 
-def received(connection: sshconn.SSHSocket) -> bytes:
-    """The next byte from the command."""
-    assert connection.proc
-    assert connection.proc.stdout
-    return connection.proc.stdout.read(1)
+def process(started: Path) -> int:
+    [line] = started.read_text().splitlines()
+    return int(line.split()[0])
 
 
-def test_ssh_is_started_for_the_engine_and_survives_ctrl_c(words: Path, connection: sshconn.SSHSocket) -> None:
-    connection.connect()
-    connection.sendall(b"x")
-    assert received(connection) == b"x"
-    assert words.read_text() == "-l me -p 2222 -- there docker system dial-stdio\n"
-    assert connection.proc
-    connection.proc.send_signal(signal.SIGINT)
-    connection.sendall(b"y")
-    assert received(connection) == b"y"
-    connection.close()
-    connection.proc.wait()
+def test_all_requests_share_one_ssh_command_which_survives_ctrl_c(client: docker.APIClient, started: Path) -> None:
+    assert client.api_version == "1.41"
+    assert client.ping()
+    os.kill(process(started), signal.SIGINT)
+    assert client.ping()
+    [line] = started.read_text().splitlines()
+    assert line.partition(" ")[2] == "-l me -p 2222 -- there docker system dial-stdio"
 
 
-def test_no_code_runs_in_a_forked_child(
-    words: Path, connection: sshconn.SSHSocket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started: list[dict[str, Any]] = []
+def test_a_closed_client_has_ended_its_ssh_command(client: docker.APIClient, started: Path) -> None:
+    number = process(started)
+    client.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
+
+
+def test_no_code_runs_in_a_forked_child(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options_of: list[dict[str, Any]] = []
     real = subprocess.Popen
 
     def record(*arguments: Any, **options: Any) -> "subprocess.Popen[bytes]":
-        started.append(options)
+        options_of.append(options)
         return real(*arguments, **options)
 
     monkeypatch.setattr(subprocess, "Popen", record)
-    connection.connect()
-    assert [options.get("preexec_fn") for options in started] == [None]
-    connection.close()
-    assert connection.proc
-    connection.proc.wait()
-    assert words.parent.exists()
+    ssh_transport.connect(docker.APIClient, ADDRESS).close()
+    assert [options.get("preexec_fn") for options in options_of] == [None]
+    assert started.exists()
 
 
-def test_a_connection_whose_ssh_has_ended_is_closed_without_an_error(
-    words: Path, connection: sshconn.SSHSocket
+def test_given_an_ssh_command_that_has_ended_the_next_request_starts_another(
+    client: docker.APIClient, started: Path
 ) -> None:
-    connection.connect()
-    assert connection.proc
-    connection.proc.kill()
-    connection.proc.wait()
-    connection.close()
-    assert words.parent.exists()
+    os.kill(process(started), signal.SIGKILL)
+    os.waitid(os.P_PID, process(started), os.WEXITED | os.WNOWAIT)
+    assert client.ping()
+    assert len(started.read_text().splitlines()) == 2
+
+
+def test_given_an_ssh_command_that_fails_the_engine_does_not_answer(started: Path) -> None:
+    (started.parent / "ssh").write_text("#!/bin/sh\nexit 255\n")
+    with pytest.raises(OSError, match="Connection aborted"):
+        ssh_transport.connect(docker.APIClient, ADDRESS)
+
+
+@pytest.mark.parametrize("proxy", ["HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_is_not_used(started: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv(proxy, "http://127.0.0.1:1")
+    assert connection.connect(EngineSettings(host=ADDRESS), started.parent).ping()
+
+
+def test_given_no_key_the_address_in_docker_host_is_used(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", ADDRESS)
+    assert connection.connect(EngineSettings(), started.parent).ping()
