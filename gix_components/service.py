@@ -1,20 +1,17 @@
 """One service in its container."""
 
-import re
 from datetime import timedelta
 
 import pulumi
 import pulumi_docker as docker
 
 from gix_components.images import ImageHandle
-from gix_model import provider_facts
+from gix_model import container_inputs, provider_facts
 from gix_model.catalog import DATA_DIRECTORY, ServiceSpec
 from gix_model.environment import SERVICE_LABEL, STACK_LABEL, Environment
 from gix_model.settings import HealthCheckSettings, ServiceSettings
 
 _START_ALLOWANCE = timedelta(seconds=5)
-_TMPFS_OF_READ_ONLY_ROOT = {"/tmp": "rw,noexec,nosuid,nodev,size=64m"}  # noqa: S108 - a path inside the container
-_ROTATION = {"max-size": "10m", "max-file": "3"}
 
 
 class Service(pulumi.ComponentResource):
@@ -48,8 +45,6 @@ class Service(pulumi.ComponentResource):
         super().__init__("gix:docker:Service", name, None, opts)
         settings = environment.services[spec.name]
         labels = {STACK_LABEL: environment.label, SERVICE_LABEL: spec.name} | settings.labels
-        grace = int(settings.stop_grace.total_seconds())
-        restart, _, retries = settings.restart.partition(":")
         container = docker.Container(
             f"{name}-container",
             name=environment.name(spec.container),
@@ -58,7 +53,6 @@ class Service(pulumi.ComponentResource):
             command=[spec.binary],
             healthcheck=health_check(spec, settings.health_check),
             working_dir="/",
-            user=settings.user,
             hostname=spec.hostname,
             envs=_variables(spec, settings),
             ports=_ports(environment, spec),
@@ -67,32 +61,10 @@ class Service(pulumi.ComponentResource):
             if volume is None
             else [docker.ContainerVolumeArgs(volume_name=volume, container_path=DATA_DIRECTORY)],
             labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in labels.items()],
-            restart=restart,
-            max_retry_count=int(retries) if retries else None,
-            cpus=None if settings.cpus is None else provider_facts.recorded_processors(settings.cpus),
-            memory=None if settings.memory is None else settings.memory.mebibytes,
-            memory_swap=_memory_swap(settings),
-            read_only=settings.read_only_root,
-            tmpfs=_tmpfs(settings),
-            capabilities=docker.ContainerCapabilitiesArgs(drops=settings.drop_capabilities)
-            if settings.drop_capabilities
-            else None,
-            # Stated also if it is off, because the provider does not notice when it is removed.
-            security_opts=[f"no-new-privileges:{str(settings.no_new_privileges).lower()}"],
-            init=settings.init,
-            stop_signal=settings.stop_signal,
-            stop_timeout=grace,
-            destroy_grace_seconds=grace,
-            log_driver=settings.logging.driver,
-            log_opts=_log_options(settings),
-            ulimits=[
-                docker.ContainerUlimitArgs(name=limit, soft=value.soft, hard=value.hard)
-                for limit, value in settings.ulimits.items()
-            ],
-            hosts=[docker.ContainerHostArgs(host=host, ip=ip) for host, ip in settings.extra_hosts.items()],
             must_run=True,
             wait=True,
             wait_timeout=wait_seconds(settings.health_check),
+            **container_inputs.declared(settings),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 replace_on_changes=_replaced_on_changes(settings),
@@ -154,26 +126,9 @@ def _ports(environment: Environment, spec: ServiceSpec) -> list[docker.Container
     ]
 
 
-def _memory_swap(settings: ServiceSettings) -> int | None:
-    if settings.memory is None:
-        return None
-    # Without a value, each refresh would find Docker's default and want an update.
-    return 2 * settings.memory.mebibytes if settings.memory_swap is None else settings.memory_swap.mebibytes
-
-
 def _replaced_on_changes(settings: ServiceSettings) -> list[str]:
-    removed = provider_facts.RECORDED_ONLY_WHEN_REMOVED if settings.memory is None else ()
-    return [*provider_facts.RECORDED_ONLY, *removed]
-
-
-def _tmpfs(settings: ServiceSettings) -> dict[str, str] | None:
-    return ((_TMPFS_OF_READ_ONLY_ROOT if settings.read_only_root else {}) | settings.tmpfs) or None
-
-
-def _log_options(settings: ServiceSettings) -> dict[str, str] | None:
-    if settings.logging.options is not None:
-        return settings.logging.options
-    return _ROTATION if re.fullmatch("json-file|local", settings.logging.driver) else None
+    removed = container_inputs.RECORDED_ONLY_WHEN_REMOVED if settings.memory is None else ()
+    return [*container_inputs.RECORDED_ONLY, *removed]
 
 
 def _reachable(bind_address: str) -> str:

@@ -1,12 +1,11 @@
-"""What the docker provider (pulumi-docker 5.2.0) calls its resources, and how it applies and records their inputs.
+"""What the docker provider (pulumi-docker 5.2.0) calls its resources, and how it records their inputs.
 
 The documentation of the provider does not say most of this. `docs/provider.md` has the measurements.
+`gix_model.container_inputs` says how the provider applies changes of a container's inputs.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
 
 from gix_model import units
 
@@ -27,27 +26,8 @@ KINDS = {
 }
 """What each type of resource is called in texts."""
 
-RECORDED_ONLY = ("healthcheck", "tmpfs", "init")
-"""Inputs of a container whose change the provider records and does not apply. A change must replace the container."""
-RECORDED_ONLY_WHEN_REMOVED = ("memory", "memorySwap", "memoryReservation", "cpuShares", "cpuSet")
-"""Limits of a container that the provider changes without a restart. It records their removal and does not apply it."""
-LIVE = frozenset({"restart", "maxRetryCount", *RECORDED_ONLY_WHEN_REMOVED})
-"""Inputs of a container that the provider changes without a restart."""
-INSTRUCTIONS = frozenset(
-    {
-        *("containerReadRefreshTimeoutMilliseconds", "destroyGraceSeconds", "mustRun"),
-        *("networkMode", "removeVolumes", "start", "wait", "waitTimeout"),
-    }
-)
-"""Inputs that tell the provider what to do, and that the engine does not keep with the container."""
-
 CAPABILITY_PREFIX = "CAP_"
 """The provider records a capability with this prefix, also if it is stated without it."""
-
-
-def is_applied_live(name: str, inputs: Mapping[str, Any]) -> bool:
-    """Whether the provider applies a change of the input `name`, which leads to `inputs`, to a running container."""
-    return name in LIVE and (name not in RECORDED_ONLY_WHEN_REMOVED or bool(inputs.get(name)))
 
 
 def recorded_processors(count: float) -> str:

@@ -6,25 +6,23 @@ out. Secrets are compared like any other value and are never shown.
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gix_model import units
-from gix_model.provider_facts import CAPABILITY_PREFIX
+from gix_model import input_texts
+from gix_model.container_inputs import INPUTS
+from gix_model.input_texts import EMPTY, Texts
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """Pulumi's marker of an unknown value in a preview. A copy: the SDK takes a third of a second to load."""
 
 SECRET = "(secret)"  # noqa: S105 - a placeholder
-EMPTY = "(empty)"
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 """The key by which Pulumi marks a special value. In inputs, this is always a secret."""
 _HIDDEN = "[secret]"
 """Pulumi's placeholder for a secret in a preview."""
-_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True)
@@ -99,52 +97,8 @@ def short(text: str) -> str:
 
 def words_for(name: str) -> str:
     """The name of an input in texts."""
-    return _TITLES.get(name) or re.sub(r"(?<!^)([A-Z])", r" \1", name).lower()
-
-
-def seconds(count: float) -> str:
-    """A time in seconds or milliseconds."""
-    return f"{count * 1000:g}ms" if 0 < count < 1 else f"{count:g}s"
-
-
-def port(internal: object, protocol: str) -> str:
-    """The name of a published port's field."""
-    return f"port {internal}/{protocol}"
-
-
-def binding(address: str | None, external: object) -> str:
-    """The host address and port of a published port."""
-    return f"{address or _ANY_ADDRESS}:{external}"
-
-
-def mount(source: str, *, read_only: bool) -> str:
-    """The source of a mount."""
-    return f"{source} (read-only)" if read_only else source
-
-
-def aliases(names: list[str]) -> str:
-    """The aliases of a container on a network."""
-    return f"known as {', '.join(sorted(names))}" if names else "known by its own name"
-
-
-def memory(mebibytes: float) -> str:
-    """An amount of memory."""
-    return "unlimited" if mebibytes < 0 else f"{mebibytes:g} MiB"
-
-
-def restart(policy: str, retries: int | None) -> str:
-    """A restart policy as in the configuration."""
-    return f"{policy}:{retries}" if retries else policy
-
-
-def processors(count: float) -> str:
-    """A CPU limit."""
-    return f"{count:g}"
-
-
-def capability(name: str) -> str:
-    """The short name of a capability. The engine accepts it with and without the prefix."""
-    return name.removeprefix(CAPABILITY_PREFIX)
+    row = INPUTS.get(name)
+    return _TITLES.get(name) or (row and row.title) or input_texts.words(name)
 
 
 def _read(name: str, value: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
@@ -154,8 +108,7 @@ def _read(name: str, value: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[st
     if _has_sealed(value):
         yield words_for(name), Value("", secret=True)
         return
-    texts = _restart(inputs) if name in _RESTART_INPUTS else _READERS.get(name, _plain(name))(value)
-    for title, text in texts:
+    for title, text in _texts(name, value, inputs):
         if text:
             yield title, Value(text)
 
@@ -188,164 +141,22 @@ def _variables(items: list[Any]) -> Iterator[tuple[str, Value]]:
             yield f"variable {name}", Value(value or EMPTY, secret=secret)
 
 
-_Texts = Iterator[tuple[str, str]]
+def _texts(name: str, value: Any, inputs: Mapping[str, Any]) -> Texts:
+    if name in ("restart", "maxRetryCount"):
+        # One field shows both, as the configuration has one key for them.
+        retries = inputs.get("maxRetryCount")
+        return iter([("restart", (inputs.get("restart") or "no") + (f":{retries}" if retries else ""))])
+    if name in _READERS:
+        return _READERS[name](value)
+    if name in INPUTS:
+        return INPUTS[name].read(value)
+    return iter([(words_for(name), input_texts.plain(value))])
 
 
-def _labels(items: list[dict[str, str]]) -> _Texts:
-    for item in items:
-        yield f"label {item['label']}", item.get("value") or EMPTY
-
-
-def _ports(items: list[dict[str, Any]]) -> _Texts:
-    bindings: dict[str, list[str]] = {}
-    for item in items:
-        name = port(item["internal"], item.get("protocol") or "tcp")
-        bindings.setdefault(name, []).append(binding(item.get("ip"), item.get("external") or "any"))
-    for name, each in bindings.items():
-        yield name, ", ".join(sorted(each))
-
-
-def _networks(items: list[dict[str, Any]]) -> _Texts:
-    for item in items:
-        yield f"network {item['name']}", aliases(item.get("aliases") or [])
-
-
-def _volumes(items: list[dict[str, Any]]) -> _Texts:
-    for item in items:
-        source = item.get("volumeName") or item.get("hostPath") or item.get("fromContainer") or "a volume of its own"
-        yield f"mount {item.get('containerPath')}", mount(source, read_only=bool(item.get("readOnly")))
-
-
-def _capabilities(items: dict[str, list[str]]) -> _Texts:
-    for kind, title in (("adds", "capabilities added"), ("drops", "capabilities dropped")):
-        yield title, ", ".join(sorted(map(capability, items.get(kind) or [])))
-
-
-def _health_check(check: dict[str, Any]) -> _Texts:
-    yield "health check probe", shlex.join(check.get("tests") or [])
-    for name, title in (
-        ("interval", "interval"),
-        ("timeout", "timeout"),
-        ("startPeriod", "start period"),
-        ("startInterval", "start interval"),
-    ):
-        count = units.parse_duration(check.get(name) or "0s").total_seconds()
-        yield f"health check {title}", seconds(count) if count else ""
-    yield "health check retries", _text(check.get("retries"))
-
-
-def _by_key(title: str) -> Callable[[dict[str, Any]], _Texts]:
-    def read(items: dict[str, Any]) -> _Texts:
-        for key, value in items.items():
-            yield f"{title} {key}", _text(value) or EMPTY
-
-    return read
-
-
-def _ulimits(items: list[dict[str, Any]]) -> _Texts:
-    for item in items:
-        yield f"ulimit {item['name']}", f"{item['soft']}:{item['hard']}"
-
-
-def _hosts(items: list[dict[str, str]]) -> _Texts:
-    for item in items:
-        yield f"extra host {item['host']}", item["ip"]
-
-
-def _security(items: list[str]) -> _Texts:
-    yield "security options", ", ".join(sorted(items))
-
-
-def _command(words: list[str]) -> _Texts:
-    yield "command", shlex.join(words)
-
-
-def _subnets(pools: list[dict[str, Any]]) -> _Texts:
-    yield "subnet", ", ".join(sorted(pool["subnet"] for pool in pools if pool.get("subnet")))
-    yield "gateway", ", ".join(sorted(pool["gateway"] for pool in pools if pool.get("gateway")))
-
-
-def _build(build: dict[str, Any]) -> _Texts:
-    yield "source", _text(build.get("contextDigest"))
-    yield from _by_key("build argument")(build.get("args") or {})
-    for name, value in build.items():
-        if name not in ("contextDigest", "args"):
-            yield f"build {words_for(name)}", _text(value)
-
-
-def _mebibytes(title: str) -> Callable[[float], _Texts]:
-    def read(value: float) -> _Texts:
-        yield title, memory(value) if value else ""
-
-    return read
-
-
-def _seconds(title: str) -> Callable[[float], _Texts]:
-    def read(value: float) -> _Texts:
-        yield title, seconds(value) if value else ""
-
-    return read
-
-
-def _plain(name: str) -> Callable[[Any], _Texts]:
-    def read(value: Any) -> _Texts:
-        yield words_for(name), _text(value)
-
-    return read
-
-
-def _restart(inputs: Mapping[str, Any]) -> _Texts:
-    yield "restart", restart(inputs.get("restart") or "no", inputs.get("maxRetryCount"))
-
-
-def _processors(value: str | float) -> _Texts:
-    yield "cpus", processors(float(value)) if float(value) else ""
-
-
-def _text(value: object) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case str():
-            return value
-        case _ if not value:
-            return ""
-        case int() | float():
-            return f"{value:.0f}" if float(value).is_integer() else str(value)
-        case _:
-            return json.dumps(value, sort_keys=True)
-
-
-_TITLES = {
-    "envs": "variables",
-    "memorySwap": "memory with swap",
-    "workingDir": "working directory",
-    "readOnly": "read-only root",
-    "imageName": "tag",
-    "registryAuth": "registry log-in",
-    "host": "engine",
+_TITLES = {"imageName": "tag", "registryAuth": "registry log-in", "host": "engine"}
+"""What texts call inputs of other resources than containers, where the words of the name are not clear."""
+_READERS: dict[str, Callable[[Any], Texts]] = {
+    "build": input_texts.build_fields,
+    "ipamConfigs": input_texts.subnet_fields,
 }
-_RESTART_INPUTS = ("restart", "maxRetryCount")
-_READERS: dict[str, Callable[[Any], _Texts]] = {
-    "build": _build,
-    "capabilities": _capabilities,
-    "command": _command,
-    "cpus": _processors,
-    "destroyGraceSeconds": _seconds("time to stop"),
-    "healthcheck": _health_check,
-    "hosts": _hosts,
-    "ipamConfigs": _subnets,
-    "labels": _labels,
-    "logOpts": _by_key("log option"),
-    "memory": _mebibytes("memory"),
-    "memoryReservation": _mebibytes("memory reservation"),
-    "memorySwap": _mebibytes("memory with swap"),
-    "networksAdvanced": _networks,
-    "ports": _ports,
-    "securityOpts": _security,
-    "stopTimeout": _seconds("stop grace"),
-    "tmpfs": _by_key("tmpfs"),
-    "ulimits": _ulimits,
-    "volumes": _volumes,
-    "waitTimeout": _seconds("time to become healthy"),
-}
+"""The fields of inputs of other resources than containers that have several."""

@@ -15,7 +15,7 @@ fields that the engine does not show.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -26,20 +26,20 @@ from rich.table import Table
 
 from gix_engine import observed_state
 from gix_engine.observed_state import ObservedState
-from gix_model import provider_facts
+from gix_model import container_inputs, provider_facts
+from gix_model.container_inputs import INPUTS
 from gix_ops import fields, inspection, resources
 from gix_ops.errors import StackError
 from gix_ops.fields import Value
 from gix_ops.resources import Record, Resource, State
 from gix_ops.stack import StackReference
 
-_ENGINE_DEFAULTS = ("log driver", "hostname", "ulimit ", "gateway", "ipam driver")
-"""Prefixes of the fields that the engine sets from its own configuration if they are not declared."""
-_UNSTATED = dict.fromkeys(
-    ("init", "read-only root", "privileged", "restart", "internal", "attachable", "ipv6"), Value("no")
-)
+_NETWORK_DEFAULTS = ("gateway", "ipam driver")
+"""Fields of a network that the engine sets from its own configuration if they are not declared."""
+_UNSTATED = {fields.words_for(row.name): Value(row.unstated) for row in INPUTS.values() if row.unstated}
+_UNSTATED |= dict.fromkeys(("internal", "attachable", "ipv6"), Value("no"))
 """The values of options that are not declared."""
-_SET_LIVE = frozenset(map(fields.words_for, provider_facts.LIVE))
+_SET_LIVE = frozenset(map(fields.words_for, container_inputs.LIVE))
 """Fields that the provider sets on a running container, but cannot remove from it."""
 _REFRESH = "pulumi up --refresh"
 
@@ -187,7 +187,7 @@ def declared_fields(report: Report, resource: Resource, shown: frozenset[str]) -
     """The fields of a resource's inputs that the engine shows; adds the others to `report.not_compared`."""
     stated = fields.read(resource.inputs)
     for name, values in stated.items():
-        if name not in shown and name not in provider_facts.INSTRUCTIONS:
+        if name not in shown and name not in container_inputs.INSTRUCTIONS:
             report.not_compared += [f"{resource.subject} {field_name}" for field_name in values]
     return fields.flat({name: values for name, values in stated.items() if name in shown})
 
@@ -205,9 +205,10 @@ def compare_container(report: Report, resource: Resource, found: Record, image: 
     declared = declared_fields(report, resource, inspection.SHOWN)
     shown = inspection.container(found, image)
     # Without the image, nothing says which fields came from it.
-    inherited = inspection.inherited(image) if image else shown
-    shown = _without_defaults(shown, declared, inherited)
-    here.compare(declared, shown, replace=resource.replace_command, fix=fix)
+    inherited = inspection.inherited(image) if image else fields.flat(shown)
+    defaults = {name for row in INPUTS.values() if row.engine_default for name in shown.get(row.name, {})}
+    actual = _without_defaults(fields.flat(shown), declared, inherited, defaults)
+    here.compare(declared, actual, replace=resource.replace_command, fix=fix)
 
 
 def compare_network(report: Report, resource: Resource, found: Record, own: frozenset[str]) -> None:
@@ -217,7 +218,7 @@ def compare_network(report: Report, resource: Resource, found: Record, own: froz
         fix = f"remove the network {resource.name} (docker network rm), then {_REFRESH}"
         here.add(DifferenceType.REPLACED, "network id", declared=resource.id, found=found["Id"], fix=fix)
     declared = declared_fields(report, resource, inspection.SHOWN_OF_NETWORK)
-    shown = _without_defaults(inspection.network(found), declared, {})
+    shown = _without_defaults(fields.flat(inspection.network(found)), declared, {}, _NETWORK_DEFAULTS)
     here.compare(declared, shown, replace=resource.replace_command, fix=fix)
     for container, endpoint in sorted((found.get("Containers") or {}).items()):
         name = endpoint["Name"]
@@ -227,13 +228,16 @@ def compare_network(report: Report, resource: Resource, found: Record, own: froz
 
 
 def _without_defaults(
-    found: Mapping[str, Value], declared: Mapping[str, Value], inherited: Mapping[str, Value]
+    found: Mapping[str, Value],
+    declared: Mapping[str, Value],
+    inherited: Mapping[str, Value],
+    defaults: Collection[str],
 ) -> dict[str, Value]:
-    """What was found, without what is not declared and comes from the image or the engine's own configuration."""
+    """What was found, without what is not declared and comes from the image or is one of the engine's `defaults`."""
     return {
         name: value
         for name, value in found.items()
-        if name in declared or not (inherited.get(name) == value or name.startswith(_ENGINE_DEFAULTS))
+        if name in declared or not (inherited.get(name) == value or name in defaults)
     }
 
 

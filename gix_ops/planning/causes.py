@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from gix_model.provider_facts import CONTAINER, INSTRUCTIONS, KINDS
+from gix_model.container_inputs import INSTRUCTIONS
+from gix_model.provider_facts import CONTAINER, KINDS
 from gix_ops import fields
 from gix_ops.fields import Fields, Value
 from gix_ops.planning.preview import Step

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gix_model import provider_facts
+from gix_model import container_inputs
 from gix_model.provider_facts import IMAGE, REMOTE_IMAGE
 from gix_ops.resources import Record
 
@@ -144,7 +144,7 @@ class Step:
 
     def is_live(self, reason: str) -> bool:
         """Whether the provider applies a change of the input `reason` to the running container."""
-        return provider_facts.is_applied_live(reason, self.inputs)
+        return container_inputs.is_applied_live(reason, self.inputs)
 
 
 def steps(preview: Mapping[str, Any]) -> tuple[Step, ...]:

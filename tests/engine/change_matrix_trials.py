@@ -377,12 +377,15 @@ def auction(site: Site) -> list[Trial]:
     ]
 
 
+def container_trials(site: Site) -> list[Trial]:
+    """All trials of containers."""
+    checks = [*health_check("router"), *health_check("auction")]
+    return [MEMORY, MEMORY_SWAP, RESTART, *checks, INIT, TMPFS, *router(site), *auction(site), *ENCLAVE]
+
+
 def beginning(site: Site) -> dict[str, Any]:
     """The keys of the stack's file before the first change."""
-    live = [MEMORY, MEMORY_SWAP, RESTART]
-    together = [*router(site), *auction(site), *ENCLAVE]
-    trials = [*live, *health_check("router"), *health_check("auction"), INIT, TMPFS, *together]
-    return {f"{trial.service}.{trial.key}": trial.before for trial in trials} | {
+    return {f"{trial.service}.{trial.key}": trial.before for trial in container_trials(site)} | {
         "network.name": "trial-net",
         "network.subnet": site.subnets[0],
         "network.labels": {"team": "one"},

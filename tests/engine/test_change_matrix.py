@@ -7,7 +7,7 @@ import sys
 import docker
 import pytest
 
-from gix_model.provider_facts import RECORDED_ONLY
+from gix_model.container_inputs import RECORDED_ONLY
 from tests.engine.change_matrix import DOCUMENT, Matrix, whole
 from tests.engine.change_matrix_trials import INIT, MEMORY, MEMORY_SWAP, TMPFS, health_check
 from tests.engine.changes import Effect, put, run
@@ -34,7 +34,7 @@ def test_given_a_program_that_does_not_replace_for_recorded_inputs_the_matrix_fa
 ) -> None:
     program = fresh.directory / "gix_components/service.py"
     mutant, dropped = re.subn(
-        r"return \[\*provider_facts\.RECORDED_ONLY, \*removed\]", "return []", program.read_text()
+        r"return \[\*container_inputs\.RECORDED_ONLY, \*removed\]", "return []", program.read_text()
     )
     assert dropped == 1
     program.write_text(mutant)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic.alias_generators import to_camel
 
+from gix_model import container_inputs
 from tests.unit.declared import PROGRAM
 
 RESOURCES = {"Container", "Network", "Volume", "Image", "RemoteImage", "Provider"}
@@ -20,7 +21,11 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
 
 
 def names(call: ast.Call) -> set[str]:
-    return {to_camel(each.arg) for each in call.keywords if each.arg}
+    """The inputs that a call names, and those that follow from the settings."""
+    named = {to_camel(each.arg) for each in call.keywords if each.arg}
+    if any(ast.unparse(each.value).startswith("container_inputs.declared(") for each in call.keywords if not each.arg):
+        named |= {row.name for row in container_inputs.INPUTS.values() if row.declared is not None}
+    return named
 
 
 def set_by_the_program() -> set[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi_docker as docker
 import pytest
 
-from gix_model import provider_facts, units
+from gix_model import container_inputs, provider_facts, units
 from tests.unit.declared import PROGRAM
 
 RECORD: list[dict[str, Any]] = json.loads((PROGRAM / "tests/plugin/official_record.json").read_text())
@@ -53,14 +53,13 @@ def test_every_resource_that_the_provider_recorded_has_a_kind() -> None:
 
 
 def test_the_facts_are_about_inputs_that_exist() -> None:
-    facts = {*provider_facts.RECORDED_ONLY, *provider_facts.LIVE, *provider_facts.INSTRUCTIONS}
-    assert facts - inputs(docker.ContainerArgs) == set()
+    assert container_inputs.INPUTS.keys() - inputs(docker.ContainerArgs) == set()
 
 
 def test_what_is_recorded_only_is_what_the_documentation_says() -> None:
     what, _, effect = row("healthcheck edit")
     assert "only the state changes" in effect
-    assert [name for name in provider_facts.RECORDED_ONLY if name in what] == [*provider_facts.RECORDED_ONLY]
+    assert [name for name in container_inputs.RECORDED_ONLY if name in what] == [*container_inputs.RECORDED_ONLY]
 
 
 def test_what_changes_without_a_restart_is_what_the_documentation_says() -> None:
@@ -68,14 +67,14 @@ def test_what_changes_without_a_restart_is_what_the_documentation_says() -> None
     assert (preview, effect) == ("update", "live, no restart")
     for name in ("restart", "memory", "memorySwap"):
         assert re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name) in what
-        assert provider_facts.is_applied_live(name, {name: 1})
+        assert container_inputs.is_applied_live(name, {name: 1})
 
 
 def test_a_limit_that_is_removed_is_not_applied_live() -> None:
-    assert provider_facts.is_applied_live("memory", {"memory": 64})
-    assert not provider_facts.is_applied_live("memory", {})
-    assert provider_facts.is_applied_live("restart", {})
-    assert not provider_facts.is_applied_live("healthcheck", {"healthcheck": {}})
+    assert container_inputs.is_applied_live("memory", {"memory": 64})
+    assert not container_inputs.is_applied_live("memory", {})
+    assert container_inputs.is_applied_live("restart", {})
+    assert not container_inputs.is_applied_live("healthcheck", {"healthcheck": {}})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from gix_components.platform import GixPlatform
 from gix_engine import observed_state
-from gix_model import provider_facts
+from gix_model import container_inputs, provider_facts
+from gix_model.input_texts import EMPTY
 from gix_ops import fields, inspection, verify
 from gix_ops.fields import Value
 from gix_ops.resources import Resource, State
@@ -370,7 +371,7 @@ def test_every_input_of_a_fully_configured_service_can_be_compared() -> None:
     configuration = environment(**configured({"defaults": settings}))
     declared = declare(lambda opts: GixPlatform("gix", configuration, opts))
     containers = declared.of_type(provider_facts.CONTAINER)
-    readable = inspection.SHOWN | provider_facts.INSTRUCTIONS
+    readable = inspection.SHOWN | container_inputs.INSTRUCTIONS
     assert len(containers) == 3
     assert {name for each in containers for name in each.inputs} - readable == set()
     [network] = declared.of_type(provider_facts.NETWORK)
@@ -382,7 +383,7 @@ def test_variables_that_are_secret_as_a_whole_are_compared_one_by_one() -> None:
     assert whole == {
         "variable TOKEN": Value("hunter2"),
         "variable RUST_LOG": Value("info"),
-        "variable EMPTY": Value(fields.EMPTY),
+        "variable EMPTY": Value(EMPTY),
     }
     assert {str(each) for each in whole.values()} == {fields.SECRET}
     assert fields.read({"envs": "[secret]"})["envs"] == {"variables": Value("")}
