@@ -1,10 +1,13 @@
-"""The `gixctl` command: the table of its verbs, and how it reports errors.
+"""The `gixctl` command: how it finds its verbs, and how it reports errors.
 
 Exit codes: 0: success; 1: a check failed, or the command could not do its work; 2: invalid usage.
 """
 
+import importlib
 import os
+import pkgutil
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -12,49 +15,33 @@ import typer
 from gix_ledger.errors import LedgerError
 from gix_model import __version__
 from gix_model.stack_file import StackFileError
-from gix_ops.commands import (
-    address,
-    audit,
-    backup,
-    backups,
-    delete_ledger,
-    doctor,
-    drift,
-    fix_permissions,
-    graph,
-    health,
-    logs,
-    plan,
-    pull_request,
-    release,
-    restore,
-    review,
-    scan,
-    shell,
-    status,
-    verify,
-)
+from gix_ops import commands
 from gix_ops.errors import StackError
 
-VERBS = {
-    "Inspect": (status, health, logs, shell, graph, address),
-    "Check": (plan, verify, doctor, audit, scan, drift),
-    "Ledger": (backup, restore, backups, fix_permissions, delete_ledger),
-}
-"""The verbs, by their heading in `gixctl --help`. A verb has the name of its module, with `-` for `_`."""
-GROUPS = (review, pull_request, release)
-"""The verbs that have verbs of their own."""
+HEADINGS = ("Inspect", "Check", "Ledger", "Delivery")
+"""The headings in `gixctl --help`, in their order. Other headings come last."""
 
 _EXIT_CODES = "Exit codes: 0: success; 1: a check failed, or the command could not do its work; 2: invalid usage."
 
 app = typer.Typer(
     name="gixctl", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", epilog=_EXIT_CODES
 )
-for heading, modules in VERBS.items():
-    for module in modules:
-        app.command(module.__name__.rpartition(".")[2].replace("_", "-"), rich_help_panel=heading)(module.command)
-for group in GROUPS:
-    app.add_typer(group.app, name=group.__name__.rpartition(".")[2].replace("_", "-"), rich_help_panel="Delivery")
+
+
+def _verbs() -> list[ModuleType]:
+    """The modules of `gix_ops.commands` that have a heading, by heading and then by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."))
+    verbs = [module for module in map(importlib.import_module, names) if hasattr(module, "HEADING")]
+    order = [*HEADINGS, *(module.HEADING for module in verbs)]
+    return sorted(verbs, key=lambda module: order.index(module.HEADING))
+
+
+for verb in _verbs():
+    name = verb.__name__.rpartition(".")[2].replace("_", "-")
+    if hasattr(verb, "app"):
+        app.add_typer(verb.app, name=name, rich_help_panel=verb.HEADING)
+    else:
+        app.command(name, rich_help_panel=verb.HEADING)(verb.command)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so

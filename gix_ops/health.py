@@ -16,9 +16,9 @@ first. `fix` is null if the service is healthy. With `--watch` each line is one 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import docker
@@ -72,10 +72,10 @@ class ServiceHealth:
         return self.health == "healthy"
 
 
-def read(stack: Stack, client: docker.DockerClient) -> list[ServiceHealth]:
-    """The health of every service of the stack. Raises StackError if its engine does not answer."""
+def read(stack: Stack, client: docker.DockerClient, wanted: Collection[str] = ()) -> list[ServiceHealth]:
+    """The health of the `wanted` services. Default: all. Raises StackError as `services.read` does."""
     now = datetime.now(UTC)
-    return [health_of(each, now) for each in services.read(stack, client)]
+    return [health_of(each, now) for each in services.read(stack, client, wanted)]
 
 
 def watch(stack: Stack, client: docker.DockerClient) -> Iterator[list[ServiceHealth]]:
@@ -85,11 +85,13 @@ def watch(stack: Stack, client: docker.DockerClient) -> Iterator[list[ServiceHea
         time.sleep(WATCH_SECONDS)
 
 
-def wait(stack: Stack, client: docker.DockerClient, seconds: float) -> Iterator[list[ServiceHealth]]:
-    """The health of every service, read again until all are healthy or the time is over."""
-    deadline = time.monotonic() + seconds
+def wait(
+    stack: Stack, client: docker.DockerClient, time_limit: timedelta, wanted: Collection[str] = ()
+) -> Iterator[list[ServiceHealth]]:
+    """The health of the `wanted` services (default: all), read again until they are healthy or the time is over."""
+    deadline = time.monotonic() + time_limit.total_seconds()
     while True:
-        found = read(stack, client)
+        found = read(stack, client, wanted)
         yield found
         left = deadline - time.monotonic()
         if left <= 0 or all(each.is_healthy for each in found):

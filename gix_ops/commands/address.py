@@ -5,6 +5,8 @@ import typer
 from gix_ops import services
 from gix_ops.commands.options import ServiceArgument, StackOption, read_stack
 
+HEADING = "Inspect"
+
 
 def command(service: ServiceArgument, stack: StackOption = None) -> None:
     """Print the published HOST:PORT of a service.

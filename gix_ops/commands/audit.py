@@ -8,6 +8,8 @@ from rich.console import Console
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 from gix_ops.security import audit
 
+HEADING = "Check"
+
 MinimumOption = Annotated[
     int, typer.Option("--minimum", metavar="SCORE", help="Lowest score that passes, out of 100.", min=0, max=100)
 ]

@@ -12,6 +12,8 @@ from gix_ops import stack_ledger
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 from gix_ops.commands.progress import progress_bar
 
+HEADING = "Ledger"
+
 FileArgument = Annotated[
     Path | None,
     typer.Argument(help="Archive to write. Default: backups/STACK-TIME.tar.gz in the program's directory."),

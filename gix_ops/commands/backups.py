@@ -12,6 +12,8 @@ from gix_ops.commands.options import JsonOption, write_json
 from gix_ops.commands.progress import progress_bar
 from gix_ops.stack import program_directory
 
+HEADING = "Ledger"
+
 DirectoryArgument = Annotated[
     Path | None, typer.Argument(help="Directory to search. Default: backups/ in the program's directory.")
 ]

@@ -9,6 +9,8 @@ from gix_ops import pulumi_command, stack_ledger
 from gix_ops.commands.options import StackOption
 from gix_ops.stack import StackReference, program_directory
 
+HEADING = "Ledger"
+
 VolumeArgument = Annotated[str, typer.Argument(help="Name of the volume on the engine, for example gcam-data.")]
 DestroyOption = Annotated[
     bool, typer.Option("--destroy", help="Destroy the stack first, if the volume may be deleted then.")

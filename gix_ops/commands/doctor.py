@@ -10,6 +10,8 @@ from gix_ops.commands.options import JsonOption, StackOption, write_json
 from gix_ops.doctor import examination, remedies
 from gix_ops.doctor.facts import Facts
 
+HEADING = "Check"
+
 FixOption = Annotated[bool, typer.Option("--fix", help="Apply the safe fixes, report each, and check again.")]
 
 

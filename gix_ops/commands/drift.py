@@ -8,6 +8,8 @@ import typer
 from gix_ops.delivery import drift
 from gix_ops.stack import program_directory
 
+HEADING = "Check"
+
 StacksArgument = Annotated[list[str], typer.Argument(help="Stacks to check.")]
 IssueOption = Annotated[bool, typer.Option("--issue", help="Keep one GitHub issue for each stack that has drift.")]
 

@@ -9,6 +9,8 @@ from gix_ledger import permissions
 from gix_ops import stack_ledger
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 
+HEADING = "Ledger"
+
 OwnerOption = Annotated[
     str | None, typer.Option("--owner", metavar="UID:GID", help="Owner to set. Default: the auction's user.")
 ]

@@ -9,6 +9,8 @@ from gix_ops import graph, graph_mermaid
 from gix_ops.commands.options import StackOption, read_stack
 from gix_ops.errors import StackError
 
+HEADING = "Inspect"
+
 FileArgument = Annotated[Path | None, typer.Argument(help="File to write. Default: standard output.", dir_okay=False)]
 
 

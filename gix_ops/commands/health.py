@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -11,15 +12,19 @@ from rich.live import Live
 
 from gix_model import units
 from gix_ops import health
-from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
+from gix_ops.commands.options import JsonOption, StackOption, parse_time, read_stack, write_json
 from gix_ops.commands.streaming import until_interrupted
 from gix_ops.errors import StackError
 from gix_ops.health import ServiceHealth
 from gix_ops.stack import Stack
 
+HEADING = "Inspect"
+
 WaitOption = Annotated[
-    str | None,
-    typer.Option("--wait", metavar="TIME", help="Wait up to TIME for all services to be healthy: 60s, 1m30s."),
+    timedelta | None,
+    typer.Option(
+        "--wait", metavar="TIME", parser=parse_time, help="Wait up to TIME for all services to be healthy: 60s, 1m30s."
+    ),
 ]
 WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Refresh every second until Ctrl-C.")]
 
@@ -43,23 +48,15 @@ def command(
     """
     if wait is not None and watch:
         raise typer.BadParameter("--wait and --watch exclude each other; give one of them")
-    seconds = 0.0 if wait is None else _seconds(wait)
     read = read_stack(stack)
     client = read.connect()
     if watch:
         with until_interrupted():
             _show(read, health.watch(read, client), as_json=as_json, each=True)
         return
-    found = _show(read, health.wait(read, client, seconds), as_json=as_json, each=False)
+    found = _show(read, health.wait(read, client, wait or timedelta()), as_json=as_json, each=False)
     if not all(each.is_healthy for each in found):
-        raise StackError(f"{'' if wait is None else f'after {wait}: '}{health.unhealthy(found)}")
-
-
-def _seconds(text: str) -> float:
-    try:
-        return units.parse_duration(text).total_seconds()
-    except ValueError as error:
-        raise typer.BadParameter(f"{text} {error}", param_hint="--wait") from None
+        raise StackError(f"{'' if wait is None else f'after {units.format_duration(wait)}: '}{health.unhealthy(found)}")
 
 
 def _show(stack: Stack, readings: Iterable[list[ServiceHealth]], *, as_json: bool, each: bool) -> list[ServiceHealth]:

@@ -17,6 +17,8 @@ from gix_ops.commands.streaming import has_reader, until_interrupted
 from gix_ops.errors import StackError
 from gix_ops.logs import Line, UnreadableLogError
 
+HEADING = "Inspect"
+
 ServicesArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="SERVICE", help="Services to show. Default: all.", autocompletion=service_names),

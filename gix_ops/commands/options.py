@@ -3,11 +3,13 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gix_model import units
 from gix_model.catalog import CATALOG
 from gix_ops.stack import Stack, program_directory
 
@@ -15,6 +17,17 @@ from gix_ops.stack import Stack, program_directory
 def service_names(incomplete: str) -> list[str]:
     """The services whose names begin with `incomplete`, for shell completion."""
     return [service for service in CATALOG if service.startswith(incomplete)]
+
+
+def parse_time(text: str) -> timedelta:
+    """Read the TIME of an option: 10s, 1m30s, 500ms. Use it as `parser` of the option.
+
+    Raises typer.BadParameter if the text is no such time.
+    """
+    try:
+        return units.parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text} {error}") from None
 
 
 StackOption = Annotated[

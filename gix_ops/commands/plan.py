@@ -10,6 +10,8 @@ from gix_ops.commands.options import JsonOption, StackOption, write_json
 from gix_ops.planning import plan, plan_text
 from gix_ops.stack import program_directory
 
+HEADING = "Check"
+
 MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print Markdown for a pull request comment.")]
 RefreshOption = Annotated[bool, typer.Option("--refresh", help="Refresh the state from the engine first.")]
 

@@ -8,6 +8,8 @@ import typer
 from gix_ops.delivery import posting, pull_request
 from gix_ops.stack import program_directory
 
+HEADING = "Delivery"
+
 ForkOption = Annotated[bool, typer.Option("--fork", help="The pull request comes from a fork.")]
 BaseOption = Annotated[str, typer.Option("--base", help="Revision to compare HEAD with.")]
 OnlyOption = Annotated[str | None, typer.Option("--stack", "-s", help="Stack to describe. Default: all.")]

@@ -9,6 +9,8 @@ from gix_ops.delivery import release
 from gix_ops.delivery.release import Release
 from gix_ops.stack import program_directory
 
+HEADING = "Delivery"
+
 TrialStackOption = Annotated[str, typer.Option("--stack", "-s", help="Stack that the release is tried in.")]
 FileOption = Annotated[Path, typer.Option("--file", help="JSON file with the release's digests.")]
 TagOption = Annotated[str, typer.Option("--tag", help="Version of the release, used as the images' tag.")]

@@ -11,6 +11,8 @@ from gix_ops import stack_ledger
 from gix_ops.commands.options import StackOption, read_stack
 from gix_ops.commands.progress import progress_bar
 
+HEADING = "Ledger"
+
 FileArgument = Annotated[
     Path, typer.Argument(help="Archive to restore, from gixctl backup or from tar czf FILE -C /data .")
 ]

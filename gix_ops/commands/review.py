@@ -10,6 +10,8 @@ from gix_ops import status
 from gix_ops.delivery import review
 from gix_ops.stack import Stack, program_directory
 
+HEADING = "Delivery"
+
 NumberArgument = Annotated[int, typer.Argument(help="Number of the pull request.", min=1)]
 
 app = typer.Typer(help="Create and remove temporary stacks for pull requests.", no_args_is_help=True)

@@ -10,6 +10,8 @@ from rich.console import Console
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 from gix_ops.security import scan
 
+HEADING = "Check"
+
 
 class Severity(StrEnum):
     """The values of --severity."""

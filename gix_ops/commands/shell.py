@@ -9,6 +9,8 @@ import typer
 from gix_ops import services, shell
 from gix_ops.commands.options import ServiceArgument, StackOption, read_stack
 
+HEADING = "Inspect"
+
 CommandArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="COMMAND", help="Command to run. Default: bash, or sh if the image has no bash."),

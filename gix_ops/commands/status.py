@@ -6,6 +6,8 @@ from rich.console import Console
 from gix_ops import status
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 
+HEADING = "Inspect"
+
 
 def command(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """List the services with their image, address and health.

@@ -6,6 +6,8 @@ from rich.console import Console
 from gix_ops import verify
 from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 
+HEADING = "Check"
+
 
 def command(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """Compare the declared state with the engine.

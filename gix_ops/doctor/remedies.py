@@ -7,6 +7,7 @@ of a declared one may be serving, so it is not removed.
 
 import contextlib
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 from docker.errors import APIError, DockerException
 
@@ -19,7 +20,7 @@ from gix_ops.errors import StackError
 from gix_ops.pulumi_command import ask
 from gix_ops.stack_ledger import recover
 
-_HEALTHY_WITHIN_SECONDS = 60.0
+_HEALTHY_WITHIN = timedelta(minutes=1)
 
 
 def apply(facts: Facts) -> list[str]:
@@ -40,7 +41,7 @@ def apply(facts: Facts) -> list[str]:
 def _await_health(facts: Facts) -> None:
     """Wait while a service of the stack is starting, so that the checks that follow do not report it."""
     with contextlib.suppress(StackError, DockerException, OSError):
-        for found in health.wait(facts.up, facts.client, _HEALTHY_WITHIN_SECONDS):
+        for found in health.wait(facts.up, facts.client, _HEALTHY_WITHIN):
             if not any(each.health == "starting" for each in found):
                 return
 

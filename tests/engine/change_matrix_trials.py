@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from docker.errors import NotFound
+from pydantic import SecretStr
 
 from tests.engine.change_matrix_site import EDITED_LINE, Site
 from tests.engine.changes import REMOVED, Act, Cell, Effect, Shows, containers, images, inspected, recorded
@@ -13,6 +14,17 @@ MIB = 2**20
 NETWORK = frozenset({"gix-network"})
 VOLUME = frozenset({"gix-ledger-volume"})
 PROVIDER = frozenset({"gix-engine"})
+NO_SITE = Site(
+    prefixes=("", "", ""),
+    subnets=("", "", ""),
+    metrics_ports=(9101, 9102),
+    sealed={"first": SecretStr("one"), "second": SecretStr("two")},
+    base="",
+    registry="",
+    engine="",
+    certificates="",
+)
+"""The values of trials of containers in tests that run no matrix."""
 
 
 def config(service: str, key: str) -> Shows:

@@ -4,11 +4,9 @@ The scenarios are the trials of the change matrix: a new key is tested here as s
 """
 
 import functools
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from gix_components.platform import GixPlatform
 from gix_model import provider_facts
@@ -18,11 +16,10 @@ from gix_ops import fields, verify
 from gix_ops.resources import Resource
 from gix_ops.verify import Report
 from offline.docker_plugin.resources.container_config import engine_config
-from tests.engine.change_matrix_trials import MEMORY, MEMORY_SWAP, container_trials
+from tests.engine.change_matrix_trials import MEMORY, MEMORY_SWAP, NO_SITE, container_trials
 from tests.unit.declared import configured, declare, environment
 
-SITE: Any = SimpleNamespace(metrics_ports=(9101, 9102), sealed={"first": SecretStr("one"), "second": SecretStr("two")})
-TRIALS = {f"{trial.input} by {trial.key} of {trial.service}": trial for trial in container_trials(SITE)}
+TRIALS = {f"{trial.input} by {trial.key} of {trial.service}": trial for trial in container_trials(NO_SITE)}
 NEEDED = {MEMORY_SWAP.key: {MEMORY.key: MEMORY.before}}
 """Keys that a trial's key needs."""
 WITH_THE_INPUT_OF_ANOTHER_KEY = {"bindAddress": "ports", "hostPort": "ports", "rustBacktrace": "envs"}

@@ -29,16 +29,16 @@ NOTHING_VALID = st.one_of(
 )
 """Values that are invalid for every key."""
 
+FREE_TEXT = {str, str | None}
+"""Types of keys for which any text is valid."""
 STRICT_KEYS = {
-    "images": ("way", "tag", "builderBase", "platform", "push", "digests"),
-    "registry": ("address", "organization"),
-    "network": ("name", "subnet", "driver", "labels"),
-    "ledger": ("volume", "protect", "adopt"),
-    "engine": ("host",),
-    "defaults": ("publish", "bindAddress", "rustBacktrace", "environment", "user", "cpus", "memory", "restart"),
-    "router": ("hostPort", "metricsPort", "readOnlyRoot", "healthCheck", "stopSignal", "stopGrace", "logging"),
-    "auction": ("init", "ulimits", "extraHosts", "dropCapabilities", "noNewPrivileges", "memorySwap"),
+    section: sorted(
+        str(key.alias) for key in model.model_fields.values() if key.annotation not in FREE_TEXT or key.metadata
+    )
+    for section, field in StackSettings.model_fields.items()
+    if isinstance(model := field.annotation, type) and issubclass(model, BaseModel)
 }
+"""The keys of each section for which every value of NOTHING_VALID is invalid."""
 UNKNOWN = st.text(alphabet="abcxyz", min_size=3, max_size=8).map(lambda text: f"no{text}")
 
 

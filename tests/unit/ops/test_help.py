@@ -1,6 +1,10 @@
 """The help texts of gixctl: a first line that fits, and a text for every option."""
 
+import importlib
+import pkgutil
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +13,7 @@ import pytest
 import typer
 
 from gix_ops import cli
+from gix_ops import commands as commands_package
 from tests.unit.declared import PROGRAM
 
 LONGEST_SUMMARY = 58
@@ -37,6 +42,31 @@ def test_the_first_line_of_a_verb_s_help_fits_on_a_line(verb: str) -> None:
 def test_every_option_and_argument_has_a_help_text(verb: str) -> None:
     missing = [each.name for each in VERBS[verb].params if each.name != "help" and not getattr(each, "help", None)]
     assert missing == []
+
+
+def test_a_module_with_a_command_is_a_verb_under_its_heading() -> None:
+    root = typer.main.get_command(cli.app)
+    found: dict[str, str] = {name: verb.rich_help_panel for name, verb in getattr(root, "commands", {}).items()}
+    names = [module.name for module in pkgutil.iter_modules(commands_package.__path__)]
+    modules = {name: importlib.import_module(f"{commands_package.__name__}.{name}") for name in names}
+    verbs = {name: module for name, module in modules.items() if hasattr(module, "command") or hasattr(module, "app")}
+    assert found == {name.replace("_", "-"): module.HEADING for name, module in verbs.items()}
+    assert list(dict.fromkeys(found.values())) == [*cli.HEADINGS]
+
+
+def test_a_verb_is_found_by_its_module_alone(tmp_path: Path) -> None:
+    (tmp_path / "say_hello.py").write_text(
+        'HEADING = "Greetings"\n\n\ndef command() -> None:\n    """Greet."""\n    print("hello")\n'
+    )
+    script = (
+        "import sys\nfrom gix_ops import commands\ncommands.__path__.append(sys.argv.pop(1))\n"
+        "from gix_ops import cli\ncli.main()"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run([*command, "say-hello"], cwd=PROGRAM, capture_output=True, text=True, check=False)
+    assert done.stdout == "hello\n", done.stderr
+    shown = subprocess.run([*command, "--help"], cwd=PROGRAM, capture_output=True, text=True, check=True).stdout
+    assert shown.index("Delivery") < shown.index("Greetings") < shown.index("say-hello")
 
 
 TEXTS = sorted(
