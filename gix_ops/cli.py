@@ -6,6 +6,8 @@ Exit codes: 0: success; 1: a check failed, or the command could not do its work;
 import importlib
 import os
 import pkgutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -23,25 +25,38 @@ HEADINGS = ("Inspect", "Check", "Ledger", "Delivery")
 
 _EXIT_CODES = "Exit codes: 0: success; 1: a check failed, or the command could not do its work; 2: invalid usage."
 
-app = typer.Typer(
-    name="gixctl", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", epilog=_EXIT_CODES
-)
+
+def application(words: Sequence[str] = ()) -> typer.Typer:
+    """The command with all verbs, or with the verb alone that the command line `words` begins with.
+
+    Loading all verbs takes longer than most verbs work.
+    """
+    app = typer.Typer(
+        callback=_options,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        epilog=_EXIT_CODES,
+    )
+    modules = [each.name for each in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}.")]
+    for verb in _load([each for each in modules if [_verb(each)] == [*words[:1]]]) or _load(modules):
+        name = _verb(verb.__name__)
+        if hasattr(verb, "app"):
+            app.add_typer(verb.app, name=name, rich_help_panel=verb.HEADING)
+        else:
+            app.command(name, rich_help_panel=verb.HEADING)(verb.command)
+    return app
 
 
-def _verbs() -> list[ModuleType]:
-    """The modules of `gix_ops.commands` that have a heading, by heading and then by name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."))
-    verbs = [module for module in map(importlib.import_module, names) if hasattr(module, "HEADING")]
+def _load(modules: Sequence[str]) -> list[ModuleType]:
+    """Those of the modules that have a heading, by heading and then by name."""
+    verbs = [module for module in map(importlib.import_module, sorted(modules)) if hasattr(module, "HEADING")]
     order = [*HEADINGS, *(module.HEADING for module in verbs)]
     return sorted(verbs, key=lambda module: order.index(module.HEADING))
 
 
-for verb in _verbs():
-    name = verb.__name__.rpartition(".")[2].replace("_", "-")
-    if hasattr(verb, "app"):
-        app.add_typer(verb.app, name=name, rich_help_panel=verb.HEADING)
-    else:
-        app.command(name, rich_help_panel=verb.HEADING)(verb.command)
+def _verb(module: str) -> str:
+    return module.rpartition(".")[2].replace("_", "-")
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -50,8 +65,7 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
         raise typer.Exit
 
 
-@app.callback()
-def gixctl(
+def _options(
     cwd: Annotated[
         Path | None,
         typer.Option("--cwd", "-C", help="Run as if gixctl was started in this directory.", exists=True),
@@ -72,7 +86,7 @@ def gixctl(
 def main() -> None:
     """Run the command. An error that a user can fix is printed as one line, without a traceback."""
     try:
-        app(prog_name="gixctl")
+        application(sys.argv[1:])(prog_name="gixctl")
     except (StackError, StackFileError, LedgerError) as error:
         typer.secho(f"gixctl: {error}", fg=typer.colors.RED, err=True)
         raise SystemExit(1) from None

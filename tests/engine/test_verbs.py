@@ -97,7 +97,7 @@ def beside(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_every_verb_is_tested_here_or_elsewhere() -> None:
-    command = typer.main.get_command(cli.app)
+    command = typer.main.get_command(cli.application())
     verbs = set(getattr(command, "commands", {}))
     assert verbs == {*VERBS, *TRIED_ELSEWHERE, *NOT_ABOUT_A_STACK}
 

@@ -9,6 +9,9 @@ import pytest
 
 from tests.unit.declared import PROGRAM
 
+VERBS = {file.stem for file in (PROGRAM / "gix_ops/commands").glob("*.py") if "\nHEADING = " in file.read_text()}
+"""The modules of all verbs."""
+
 
 def gixctl(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(PROGRAM), "DOCKER_HOST": f"unix://{directory}/absent.sock"}
@@ -84,3 +87,25 @@ for file in Path("gix_ops").rglob("*.py"):
 """
     done = subprocess.run((sys.executable, "-c", script), cwd=PROGRAM, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "loaded"),
+    [
+        (("status", "--help"), {"status"}),
+        (("fix-permissions", "--help"), {"fix_permissions"}),
+        (("--help",), VERBS),
+        (("-C", ".", "status", "--help"), VERBS),
+        (("options",), VERBS),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_command_line_loads_only_the_verb_that_it_begins_with(words: tuple[str, ...], loaded: set[str]) -> None:
+    program = f"""
+import sys
+from gix_ops import cli, commands
+cli.application({words!r})
+print(*(name for name in sys.modules if hasattr(sys.modules[name], "HEADING")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROGRAM, capture_output=True, text=True, check=True)
+    assert {name.rpartition(".")[2] for name in done.stdout.split()} == loaded

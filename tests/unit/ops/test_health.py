@@ -136,6 +136,6 @@ def test_the_table_shows_the_output_of_a_probe_unchanged() -> None:
     ids=["no time", "no unit", "both"],
 )
 def test_an_invalid_wait_is_refused(words: list[str], message: str) -> None:
-    done = CliRunner().invoke(cli.app, ["health", *words], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(cli.application(), ["health", *words], env={"COLUMNS": "200"})
     assert done.exit_code == 2
     assert message in done.output

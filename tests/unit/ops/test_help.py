@@ -28,7 +28,7 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]
         yield from commands(command, (*path, name))
 
 
-VERBS = dict(commands(typer.main.get_command(cli.app)))
+VERBS = dict(commands(typer.main.get_command(cli.application())))
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -45,7 +45,7 @@ def test_every_option_and_argument_has_a_help_text(verb: str) -> None:
 
 
 def test_a_module_with_a_command_is_a_verb_under_its_heading() -> None:
-    root = typer.main.get_command(cli.app)
+    root = typer.main.get_command(cli.application())
     found: dict[str, str] = {name: verb.rich_help_panel for name, verb in getattr(root, "commands", {}).items()}
     names = [module.name for module in pkgutil.iter_modules(commands_package.__path__)]
     modules = {name: importlib.import_module(f"{commands_package.__name__}.{name}") for name in names}
