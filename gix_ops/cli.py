@@ -21,7 +21,7 @@ from gix_ops import commands
 from gix_ops.errors import StackError
 
 HEADINGS = ("Inspect", "Check", "Ledger", "Delivery")
-"""The headings in `gixctl --help`, in their order. Other headings come last."""
+"""The headings in `gixctl --help`, in their order. Typer lists verbs that have verbs of their own last."""
 
 _EXIT_CODES = "Exit codes: 0: success; 1: a check failed, or the command could not do its work; 2: invalid usage."
 

@@ -66,7 +66,7 @@ def test_a_verb_is_found_by_its_module_alone(tmp_path: Path) -> None:
     done = subprocess.run([*command, "say-hello"], cwd=PROGRAM, capture_output=True, text=True, check=False)
     assert done.stdout == "hello\n", done.stderr
     shown = subprocess.run([*command, "--help"], cwd=PROGRAM, capture_output=True, text=True, check=True).stdout
-    assert shown.index("Delivery") < shown.index("Greetings") < shown.index("say-hello")
+    assert shown.index("Ledger") < shown.index("Greetings") < shown.index("say-hello")
 
 
 TEXTS = sorted(
