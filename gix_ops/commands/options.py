@@ -19,13 +19,13 @@ def service_names(incomplete: str) -> list[str]:
     return [service for service in CATALOG if service.startswith(incomplete)]
 
 
-def parse_time(text: str) -> timedelta:
+def parse_time(text: str | timedelta) -> timedelta:
     """Read the TIME of an option: 10s, 1m30s, 500ms. Use it as `parser` of the option.
 
-    Raises typer.BadParameter if the text is no such time.
+    Typer passes the option's default, too. Raises typer.BadParameter if the text is no such time.
     """
     try:
-        return units.parse_duration(text)
+        return text if isinstance(text, timedelta) else units.parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text} {error}") from None
 
