@@ -395,6 +395,12 @@ def container_trials(site: Site) -> list[Trial]:
     return [MEMORY, MEMORY_SWAP, RESTART, *checks, INIT, TMPFS, *router(site), *auction(site), *ENCLAVE]
 
 
+def tried_keys() -> dict[str, Any]:
+    """The keys of any service that trials change as a whole, at their changed values, except those from the site."""
+    whole = {trial.key: trial.after for trial in container_trials(NO_SITE) if "." not in trial.key}
+    return {key: value for key, value in whole.items() if key not in ("metricsPort", "secretEnvironment")}
+
+
 def beginning(site: Site) -> dict[str, Any]:
     """The keys of the stack's file before the first change."""
     return {f"{trial.service}.{trial.key}": trial.before for trial in container_trials(site)} | {

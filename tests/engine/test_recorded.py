@@ -2,14 +2,11 @@
 
 from typing import Any
 
-from tests.engine.change_matrix_trials import NO_SITE, container_trials
+from tests.engine.change_matrix_trials import tried_keys
 from tests.support.stack_under_test import StackUnderTest, free_ports
 
-TRIED = {trial.key: trial.after for trial in container_trials(NO_SITE) if "." not in trial.key}
-"""The keys of the change matrix."""
-ROUTER: dict[str, Any] = TRIED | {
+ROUTER: dict[str, Any] = tried_keys() | {
     "publish": True,
-    "secretEnvironment": {},
     "bindAddress": "127.0.0.2",
     "rustBacktrace": 1,
     "environment": {"Z": "", "A": "b=c", "NUMBER": 1.0},

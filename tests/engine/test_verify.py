@@ -13,6 +13,7 @@ import pytest
 from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
+from tests.engine.change_matrix_trials import tried_keys
 from tests.support.gixctl import gixctl
 from tests.support.stack_under_test import StackUnderTest, free_ports, free_subnet, temporary_stack
 
@@ -34,7 +35,9 @@ def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
                 "extraHosts": {"ledger.test": "192.0.2.7"},
             },
             auction={"metricsPort": free_ports(1)[0], "logging": {"driver": "local", "options": {"max-size": "1m"}}},
-            enclave={
+            enclave=tried_keys()
+            | {
+                "publish": True,
                 "cpus": 1,
                 "readOnlyRoot": True,
                 "tmpfs": {"/scratch": "rw,size=8m"},
