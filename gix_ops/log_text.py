@@ -1,5 +1,6 @@
 """Lines of logs for a terminal."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +11,10 @@ from rich.style import Style as Colour
 from gix_model.catalog import CATALOG
 from gix_ops.logs import Line
 
-_COLOURS: dict[str, Colour] = {
-    service: Colour(color=name) for service, name in zip(CATALOG, ("cyan", "magenta", "blue"), strict=True)
-}
+_COLOURS: dict[str, Colour] = dict(
+    zip(CATALOG, map(Colour.parse, itertools.cycle(("cyan", "magenta", "blue", "green", "yellow"))), strict=False)
+)
+"""The color of each service, by its place in the catalog."""
 
 
 @dataclass(frozen=True, kw_only=True)

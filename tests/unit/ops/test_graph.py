@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gix_model.catalog import CATALOG
+from gix_model.catalog import AUCTION, ENCLAVE, ROUTER
 from gix_ops import graph_mermaid
 from gix_ops.graph import Graph, HostPort, Node
 
@@ -20,7 +20,7 @@ NODES = tuple(
         peers=spec.peers,
         mount="/data" if spec.keeps_ledger else None,
     )
-    for spec in CATALOG.values()
+    for spec in (ROUTER, AUCTION, ENCLAVE)
 )
 GRAPH = Graph(
     label="gix/dev",
