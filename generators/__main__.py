@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from generators import arguments, dockerfiles, flowchart, package_schema, reference, schema
+from generators import arguments, dockerfiles, package_schema, readme, reference, schema
 
 PROGRAM = Path(__file__).parents[1]
 
@@ -17,8 +17,8 @@ def main() -> None:
         (PROGRAM / dockerfiles.DIRECTORY / name).write_text(text)
     project = PROGRAM / "Pulumi.yaml"
     project.write_text(reference.project_file(project.read_text()))
-    readme = PROGRAM / "README.md"
-    readme.write_text(flowchart.readme(readme.read_text()))
+    introduction = PROGRAM / "README.md"
+    introduction.write_text(readme.updated(introduction.read_text()))
 
 
 if __name__ == "__main__":

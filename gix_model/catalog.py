@@ -16,6 +16,8 @@ class ServiceSpec:
 
     name: ServiceName
     title: str
+    purpose: str
+    """What it does, as the README says it."""
     port: int
     """Port inside the container."""
     hostname: str
@@ -45,6 +47,7 @@ class ServiceSpec:
 ROUTER = ServiceSpec(
     name="router",
     title="AJR router",
+    purpose="accepts jobs and sends them to the auction",
     port=50051,
     hostname="router",
     target="router",
@@ -55,6 +58,7 @@ ROUTER = ServiceSpec(
 AUCTION = ServiceSpec(
     name="auction",
     title="GCAM auction",
+    purpose="matches jobs with providers, and keeps the ledger on the volume `gcam-data`",
     port=50052,
     hostname="auction",
     target="auction",
@@ -66,6 +70,7 @@ AUCTION = ServiceSpec(
 ENCLAVE = ServiceSpec(
     name="enclave",
     title="GSEE enclave",
+    purpose="runs jobs",
     port=50053,
     hostname="enclave",
     target="execution",

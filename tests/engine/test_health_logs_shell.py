@@ -468,7 +468,7 @@ def test_the_flowchart_in_the_readme_is_the_output_of_graph(platform: StackUnder
         own = f"127.0.0.1:{platform.config[f'gix:{service}']['hostPort']}"
         assert own in picture
         picture = picture.replace(own, f"127.0.0.1:{spec.port}")
-    assert f"```mermaid\n{picture}```\n" in README.read_text(), "change generators/flowchart.py, run: make generate"
+    assert f"```mermaid\n{picture}```\n" in README.read_text(), "change generators/readme.py, run: make generate"
 
 
 def test_given_a_file_that_cannot_be_written_graph_fails_and_names_it(platform: StackUnderTest, tmp_path: Path) -> None:

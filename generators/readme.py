@@ -1,4 +1,7 @@
-"""Generates the flowchart in README.md: the stack `dev` with the default settings, as `gixctl graph` draws it."""
+"""Generates two parts of README.md: the table of the services, and the flowchart.
+
+The flowchart is what `gixctl graph` draws of the stack `dev` with the default settings.
+"""
 
 import re
 
@@ -7,12 +10,18 @@ from gix_model.settings import StackSettings
 from gix_ops import graph_mermaid
 from gix_ops.graph import Graph, HostPort, Node
 
-_BLOCK = re.compile(r"(?<=^```mermaid\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
+_ROWS = re.compile(r"(?<=^\| service \| port \| what it does \|\n\|---\|---\|---\|\n)(\|.*\n)*", re.MULTILINE)
+_FLOWCHART = re.compile(r"(?<=^```mermaid\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 
 
-def readme(text: str) -> str:
-    """The text of README.md with an updated flowchart."""
-    return _BLOCK.sub(lambda _: graph_mermaid.draw(_healthy()), text, count=1)
+def updated(text: str) -> str:
+    """The text of README.md with the services of the catalog."""
+    text = _ROWS.sub(lambda _: "".join(map(_row, CATALOG.values())), text, count=1)
+    return _FLOWCHART.sub(lambda _: graph_mermaid.draw(_healthy()), text, count=1)
+
+
+def _row(spec: ServiceSpec) -> str:
+    return f"| {spec.name} | {spec.port} | {spec.title}: {spec.purpose} |\n"
 
 
 def _healthy() -> Graph:
