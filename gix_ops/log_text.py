@@ -11,10 +11,10 @@ from rich.style import Style as Colour
 from gix_model.catalog import CATALOG
 from gix_ops.logs import Line
 
-_COLOURS: dict[str, Colour] = dict(
-    zip(CATALOG, map(Colour.parse, itertools.cycle(("cyan", "magenta", "blue", "green", "yellow"))), strict=False)
-)
-"""The color of each service, by its place in the catalog."""
+_COLOURS: dict[str, Colour] = {
+    service: Colour(color=name)
+    for service, name in zip(CATALOG, itertools.cycle(("cyan", "magenta", "blue", "green")), strict=False)
+}
 
 
 @dataclass(frozen=True, kw_only=True)

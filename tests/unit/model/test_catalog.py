@@ -17,7 +17,7 @@ def test_every_service_has_its_key_in_the_settings_and_no_other_key_is_a_service
     assert keys == list(CATALOG)
 
 
-@pytest.mark.parametrize("fact", ["port", "hostname", "target", "binary", "title"])
+@pytest.mark.parametrize("fact", ["port", "target", "binary", "title"])
 def test_no_two_services_share(fact: str) -> None:
     facts = [getattr(spec, fact) for spec in CATALOG.values()]
     assert len(set(facts)) == len(facts)
