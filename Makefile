@@ -151,7 +151,7 @@ lock: ## Write requirements.txt anew from pyproject.toml
 		--quiet --output-file requirements.txt
 
 .PHONY: generate
-generate: .venv/.complete ## Write the files that are generated from the code: reference, schema, arguments, Pulumi.yaml's keys
+generate: .venv/.complete ## Write the files that are generated from the code: reference, schemas, arguments, Dockerfiles, parts of Pulumi.yaml and README
 	@$(TOOLS)
 	python -m generators
 

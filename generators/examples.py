@@ -1,6 +1,12 @@
 """Examples for docs/configuration.md: a part of a stack file for each group of keys."""
 
+from gix_model.catalog import CATALOG
+
 EXAMPLES = {
+    # The example of a service that has none below.
+    spec.name: f"config:\n  gix:{spec.name}:\n    hostPort: {spec.port + 10_000}\n"
+    for spec in CATALOG.values()
+} | {
     "": """\
 config:
   gix:source: sample

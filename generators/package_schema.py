@@ -21,7 +21,7 @@ def package() -> dict[str, Any]:
         "name": PACKAGE,
         "displayName": "GIX",
         "version": __version__,
-        "description": "The GIX services (router, auction, enclave) on Docker",
+        "description": "The GIX services on Docker",
         "license": "Apache-2.0",
         "resources": {
             PLATFORM: {

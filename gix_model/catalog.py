@@ -16,10 +16,10 @@ class ServiceSpec:
 
     name: ServiceName
     title: str
+    purpose: str
+    """What it does, as the README says it."""
     port: int
     """Port inside the container."""
-    hostname: str
-    """Host name on the network of the services."""
     target: str
     """Stage in Dockerfile.rust-builder."""
     binary: str
@@ -37,40 +37,48 @@ class ServiceSpec:
         return f"gix-{self.name}"
 
     @property
+    def hostname(self) -> str:
+        """Host name on the network of the services."""
+        return self.name
+
+    @property
     def dockerfile(self) -> str:
         """Name of the file in infra/docker that builds only this service."""
         return f"Dockerfile.{self.name}"
 
 
-ROUTER = ServiceSpec(
-    name="router",
-    title="AJR router",
-    port=50051,
-    hostname="router",
-    target="router",
-    binary="ajr-router",
-    metrics_port=9001,
-    peers=("auction",),
-)
-AUCTION = ServiceSpec(
-    name="auction",
-    title="GCAM auction",
-    port=50052,
-    hostname="auction",
-    target="auction",
-    binary="gcam-node",
-    metrics_port=9002,
-    keeps_ledger=True,
-    peers=("enclave",),
-)
-ENCLAVE = ServiceSpec(
-    name="enclave",
-    title="GSEE enclave",
-    port=50053,
-    hostname="enclave",
-    target="execution",
-    binary="gsee-runtime",
-)
-
-CATALOG: dict[ServiceName, ServiceSpec] = {spec.name: spec for spec in (ROUTER, AUCTION, ENCLAVE)}
+CATALOG: dict[ServiceName, ServiceSpec] = {
+    spec.name: spec
+    for spec in (
+        ServiceSpec(
+            name="router",
+            title="AJR router",
+            purpose="accepts jobs and sends them to the auction",
+            port=50051,
+            target="router",
+            binary="ajr-router",
+            metrics_port=9001,
+            peers=("auction",),
+        ),
+        ServiceSpec(
+            name="auction",
+            title="GCAM auction",
+            purpose="matches jobs with providers, and keeps the ledger on the volume `gcam-data`",
+            port=50052,
+            target="auction",
+            binary="gcam-node",
+            metrics_port=9002,
+            keeps_ledger=True,
+            peers=("enclave",),
+        ),
+        ServiceSpec(
+            name="enclave",
+            title="GSEE enclave",
+            purpose="runs jobs",
+            port=50053,
+            target="execution",
+            binary="gsee-runtime",
+        ),
+    )
+}
 """All services by name, in the order in which they are shown."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from gix_model import raw_values, rules, stack_file
-from gix_model.catalog import ServiceName
+from gix_model.catalog import CATALOG
 from gix_model.environment import Environment
 from gix_model.merging import merged
 from gix_model.problems import ConfigurationError, Problem
@@ -110,10 +110,9 @@ def _environment(
     settings: StackSettings, problems: list[Problem], *, where: str, project: str, stack: str, directory: Path
 ) -> Environment:
     """The environment with `settings`. Raises ConfigurationError with `problems` and those of the rules."""
-    own = {name: _given(getattr(settings, name)) for name in get_args(ServiceName)}
     services = {
-        name: ServiceSettings.model_validate(merged(_given(settings.defaults), own[name]))
-        for name in get_args(ServiceName)
+        name: ServiceSettings.model_validate(merged(_given(settings.defaults), _given(getattr(settings, name))))
+        for name in CATALOG
         if name in settings.services
     }
     environment = Environment(project=project, stack=stack, directory=directory, settings=settings, services=services)

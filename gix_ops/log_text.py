@@ -1,5 +1,6 @@
 """Lines of logs for a terminal."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from gix_model.catalog import CATALOG
 from gix_ops.logs import Line
 
 _COLOURS: dict[str, Colour] = {
-    service: Colour(color=name) for service, name in zip(CATALOG, ("cyan", "magenta", "blue"), strict=True)
+    service: Colour(color=name)
+    for service, name in zip(CATALOG, itertools.cycle(("cyan", "magenta", "blue", "green")), strict=False)
 }
 
 

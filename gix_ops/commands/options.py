@@ -35,7 +35,7 @@ StackOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ServiceArgument = Annotated[
-    str, typer.Argument(help="router, auction or enclave.", autocompletion=service_names, show_default=False)
+    str, typer.Argument(help=f"One of: {', '.join(CATALOG)}.", autocompletion=service_names, show_default=False)
 ]
 
 

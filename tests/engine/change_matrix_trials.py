@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from tests.engine.change_matrix_site import EDITED_LINE, Site
 from tests.engine.changes import REMOVED, Act, Cell, Effect, Shows, containers, images, inspected, recorded
-from tests.support.stack_under_test import StackUnderTest
+from tests.support.stack_under_test import SERVICES, StackUnderTest
 
 MIB = 2**20
 NETWORK = frozenset({"gix-network"})
@@ -439,7 +439,7 @@ def networks(act: Act, site: Site) -> list[Cell]:
 
 def _network(stack: StackUnderTest) -> dict[str, Any]:
     """The network of all the stack's containers."""
-    [name] = {name for service in ("router", "auction", "enclave") for name in _networks(stack, service)}
+    [name] = {name for service in SERVICES for name in _networks(stack, service)}
     return dict(stack.client.networks.get(name).attrs)
 
 

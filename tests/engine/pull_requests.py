@@ -14,13 +14,13 @@ from pathlib import Path
 
 import docker
 
+from gix_model.catalog import CATALOG
 from gix_ops.delivery.pull_request import MARKER
 from tests.support.clone import ENVIRONMENTS, Clone, new_clone
 from tests.support.stack_under_test import PROGRAM, free_subnet
 
 DOCUMENTS = PROGRAM / "docs/pull-requests"
 
-_PORTS = {"router": "50051", "auction": "50052", "enclave": "50053"}
 _SEALED = "v1:c2VhbGVkIGVsc2V3aGVyZQ==:bm9ib2R5IGhlcmUgY2FuIG9wZW4gaXQ="
 """An encrypted value whose key this run does not have."""
 _OTHER_SUBNET = "172.29.0.0/24"
@@ -124,8 +124,8 @@ def normal(clone: Clone, text: str) -> str:
         text = text.replace(f"{clone.project}-{environment}-", "")
         text = text.replace(f"prefix: {clone.project}-{environment}", "prefix: (free)")
         text = text.replace(clone.subnets[environment], "172.28.0.0/24")
-        for service, port in clone.ports[environment].items():
-            text = text.replace(str(port), _PORTS[service])
+        for spec in CATALOG.values():
+            text = text.replace(str(clone.ports[environment][spec.name]), str(spec.port))
     text = text.replace(clone.project, "gix")
     text = re.sub(r"\b10\.2\d\d\.\d+\.0/24", _OTHER_SUBNET, text)
     text = re.sub(r"gix-offline/(debian|rust):[\w.-]+", r"\1:(base)", text)

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from gix_model.catalog import CATALOG
 from tests.support.failures import failure
 from tests.support.jobs import settle
-from tests.support.stack_under_test import SERVICES, StackUnderTest
+from tests.support.stack_under_test import StackUnderTest
 
 
 def test_given_no_engine_the_fix_is_shown_and_nothing_is_created(fresh: StackUnderTest, tmp_path: Path) -> None:
@@ -40,14 +41,15 @@ def test_given_a_disk_that_becomes_full_in_the_build_the_reason_is_shown(fresh: 
 
 
 def test_given_services_that_exit_at_once_each_is_named_with_its_own_log(fresh: StackUnderTest) -> None:
-    binaries = {"router": "ajr-router", "auction": "gcam-node", "enclave": "gsee-runtime"}
-    sources = {service: fresh.directory / f"sample/crates/{binary}/src/main.rs" for service, binary in binaries.items()}
+    sources = {
+        service: fresh.directory / f"sample/crates/{spec.binary}/src/main.rs" for service, spec in CATALOG.items()
+    }
     good = {service: source.read_text() for service, source in sources.items()}
     for service, source in sources.items():
         ends = f'eprintln!("the {service} is out of order"); if true {{ return ExitCode::from(3); }}'
         source.write_text(good[service].replace("fn main() -> ExitCode {", f"fn main() -> ExitCode {{ {ends}"))
     message = failure(fresh)
-    for service in SERVICES:
+    for service in CATALOG:
         assert f"{fresh.prefix}-gix-{service} is not healthy" in message
         assert f"the {service} is out of order" in message
 

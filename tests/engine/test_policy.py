@@ -12,6 +12,7 @@ import docker
 import pytest
 import yaml
 
+from gix_model.catalog import CATALOG
 from tests.support.stack_under_test import PROGRAM, program_copy
 
 PACK = os.environ.get("GIX_POLICY_PACK") or str(PROGRAM / "policy")
@@ -171,10 +172,10 @@ def test_the_stack_files_of_the_project_break_no_rule(
     file = yaml.safe_load((PROGRAM / f"Pulumi.{environment}.yaml").read_text())["config"]
     # Unused names avoid collisions with other stacks. The digests stand for those of a release.
     file |= {"gix:prefix": f"t{secrets.token_hex(4)}", "gix:network": {"subnet": "10.127.254.0/24"}}
-    for port, service in enumerate(("router", "auction", "enclave"), start=31_000 + secrets.randbelow(900)):
+    for port, service in enumerate(CATALOG, start=31_000 + secrets.randbelow(900)):
         file[f"gix:{service}"] = (file.get(f"gix:{service}") or {}) | {"hostPort": port}
     if environment == "prod":
-        file["gix:images"]["digests"] = dict.fromkeys(("router", "auction", "enclave"), DIGEST)
+        file["gix:images"]["digests"] = dict.fromkeys(CATALOG, DIGEST)
         file["gix:defaults"]["cpus"] = min(2, client.info()["NCPU"])
     directory = program_copy(tmp_path / "gix")
     program = Program(directory=directory, name=environment)

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 from docker.types import IPAMConfig, IPAMPool
 
+from gix_model.catalog import CATALOG
 from tests.support.failures import failure
 from tests.support.jobs import ledger, settle_at, until_it_settles
 from tests.support.stack_under_test import SERVICES, StackUnderTest
 
 COMPOSE = {"com.docker.compose.project": "old"}
-PORTS = {"router": 50051, "auction": 50052, "enclave": 50053}
 
 
 @pytest.fixture
@@ -23,13 +23,13 @@ def old(platform: StackUnderTest, fresh: StackUnderTest) -> Iterator[StackUnderT
     volume = client.volumes.create(f"{prefix}-gcam-data", labels=COMPOSE)
     names = [f"{prefix}-gix-{service}" for service in SERVICES]
     try:
-        for service, name in zip(SERVICES, names, strict=True):
+        for (service, spec), name in zip(CATALOG.items(), names, strict=True):
             container = client.containers.create(
                 platform.container(service)["Image"],
                 name=name,
                 labels=COMPOSE,
                 init=True,
-                ports={f"{PORTS[service]}/tcp": ("127.0.0.1", fresh.config[f"gix:{service}"]["hostPort"])},
+                ports={f"{spec.port}/tcp": ("127.0.0.1", fresh.config[f"gix:{service}"]["hostPort"])},
                 volumes=[f"{volume.name}:/data"] if service == "auction" else [],
             )
             network.connect(container, aliases=[service])

@@ -15,7 +15,7 @@ import typer
 
 from gix_ops import cli
 from tests.support.gixctl import gixctl
-from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
+from tests.support.stack_under_test import StackUnderTest, temporary_stack
 
 VERBS: dict[str, list[str]] = {
     "status": [],
@@ -161,5 +161,5 @@ def without_auction(client: docker.DockerClient, tmp_path_factory: pytest.TempPa
     """A stack whose auction container was removed by hand."""
     with temporary_stack(client, tmp_path_factory.mktemp("without") / "gix") as stack:
         stack.up()
-        client.containers.get(str(stack.container(SERVICES[1])["Id"])).remove(force=True)
+        client.containers.get(str(stack.container("auction")["Id"])).remove(force=True)
         yield stack

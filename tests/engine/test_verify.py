@@ -15,7 +15,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from tests.engine.change_matrix_trials import tried_keys
 from tests.support.gixctl import gixctl
-from tests.support.stack_under_test import StackUnderTest, free_ports, free_subnet, temporary_stack
+from tests.support.stack_under_test import SERVICES, StackUnderTest, free_ports, free_subnet, temporary_stack
 
 SECRET = "hunter2-of-verify"  # noqa: S105 - what must show nowhere
 WITHIN_SECONDS = 30
@@ -200,7 +200,7 @@ def test_given_network_volume_and_containers_removed_all_of_them_are_shown(stack
     try:
         report = verified(stack)
         found = differences(report)
-        for service in ("router", "auction", "enclave"):
+        for service in SERVICES:
             assert found[service, "container"] == (name(stack, f"gix-{service}"), None)
         assert found[f"volume {name(stack, 'gcam-data')}", "volume"] == (name(stack, "gcam-data"), None)
         assert found[f"network {network.name}", "subnet"] == (stack.config["gix:network"]["subnet"], subnet)

@@ -18,6 +18,7 @@ import docker
 import yaml
 from docker.errors import APIError, ImageNotFound
 
+from gix_model.catalog import CATALOG
 from gix_model.environment import STACK_LABEL
 from gix_model.merging import merged
 from tests.support.pulumi_cli import PulumiCli, Update
@@ -26,7 +27,7 @@ from tests.support.reservations import shared_reservations
 PROGRAM = Path(__file__).parents[2]
 LIBRARY = ("gix_components", "gix_engine", "gix_ledger", "gix_model")
 """The packages that the program imports."""
-SERVICES = ("router", "auction", "enclave")
+SERVICES: tuple[str, ...] = tuple(CATALOG)
 QUICK_HEALTH = {"interval": "1s", "timeout": "2s", "startPeriod": "2s", "retries": 3}
 
 

@@ -12,6 +12,7 @@ from gix_components import images
 from gix_components.ledger_volume import LedgerVolume
 from gix_components.platform import GixPlatform
 from gix_engine import connection
+from gix_model.catalog import CATALOG
 from tests.unit.declared import ENGINE_PLATFORM, Declared, Resource, configured, declare, environment
 
 
@@ -30,9 +31,10 @@ def container(declared: Declared, service: str) -> Resource:
     return declared.resources[f"gix-{service}-container"]
 
 
-def test_the_platform_is_three_images_a_network_a_volume_and_three_containers(described: Declared) -> None:
+def test_the_platform_is_an_image_and_a_container_for_each_service_a_network_and_a_volume(described: Declared) -> None:
     kinds = ("image:Image", "remoteImage:RemoteImage", "network:Network", "volume:Volume", "container:Container")
-    assert [len(described.of_type(f"docker:index/{kind}")) for kind in kinds] == [3, 0, 1, 1, 3]
+    counts = [len(described.of_type(f"docker:index/{kind}")) for kind in kinds]
+    assert counts == [len(CATALOG), 0, 1, 1, len(CATALOG)]
 
 
 def test_every_child_uses_the_explicit_provider(described: Declared) -> None:
@@ -80,12 +82,10 @@ def test_the_health_check_probes_the_service_s_own_port(described: Declared, ser
 
 
 def test_only_the_auction_mounts_the_ledger(described: Declared) -> None:
-    mounts = {service: container(described, service).inputs["volumes"] for service in ("router", "auction", "enclave")}
-    assert mounts == {
-        "router": [],
-        "auction": [{"volumeName": "gcam-data", "containerPath": "/data"}],
-        "enclave": [],
-    }
+    mounts = {service: container(described, service).inputs["volumes"] for service in CATALOG}
+    assert mounts.pop("auction") == [{"volumeName": "gcam-data", "containerPath": "/data"}]
+    assert set(mounts) == CATALOG.keys() - {"auction"}
+    assert all(volumes == [] for volumes in mounts.values())
     assert "GIX_DATA_DIR=/data" in container(described, "auction").inputs["envs"]
     assert "GIX_DATA_DIR=/data" not in container(described, "router").inputs["envs"]
 
@@ -105,7 +105,7 @@ def test_containers_have_the_settings_of_the_real_services(described: Declared) 
 
 
 def test_a_container_uses_the_digest_of_its_image_and_no_tag(described: Declared) -> None:
-    images = {service: container(described, service).inputs["image"] for service in ("router", "auction", "enclave")}
+    images = {service: container(described, service).inputs["image"] for service in CATALOG}
     assert images == {service: f"sha256:gix-images-{service}-image" for service in images}
 
 
@@ -152,14 +152,13 @@ def test_images_are_targets_of_one_rust_builder(described: Declared) -> None:
     builds = {
         image.inputs["imageName"]: image.inputs["build"] for image in described.of_type("docker:index/image:Image")
     }
-    assert {name: build["target"] for name, build in builds.items()} == {
-        "gix-router:latest": "router",
-        "gix-auction:latest": "auction",
-        "gix-enclave:latest": "execution",
-    }
+    targets = {name: build["target"] for name, build in builds.items()}
+    assert targets == {f"gix-{service}:latest": spec.target for service, spec in CATALOG.items()}
+    original = {"gix-router:latest": "router", "gix-auction:latest": "auction", "gix-enclave:latest": "execution"}
+    assert original.items() <= targets.items()
     assert {build["dockerfile"] for build in builds.values()} == {"infra/docker/Dockerfile.rust-builder"}
     assert {build["context"] for build in builds.values()} == {"sample"}
-    assert [build["args"] for build in builds.values()] == 3 * [
+    assert [build["args"] for build in builds.values()] == len(CATALOG) * [
         {"BUILDER_BASE": "rust:1.75-bookworm", "RUNTIME_BASE": "debian:bookworm-slim"}
     ]
 
@@ -167,9 +166,7 @@ def test_images_are_targets_of_one_rust_builder(described: Declared) -> None:
 def test_given_individual_images_each_service_is_built_from_its_own_dockerfile() -> None:
     declared = platform(images={"way": "individual"})
     builds = [image.inputs["build"] for image in declared.of_type("docker:index/image:Image")]
-    assert [build["dockerfile"] for build in builds] == [
-        f"infra/docker/Dockerfile.{service}" for service in ("router", "auction", "enclave")
-    ]
+    assert [build["dockerfile"] for build in builds] == [f"infra/docker/Dockerfile.{service}" for service in CATALOG]
     assert not any("target" in build for build in builds)
 
 
@@ -180,7 +177,7 @@ def test_images_are_built_for_the_configured_platform_or_else_for_that_of_the_en
     images: dict[str, str], wanted: str
 ) -> None:
     builds = [image.inputs["build"] for image in platform(images=images).of_type("docker:index/image:Image")]
-    assert [build["platform"] for build in builds] == 3 * [wanted]
+    assert [build["platform"] for build in builds] == len(CATALOG) * [wanted]
 
 
 def test_the_platform_of_the_engine_is_stated_as_the_provider_records_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +200,7 @@ def test_given_an_engine_that_does_not_answer_an_unset_platform_is_an_error_with
 def test_given_a_registry_and_push_image_names_begin_with_the_registry() -> None:
     declared = platform(images={"push": True, "tag": "v1"}, registry={"address": "ghcr.io"})
     names = [image.inputs["imageName"] for image in declared.of_type("docker:index/image:Image")]
-    assert names == [f"ghcr.io/gix-network/{service}:v1" for service in ("router", "auction", "enclave")]
+    assert names == [f"ghcr.io/gix-network/{service}:v1" for service in CATALOG]
     assert not any(image.inputs["skipPush"] for image in declared.of_type("docker:index/image:Image"))
 
 
@@ -221,9 +218,8 @@ def test_given_digests_nothing_is_built_and_containers_run_the_pulled_images() -
 def test_given_a_prefix_every_name_on_the_engine_has_it_and_host_names_do_not() -> None:
     declared = platform(prefix="pr7")
     named = [resource.inputs["name"] for resource in declared.resources.values() if "name" in resource.inputs]
-    assert sorted(named) == [
-        "pr7-gcam-data", "pr7-gix-auction", "pr7-gix-enclave", "pr7-gix-network", "pr7-gix-router",
-    ]  # fmt: skip
+    wanted = ["pr7-gcam-data", "pr7-gix-network", *(f"pr7-gix-{service}" for service in CATALOG)]
+    assert sorted(named) == sorted(wanted)
     assert container(declared, "auction").inputs["networksAdvanced"][0]["aliases"] == ["auction"]
 
 

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from generators import reference
 from generators.examples import EXAMPLES
+from gix_model.catalog import CATALOG
 from tests.unit.declared import PROGRAM, configured, environment
 
 
@@ -38,7 +39,7 @@ def test_a_nested_key_is_documented_by_its_whole_path_with_type_values_and_defau
         ("gix:router.hostPort", "1 to 65535"),
         ("gix:defaults.cpus", "0.01 or more"),
         ("gix:ledger.protect", "`true`, `false`"),
-        ("gix:images.digests", "names: router, auction, enclave; sha256: and 64 hexadecimal digits"),
+        ("gix:images.digests", f"names: {', '.join(CATALOG)}; sha256: and 64 hexadecimal digits"),
         ("gix:source", "any"),
     ],
 )

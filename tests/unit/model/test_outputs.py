@@ -6,6 +6,7 @@ import pulumi
 import pytest
 
 from gix_components.platform import GixPlatform
+from gix_model.catalog import CATALOG
 from gix_model.outputs import NetworkOutputs, StackOutputs
 from tests.unit.declared import declare, environment
 from tests.unit.outputs import stack_outputs
@@ -21,7 +22,7 @@ def test_gixctl_reads_the_outputs_that_the_program_exports() -> None:
     declare(program)
     read = StackOutputs.read(exported[0])
     assert read.label == "gix/dev"
-    assert read.services.keys() == {"router", "auction", "enclave"}
+    assert read.services.keys() == CATALOG.keys()
     assert read.services["router"].endpoint == "127.0.0.1:50051"
     assert (read.network.name, read.network.subnet, read.volume) == ("gix-network", "172.28.0.0/16", "gcam-data")
     assert read.scan.fail_on == "critical"

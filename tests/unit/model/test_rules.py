@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gix_model.catalog import CATALOG
 from gix_model.problems import ConfigurationError, Problem
 from tests.unit.declared import PROGRAM, environment
 
@@ -222,6 +223,7 @@ def test_an_unknown_key_is_reported_with_the_closest_one() -> None:
 def test_equal_ports_on_different_addresses_do_not_collide() -> None:
     read = environment(
         {
+            "gix:services": '["router", "auction", "enclave"]',
             "gix:router": '{"bindAddress": "127.0.0.1"}',
             "gix:enclave": '{"bindAddress": "127.0.0.2", "hostPort": 50051}',
         }
@@ -318,7 +320,7 @@ def test_production_refuses_to_pull_by_tag() -> None:
     found = problems(
         {"production": True, "images": {"way": "registry", "tag": "v1"}, "registry": {"address": "ghcr.io"}}
     )
-    assert set(found) == {f"gix:images.digests.{service}" for service in ("router", "auction", "enclave")}
+    assert set(found) == {f"gix:images.digests.{service}" for service in CATALOG}
 
 
 def test_the_machine_s_base_images_are_defaults_that_a_stack_overrides() -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from gix_model.catalog import CATALOG
+from gix_model.catalog import CATALOG, ServiceName
 from gix_ops import graph_mermaid
 from gix_ops.graph import Graph, HostPort, Node
 
+SERVICES: tuple[ServiceName, ...] = ("router", "auction", "enclave")
 NODES = tuple(
     Node(
         service=spec.name,
@@ -20,7 +21,7 @@ NODES = tuple(
         peers=spec.peers,
         mount="/data" if spec.keeps_ledger else None,
     )
-    for spec in CATALOG.values()
+    for spec in map(CATALOG.__getitem__, SERVICES)
 )
 GRAPH = Graph(
     label="gix/dev",

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from gix_components.platform import GixPlatform
 from gix_engine import observed_state
 from gix_model import container_inputs, provider_facts
+from gix_model.catalog import CATALOG
 from gix_model.input_texts import EMPTY
 from gix_ops import fields, inspection, verify
 from gix_ops.fields import Value
@@ -372,7 +373,7 @@ def test_every_input_of_a_fully_configured_service_can_be_compared() -> None:
     declared = declare(lambda opts: GixPlatform("gix", configuration, opts))
     containers = declared.of_type(provider_facts.CONTAINER)
     readable = inspection.SHOWN | container_inputs.INSTRUCTIONS
-    assert len(containers) == 3
+    assert len(containers) == len(CATALOG)
     assert {name for each in containers for name in each.inputs} - readable == set()
     [network] = declared.of_type(provider_facts.NETWORK)
     assert set(network.inputs) - inspection.SHOWN_OF_NETWORK == set()

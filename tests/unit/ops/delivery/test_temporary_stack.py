@@ -83,8 +83,9 @@ def test_each_pull_request_has_names_ports_and_a_subnet_of_its_own() -> None:
     first, second = review.settings(1), review.settings(2)
     assert (first.prefix, second.prefix) == ("pr-1", "pr-2")
     assert (first.network.subnet, second.network.subnet) == ("10.64.1.0/24", "10.64.2.0/24")
-    ports = [each.host_port for settings in (first, second) for each in (settings.router, settings.auction)]
-    assert ports == [10_003, 10_004, 10_006, 10_007]
+    ports = [getattr(settings, service).host_port for settings in (first, second) for service in CATALOG]
+    first_place = 10_000 + len(CATALOG)
+    assert ports == list(range(first_place, first_place + 2 * len(CATALOG)))
     assert review.settings(1 + review.PLACES).router.host_port == first.router.host_port
 
     last = review.settings(review.PLACES - 1)
