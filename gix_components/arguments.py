@@ -24,6 +24,11 @@ class ImageArgs(TypedDict, total=False):
     """Base image of the builder stage; GIX_BUILDER_BASE overrides the default. Default: 'rust:1.75-bookworm'."""
     runtime_base: str
     """Base image of the services; GIX_RUNTIME_BASE overrides the default. Default: 'debian:bookworm-slim'."""
+    lto: Literal["fat", "thin", "off"]
+    """Link-time optimization of the binaries: `fat` makes the smallest and fastest ones, `off` the quickest builds;
+    applies to the profile `release` and to profiles that inherit it. Default: 'fat'."""
+    profile: str
+    """Cargo profile that the binaries are built with. Default: 'release'."""
     build_args: dict[str, str]
     """Additional build arguments. Default: {}."""
     platform: str | None

@@ -48,7 +48,13 @@ class ServiceImages(pulumi.ComponentResource):
             target=spec.target if settings.way == "multi-stage" else None,
             # Without a value, the provider takes the platform of this machine, and warns at each preview.
             platform=settings.platform or engine_platform(environment),
-            args=settings.build_args | {"BUILDER_BASE": settings.builder_base, "RUNTIME_BASE": settings.runtime_base},
+            args=settings.build_args
+            | {
+                "BUILDER_BASE": settings.builder_base,
+                "RUNTIME_BASE": settings.runtime_base,
+                "LTO": settings.lto,
+                "PROFILE": settings.profile,
+            },
         )
         image = docker.Image(
             f"{name}-image",

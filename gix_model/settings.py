@@ -211,6 +211,12 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
+def _unless_false(word: str) -> Callable[[object], object]:
+    """Read `word` as YAML 1.1 may spell it: `no` and `off` without quotes are false there."""
+    return lambda value: word if value is False else value
+
+
+_Lto = Literal["fat", "thin", "off"]
 _LARGEST_PORT = 65535
 _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
 _DIGEST = r"sha256:[0-9a-f]{64}"
@@ -297,6 +303,19 @@ class ImageSettings(Settings):
     runtime_base: ImageReference = Field(
         "debian:bookworm-slim", description="base image of the services; GIX_RUNTIME_BASE overrides the default"
     )
+    lto: Annotated[_Lto, BeforeValidator(_unless_false("off"), json_schema_input_type=_Lto)] = Field(
+        "fat",
+        description="link-time optimization of the binaries: `fat` makes the smallest and fastest ones, `off` the "
+        "quickest builds; applies to the profile `release` and to profiles that inherit it",
+    )
+    profile: Annotated[
+        str,
+        _matching(
+            r"[A-Za-z0-9_][A-Za-z0-9_-]*",
+            "is not a profile of Cargo",
+            "write release, dev or a profile of the workspace",
+        ),
+    ] = Field("release", description="Cargo profile that the binaries are built with")
     build_args: dict[VariableName, Text] = Field({}, description="additional build arguments")
     platform: (
         Annotated[
@@ -434,7 +453,7 @@ class ServiceDefaults(Settings):
     )
     restart: Annotated[
         str,
-        BeforeValidator(lambda value: "no" if value is False else value),
+        BeforeValidator(_unless_false("no")),
         _matching(
             r"no|always|unless-stopped|on-failure(?::[1-9]\d{0,8})?",
             "is not a restart policy",

@@ -160,8 +160,20 @@ def test_images_are_targets_of_one_rust_builder(described: Declared) -> None:
     assert {build["dockerfile"] for build in builds.values()} == {"infra/docker/Dockerfile.rust-builder"}
     assert {build["context"] for build in builds.values()} == {"sample"}
     assert [build["args"] for build in builds.values()] == 3 * [
-        {"BUILDER_BASE": "rust:1.75-bookworm", "RUNTIME_BASE": "debian:bookworm-slim"}
+        {
+            "BUILDER_BASE": "rust:1.75-bookworm",
+            "RUNTIME_BASE": "debian:bookworm-slim",
+            "LTO": "fat",
+            "PROFILE": "release",
+        }
     ]
+
+
+@pytest.mark.parametrize(("written", "wanted"), [("thin", "thin"), ("off", "off"), (False, "off")])
+def test_link_time_optimization_and_profile_are_build_arguments(written: object, wanted: str) -> None:
+    declared = platform(images={"lto": written, "profile": "quick", "buildArgs": {"EXTRA": "1"}})
+    args = [image.inputs["build"]["args"] for image in declared.of_type("docker:index/image:Image")]
+    assert [(each["LTO"], each["PROFILE"], each["EXTRA"]) for each in args] == 3 * [(wanted, "quick", "1")]
 
 
 def test_given_individual_images_each_service_is_built_from_its_own_dockerfile() -> None:
