@@ -35,6 +35,12 @@ class ImageArgs(TypedDict, total=False):
     """Platform to build for, e.g. linux/arm64; none means the platform of the engine."""
     push: bool
     """Push the images to the registry after the build. Default: False."""
+    push_builder: bool
+    """With `push`, also push the layers with the compiled dependencies, as the image rust-builder; engines that do not
+    have these layers take them from there. Default: True."""
+    cache_from: list[str]
+    """Images to take layers from instead of building them; without a tag, it is that of the rust-builder with the same
+    dependencies. Default: []."""
     digests: dict[Literal["router", "auction", "enclave"], str]
     """Digest to run, by service; only with `way: registry`. Default: {}."""
     fail_on: Literal["low", "medium", "high", "critical", "never"]

@@ -280,6 +280,17 @@ ImageReference = Annotated[
     ),
 ]
 
+_CACHE_REGISTRY = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:))(?::\d{1,5})?"
+CacheReference = Annotated[
+    str,
+    _matching(
+        rf"{_CACHE_REGISTRY}(?:/{_REPOSITORY})+(?::{_TAG})?(?:@{_DIGEST})?",
+        "is not the reference of an image in a registry",
+        "write REGISTRY/REPOSITORY or REGISTRY/REPOSITORY:TAG: ghcr.io/gix-network/rust-builder",
+    ),
+]
+"""An image in a registry that is named. The docker provider takes layers from no other."""
+
 
 class Settings(BaseModel):
     """Base of all models. Unknown keys are refused, and values cannot be changed."""
@@ -324,6 +335,16 @@ class ImageSettings(Settings):
         | None
     ) = Field(None, description="platform to build for, e.g. linux/arm64; none means the platform of the engine")
     push: bool = Field(False, description="push the images to the registry after the build")
+    push_builder: bool = Field(
+        True,
+        description="with `push`, also push the layers with the compiled dependencies, as the image rust-builder; "
+        "engines that do not have these layers take them from there",
+    )
+    cache_from: list[CacheReference] = Field(
+        [],
+        description="images to take layers from instead of building them; without a tag, it is that of the "
+        "rust-builder with the same dependencies",
+    )
     digests: dict[ServiceName, Digest] = Field({}, description="digest to run, by service; only with `way: registry`")
     fail_on: Literal["low", "medium", "high", "critical", "never"] = Field(
         "critical", description="lowest severity of a known vulnerability at which `gixctl scan` fails"

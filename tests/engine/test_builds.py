@@ -4,7 +4,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import docker
@@ -83,9 +83,8 @@ def says(text: str) -> str:
     return f'pub fn text() -> String {{ "{text}".into() }}\n'
 
 
-def compiled(workspace: SmallWorkspace) -> dict[str, str]:
+def compiled(workspace: SmallWorkspace) -> Mapping[str, str]:
     """The mark of each service's program. Each compilation of a program makes a new random mark."""
-    found = {}
     for spec in CATALOG.values():
         workspace.write(
             f"crates/{spec.binary}/build.rs",
@@ -96,9 +95,7 @@ def compiled(workspace: SmallWorkspace) -> dict[str, str]:
             }
             """,
         )
-    for spec in CATALOG.values():
-        found[spec.name] = workspace.run(spec.name).rpartition(" ")[2]
-    return found
+    return {spec.name: workspace.run(spec.name).rpartition(" ")[2] for spec in CATALOG.values()}
 
 
 def test_only_the_services_whose_crates_changed_are_compiled_again(workspace: SmallWorkspace) -> None:
@@ -116,7 +113,7 @@ def test_only_the_services_whose_crates_changed_are_compiled_again(workspace: Sm
     assert changed(after_edit, compiled(workspace)) == {"router", "auction", "enclave"}
 
 
-def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+def changed(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
     return {service for service, mark in after.items() if before[service] != mark}
 
 

@@ -236,7 +236,8 @@ def new_stack(client: docker.DockerClient, directory: Path) -> StackUnderTest:
     name = f"t{secrets.token_hex(4)}"
     config: dict[str, Any] = {
         "gix:prefix": name,
-        "gix:images": {"lto": "off"},
+        # The compiled dependencies are half a gigabyte to push.
+        "gix:images": {"lto": "off", "pushBuilder": False},
         "gix:network": {"subnet": free_subnet(client)},
         "gix:ledger": {"protect": False},
         "gix:defaults": {"bindAddress": "127.0.0.1", "healthCheck": QUICK_HEALTH},
