@@ -67,6 +67,13 @@ def test_given_an_unchanged_source_nothing_is_compiled_again(marked: StackUnderT
     assert marked.ids() == ids, "other images were built, and the containers recreated"
 
 
+def test_given_a_cache_that_does_not_answer_the_images_are_built(fresh: StackUnderTest) -> None:
+    fresh.change(services=["router"], images={"cacheFrom": ["127.0.0.1:1/gix-network/rust-builder"]})
+    fresh.up()
+    assert fresh.up().is_empty
+    assert fresh.container("router")["State"]["Health"]["Status"] == "healthy"
+
+
 @pytest.fixture
 def workspace(client: docker.DockerClient, tmp_path: Path) -> Iterator[SmallWorkspace]:
     with small_workspace(client, tmp_path / "workspace") as workspace:
