@@ -140,7 +140,9 @@ def test_an_engine_without_the_layers_takes_the_compiled_dependencies_from_the_r
     def dependencies() -> tuple[str, bytes]:
         image = recorded(fresh)["gix-images-rust-builder-image"]["outputs"]["imageName"]
         router = fresh.client.containers.get(fresh.container("router")["Id"])
-        return image, router.exec_run(["cat", "/compiled"]).output
+        output = router.exec_run(["cat", "/compiled"]).output
+        assert isinstance(output, bytes)
+        return image, output
 
     log_in(fresh, registry)
     fresh.change(services=["router"], images={"push": True, "pushBuilder": True, "tag": "v1"})
