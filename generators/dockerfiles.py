@@ -65,14 +65,28 @@ def _dockerfile(title: str, sharing: str, specs: Sequence[ServiceSpec]) -> str:
     return template.substitute(
         TITLE=title,
         SHARING=sharing,
-        ALL_BINARIES=_binaries(list(CATALOG.values())),
-        BINARIES=_binaries(specs),
+        LAYOUT=_quoted_lines((Path(__file__).parent / "workspace_layout.py").read_text()),
+        ALL_BINARIES=" ".join(spec.binary for spec in CATALOG.values()),
+        BUILDS="".join(map(_build_stage, specs)),
         STAGES="".join(map(_stage, specs)),
     )
 
 
-def _binaries(specs: Sequence[ServiceSpec]) -> str:
-    return " ".join(f"--bin {spec.binary}" for spec in specs)
+def _quoted_lines(program: str) -> str:
+    """The lines of a program as arguments of a command in a RUN instruction."""
+    if "'" in program:
+        raise ValueError("a single quote would end the shell's quotes: use double quotes")
+    return "\n".join(f"    '{line}' \\" for line in program.splitlines())
+
+
+def _build_stage(spec: ServiceSpec) -> str:
+    """The stage that compiles the binary of one service."""
+    return f"""
+FROM shared AS build-{spec.target}
+COPY --from=sources /layout/{spec.binary} .
+RUN cargo auditable build --profile "${{PROFILE}}" --offline --workspace --bin {spec.binary} \\
+    && find /target -maxdepth 3 -type f -name {spec.binary} -exec mv {{}} /usr/local/bin/ ';'
+"""
 
 
 def _stage(spec: ServiceSpec) -> str:
@@ -85,7 +99,7 @@ def _stage(spec: ServiceSpec) -> str:
             if spec.keeps_ledger
             else []
         ),
-        f"COPY --from=builder /target/release/{spec.binary} /usr/local/bin/",
+        f"COPY --from=build-{spec.target} /usr/local/bin/{spec.binary} /usr/local/bin/",
         *([f"ENV GIX_DATA_DIR={DATA_DIRECTORY}", f"VOLUME {DATA_DIRECTORY}"] if spec.keeps_ledger else []),
         "USER 1000:1000",
         f"EXPOSE {' '.join(map(str, ports))}",

@@ -24,12 +24,23 @@ class ImageArgs(TypedDict, total=False):
     """Base image of the builder stage; GIX_BUILDER_BASE overrides the default. Default: 'rust:1.75-bookworm'."""
     runtime_base: str
     """Base image of the services; GIX_RUNTIME_BASE overrides the default. Default: 'debian:bookworm-slim'."""
+    lto: Literal["fat", "thin", "off"]
+    """Link-time optimization of the binaries: `fat` makes the smallest and fastest ones, `off` the quickest builds;
+    applies to the profile `release` and to profiles that inherit it. Default: 'fat'."""
+    profile: str
+    """Cargo profile that the binaries are built with. Default: 'release'."""
     build_args: dict[str, str]
     """Additional build arguments. Default: {}."""
     platform: str | None
     """Platform to build for, e.g. linux/arm64; none means the platform of the engine."""
     push: bool
     """Push the images to the registry after the build. Default: False."""
+    push_builder: bool
+    """With `push`, also push the layers with the compiled dependencies, as the image rust-builder; engines that do not
+    have these layers take them from there. Default: True."""
+    cache_from: list[str]
+    """Images to take layers from instead of building them; without a tag, it is that of the rust-builder with the same
+    dependencies. Default: []."""
     digests: dict[Literal["router", "auction", "enclave"], str]
     """Digest to run, by service; only with `way: registry`. Default: {}."""
     fail_on: Literal["low", "medium", "high", "critical", "never"]

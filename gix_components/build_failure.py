@@ -43,6 +43,8 @@ class ImageBuild:
     target: str | None
     platform: str
     args: Mapping[str, str]
+    cache_from: tuple[str, ...] = ()
+    """Images to take layers from."""
 
     @property
     def command(self) -> str:
@@ -51,6 +53,7 @@ class ImageBuild:
         if self.target:
             options.append(f"--target={self.target}")
         options.extend(f"--build-arg={key}={value}" for key, value in self.args.items())
+        options.extend(f"--cache-from={image}" for image in self.cache_from)
         return shlex.join(["docker", "build", *options, str(self.context)])
 
 

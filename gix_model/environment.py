@@ -52,6 +52,13 @@ class Environment:
         """The name of an object on the engine: `base` with the prefix of the stack."""
         return f"{self.settings.prefix}-{base}" if self.settings.prefix else base
 
+    @property
+    def builder_repository(self) -> str | None:
+        """The repository that the compiled dependencies are pushed to; None if they are not pushed."""
+        images, registry = self.settings.images, self.settings.registry
+        pushed = self.builds and images.push and images.push_builder
+        return f"{registry.address}/{registry.organization}/rust-builder" if pushed else None
+
     def repository(self, spec: ServiceSpec) -> str:
         """The image repository of a service: REGISTRY/ORGANIZATION/SERVICE if pushed or pulled, otherwise local."""
         images, registry = self.settings.images, self.settings.registry

@@ -221,6 +221,12 @@ def _registry(environment: Environment) -> Iterator[Problem]:
             limit="images are pulled, so there is nothing to push",
             fix="leave it out, or change gix:images.way",
         )
+    if images.cache_from and not environment.builds:
+        yield Problem(
+            subject=f"gix:images.cacheFrom = {images.cache_from}",
+            limit="images are pulled, so there is nothing to build",
+            fix="leave it out, or change gix:images.way",
+        )
     if images.digests and environment.builds:
         yield Problem(
             subject="gix:images.digests",

@@ -211,6 +211,12 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
+def _unless_false(word: str) -> Callable[[object], object]:
+    """Read `word` as YAML 1.1 may spell it: `no` and `off` without quotes are false there."""
+    return lambda value: word if value is False else value
+
+
+_Lto = Literal["fat", "thin", "off"]
 _LARGEST_PORT = 65535
 _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
 _DIGEST = r"sha256:[0-9a-f]{64}"
@@ -274,6 +280,17 @@ ImageReference = Annotated[
     ),
 ]
 
+_CACHE_REGISTRY = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:))(?::\d{1,5})?"
+CacheReference = Annotated[
+    str,
+    _matching(
+        rf"{_CACHE_REGISTRY}(?:/{_REPOSITORY})+(?::{_TAG})?(?:@{_DIGEST})?",
+        "is not the reference of an image in a registry",
+        "write REGISTRY/REPOSITORY or REGISTRY/REPOSITORY:TAG: ghcr.io/gix-network/rust-builder",
+    ),
+]
+"""An image in a registry that is named. The docker provider takes layers from no other."""
+
 
 class Settings(BaseModel):
     """Base of all models. Unknown keys are refused, and values cannot be changed."""
@@ -297,6 +314,19 @@ class ImageSettings(Settings):
     runtime_base: ImageReference = Field(
         "debian:bookworm-slim", description="base image of the services; GIX_RUNTIME_BASE overrides the default"
     )
+    lto: Annotated[_Lto, BeforeValidator(_unless_false("off"), json_schema_input_type=_Lto)] = Field(
+        "fat",
+        description="link-time optimization of the binaries: `fat` makes the smallest and fastest ones, `off` the "
+        "quickest builds; applies to the profile `release` and to profiles that inherit it",
+    )
+    profile: Annotated[
+        str,
+        _matching(
+            r"[A-Za-z0-9_][A-Za-z0-9_-]*",
+            "is not a profile of Cargo",
+            "write release, dev or a profile of the workspace",
+        ),
+    ] = Field("release", description="Cargo profile that the binaries are built with")
     build_args: dict[VariableName, Text] = Field({}, description="additional build arguments")
     platform: (
         Annotated[
@@ -305,6 +335,16 @@ class ImageSettings(Settings):
         | None
     ) = Field(None, description="platform to build for, e.g. linux/arm64; none means the platform of the engine")
     push: bool = Field(False, description="push the images to the registry after the build")
+    push_builder: bool = Field(
+        True,
+        description="with `push`, also push the layers with the compiled dependencies, as the image rust-builder; "
+        "engines that do not have these layers take them from there",
+    )
+    cache_from: list[CacheReference] = Field(
+        [],
+        description="images to take layers from instead of building them; without a tag, it is that of the "
+        "rust-builder with the same dependencies",
+    )
     digests: dict[ServiceName, Digest] = Field({}, description="digest to run, by service; only with `way: registry`")
     fail_on: Literal["low", "medium", "high", "critical", "never"] = Field(
         "critical", description="lowest severity of a known vulnerability at which `gixctl scan` fails"
@@ -434,7 +474,7 @@ class ServiceDefaults(Settings):
     )
     restart: Annotated[
         str,
-        BeforeValidator(lambda value: "no" if value is False else value),
+        BeforeValidator(_unless_false("no")),
         _matching(
             r"no|always|unless-stopped|on-failure(?::[1-9]\d{0,8})?",
             "is not a restart policy",

@@ -48,6 +48,8 @@ def _build(directory: Path, build: dict[str, Any]) -> str:
         command += [f"--{option}", build[option]] if build.get(option) else []
     for name, value in (build.get("args") or {}).items():
         command += ["--build-arg", f"{name}={value}"]
+    for image in (build.get("cacheFrom") or {}).get("images", []):
+        command += ["--cache-from", image]
     output = ""
     for _ in range(_TRIES):
         try:

@@ -567,6 +567,7 @@ def marked(stack: StackUnderTest, volume: str) -> bool:
 
 def image_changes(site: Site) -> list[Cell]:
     """Changes of how images are built and pushed, and of the provider's inputs."""
+    caches = [f"{site.registry}/gix-network/absent:v1"]
     return [
         _image("imageName", "images.tag", "v1", _tagged(f"{site.registry}/gix-network/router:v1"), True),
         _image("skipPush", "images.push", True, stated("gix-images-router-image", "skipPush"), False),
@@ -575,6 +576,7 @@ def image_changes(site: Site) -> list[Cell]:
         _image("build.dockerfile", "images.way", "individual", _built("dockerfile"), "infra/docker/Dockerfile.router"),
         _image("build.target", "images.way", "individual", _built("target"), None),
         _image("build.args", "images.runtimeBase", site.base, of_image("router", "Config", "Labels", "base"), "other"),
+        _image("build.cacheFrom", "images.cacheFrom", caches, _built("cacheFrom"), {"images": caches}),
         _image("build.platform", "images.platform", "linux/amd64/v1", _built("platform"), "linux/amd64/v1"),
         Cell(
             resource="Container",
@@ -602,6 +604,7 @@ def image_removals(site: Site) -> list[Cell]:
         "build.dockerfile": (_built("dockerfile"), "infra/docker/Dockerfile.rust-builder"),
         "build.target": (_built("target"), "router"),
         "build.args": (of_image("router", "Config", "Labels", "base"), None),
+        "build.cacheFrom": (_built("cacheFrom"), None),
         "build.platform": (_built("platform"), "linux/amd64"),
         "image": (_says_edited, False),
         "registryAuth": (lambda stack: bool(_engine("registryAuth")(stack)), False),

@@ -1,11 +1,14 @@
 """Images in a registry that requires a log-in: one stack builds and pushes them, another runs them by digest."""
 
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import docker
 import pytest
 
+from tests.engine.changes import recorded
+from tests.support.build_cache import forget
 from tests.support.failures import failure
 from tests.support.jobs import settle
 from tests.support.registry import PASSWORD, Registry, digests, log_in, remove_pulled
@@ -106,3 +109,56 @@ def test_given_a_digest_that_the_registry_does_not_have_the_pull_fails_and_names
     message = failure(fresh)
     assert digest in message
     assert "not found" in message
+
+
+@pytest.fixture
+def mark(fresh: StackUnderTest, registry: Registry) -> Iterator[str]:
+    """A mark in the first layer of the stack's builder, so that no other build shares its layers.
+
+    The router's image has a random text that each compilation of the dependencies makes anew.
+    """
+    mark = secrets.token_hex(8)
+    dockerfile = fresh.directory / "infra/docker/Dockerfile.rust-builder"
+    text = dockerfile.read_text()
+    for before, after in (
+        ("FROM ${BUILDER_BASE} AS toolchain\n", f"FROM ${{BUILDER_BASE}} AS toolchain\nRUN : {mark}\n"),
+        ("RUN xargs cargo chef cook", "RUN cat /proc/sys/kernel/random/uuid >/compiled && xargs cargo chef cook"),
+        ("FROM runtime AS router\n", "FROM runtime AS router\nCOPY --from=dependencies /compiled /compiled\n"),
+    ):
+        assert text.count(before) == 1
+        text = text.replace(before, after)
+    dockerfile.write_text(text)
+    yield mark
+    fresh.remove()
+    remove_pulled(fresh.client, registry)
+    forget(fresh.client, mark)
+
+
+def test_an_engine_without_the_layers_takes_the_compiled_dependencies_from_the_registry(
+    fresh: StackUnderTest, registry: Registry, mark: str
+) -> None:
+    def dependencies() -> tuple[str, bytes]:
+        image = recorded(fresh)["gix-images-rust-builder-image"]["outputs"]["imageName"]
+        router = fresh.client.containers.get(fresh.container("router")["Id"])
+        output = router.exec_run(["cat", "/compiled"]).output
+        assert isinstance(output, bytes)
+        return image, output
+
+    log_in(fresh, registry)
+    fresh.change(services=["router"], images={"push": True, "pushBuilder": True, "tag": "v1"})
+    fresh.up()
+    assert fresh.up().is_empty
+    before = dependencies()
+
+    fresh.destroy()
+    remove_pulled(fresh.client, registry)
+    forget(fresh.client, mark)
+
+    manifest = fresh.directory / "sample/Cargo.toml"
+    manifest.write_text(manifest.read_text().replace('version = "0.1.0"', 'version = "0.2.0"'))
+    edited = fresh.directory / "sample/crates/ajr-router/src/main.rs"
+    edited.write_text(f"{edited.read_text()}// {secrets.token_hex(8)}\n")
+    fresh.change(images={"tag": "v2"})
+    fresh.up()
+
+    assert dependencies() == before

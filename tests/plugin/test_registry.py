@@ -11,6 +11,7 @@ from tests.plugin.conftest import NewScenario
 from tests.plugin.programs import container, image
 from tests.plugin.sandbox import Sandbox
 from tests.plugin.scenario import Outcome, Scenario
+from tests.support.build_cache import forget
 from tests.support.registry import PASSWORD, USERNAME, Registry
 
 
@@ -127,6 +128,36 @@ def test_a_remote_image_on_the_engine_is_used_and_kept_only_if_asked(
     refused = scenario.up(lambda: program("4", keep=False))
     assert refused.failed
     assert "Unable to remove Docker image" in refused.messages
+
+
+def test_layers_are_taken_from_an_image_in_the_registry_instead_of_being_built(
+    new_scenario: NewScenario, sandbox: Sandbox, registry: Registry, no_login: dict[str, str]
+) -> None:
+    scenario = new_scenario(environment=no_login)
+    sandbox.write_image(
+        scenario.directory / "app", extra=f"RUN cat /proc/sys/kernel/random/uuid >/made # {sandbox.prefix}"
+    )
+    repository = f"{registry.address}/org/{sandbox.prefix}"
+
+    def layers(tag: str, *caches: str) -> list[str]:
+        build = {
+            "context": str(scenario.directory / "app"),
+            "platform": "linux/amd64",
+            "args": {"BUILDKIT_INLINE_CACHE": "1"},
+            **({"cache_from": {"images": list(caches)}} if caches else {}),
+        }
+        log_in = {"server": registry.address, "username": USERNAME, "password": PASSWORD}
+        name = f"{repository}:{tag}"
+        update = scenario.up(lambda: image("img", name, build=build, registry=log_in, skip_push=False))
+        assert not update.failed, update.messages
+        found: list[str] = sandbox.client.images.get(name).attrs["RootFS"]["Layers"]
+        sandbox.client.images.remove(name)
+        forget(sandbox.client, sandbox.prefix)
+        return found
+
+    first = layers("one")
+    assert layers("two", f"{repository}:absent", f"{repository}:one") == first
+    assert layers("three") != first
 
 
 def _push_one(scenario: Scenario, sandbox: Sandbox, registry: Registry) -> None:

@@ -232,11 +232,13 @@ def _from_anywhere(numbers: range) -> Iterator[int]:
 
 
 def new_stack(client: docker.DockerClient, directory: Path) -> StackUnderTest:
-    """A stack that is not up yet, with quick health checks and its own names, ports and subnet."""
+    """A stack that is not up yet, with quick builds and health checks, and its own names, ports and subnet."""
     ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
     name = f"t{secrets.token_hex(4)}"
     config: dict[str, Any] = {
         "gix:prefix": name,
+        # The compiled dependencies are half a gigabyte to push.
+        "gix:images": {"lto": "off", "pushBuilder": False},
         "gix:network": {"subnet": free_subnet(client)},
         "gix:ledger": {"protect": False},
         "gix:defaults": {"bindAddress": "127.0.0.1", "healthCheck": QUICK_HEALTH},

@@ -136,6 +136,6 @@ def declare(program: Callable[[pulumi.ResourceOptions], object], *, preview: boo
     settings.SETTINGS.callbacks = cast(
         "Any", SimpleNamespace(register_error_hook=_unheard, register_resource_hook=_unheard)
     )
-    with mock.patch("gix_components.images.engine_platform", return_value=ENGINE_PLATFORM):
+    with mock.patch("gix_components.image_builder.engine_platform", return_value=ENGINE_PLATFORM):
         pulumi.runtime.sync_await._sync_await(stack.run_pulumi_func(run))
     return declared

@@ -1,5 +1,6 @@
 """What the platform declares, with the defaults and with other settings."""
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from docker.errors import DockerException
 from pydantic import SecretStr
 
-from gix_components import images
+from gix_components import image_builder
 from gix_components.ledger_volume import LedgerVolume
 from gix_components.platform import GixPlatform
 from gix_engine import connection
@@ -159,8 +160,20 @@ def test_images_are_targets_of_one_rust_builder(described: Declared) -> None:
     assert {build["dockerfile"] for build in builds.values()} == {"infra/docker/Dockerfile.rust-builder"}
     assert {build["context"] for build in builds.values()} == {"sample"}
     assert [build["args"] for build in builds.values()] == len(CATALOG) * [
-        {"BUILDER_BASE": "rust:1.75-bookworm", "RUNTIME_BASE": "debian:bookworm-slim"}
+        {
+            "BUILDER_BASE": "rust:1.75-bookworm",
+            "RUNTIME_BASE": "debian:bookworm-slim",
+            "LTO": "fat",
+            "PROFILE": "release",
+        }
     ]
+
+
+@pytest.mark.parametrize(("written", "wanted"), [("thin", "thin"), ("off", "off"), (False, "off")])
+def test_link_time_optimization_and_profile_are_build_arguments(written: object, wanted: str) -> None:
+    declared = platform(images={"lto": written, "profile": "quick", "buildArgs": {"EXTRA": "1"}})
+    args = [image.inputs["build"]["args"] for image in declared.of_type("docker:index/image:Image")]
+    assert [(each["LTO"], each["PROFILE"], each["EXTRA"]) for each in args] == 3 * [(wanted, "quick", "1")]
 
 
 def test_given_individual_images_each_service_is_built_from_its_own_dockerfile() -> None:
@@ -183,7 +196,7 @@ def test_images_are_built_for_the_configured_platform_or_else_for_that_of_the_en
 def test_the_platform_of_the_engine_is_stated_as_the_provider_records_it(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = SimpleNamespace(version=lambda: {"Os": "linux", "Arch": "amd64"})
     monkeypatch.setattr(connection, "connect", lambda *_: engine)
-    assert images.engine_platform(environment()) == "linux/amd64"
+    assert image_builder.engine_platform(environment()) == "linux/amd64"
 
 
 def test_given_an_engine_that_does_not_answer_an_unset_platform_is_an_error_with_its_fix(
@@ -194,14 +207,44 @@ def test_given_an_engine_that_does_not_answer_an_unset_platform_is_an_error_with
 
     monkeypatch.setattr(connection, "connect", refuse)
     with pytest.raises(pulumi.RunError, match=r"connection refused\); start the engine, or set gix:images.platform"):
-        images.engine_platform(environment())
+        image_builder.engine_platform(environment())
 
 
 def test_given_a_registry_and_push_image_names_begin_with_the_registry() -> None:
     declared = platform(images={"push": True, "tag": "v1"}, registry={"address": "ghcr.io"})
-    names = [image.inputs["imageName"] for image in declared.of_type("docker:index/image:Image")]
-    assert names == [f"ghcr.io/gix-network/{service}:v1" for service in CATALOG]
+    names = {service: declared.resources[f"gix-images-{service}-image"].inputs["imageName"] for service in CATALOG}
+    assert names == {service: f"ghcr.io/gix-network/{service}:v1" for service in names}
     assert not any(image.inputs["skipPush"] for image in declared.of_type("docker:index/image:Image"))
+
+
+def test_given_push_the_compiled_dependencies_are_pushed_and_every_build_takes_layers_from_them() -> None:
+    declared = platform(images={"push": True, "tag": "v1"}, registry={"address": "ghcr.io"})
+    dependencies = declared.resources["gix-images-rust-builder-image"]
+    assert re.fullmatch(r"ghcr\.io/gix-network/rust-builder:[0-9a-f]{16}", dependencies.inputs["imageName"])
+    assert dependencies.inputs["build"]["target"] == "dependencies"
+    assert dependencies.inputs["build"]["args"]["BUILDKIT_INLINE_CACHE"] == "1"
+    caches = [image.inputs["build"]["cacheFrom"] for image in declared.of_type("docker:index/image:Image")]
+    assert caches == 4 * [{"images": [dependencies.inputs["imageName"]]}]
+
+
+def test_given_push_without_the_builder_only_the_services_are_built() -> None:
+    declared = platform(images={"push": True, "pushBuilder": False, "tag": "v1"}, registry={"address": "ghcr.io"})
+    builds = [image.inputs["build"] for image in declared.of_type("docker:index/image:Image")]
+    assert ["cacheFrom" in build for build in builds] == 3 * [False]
+
+
+def test_given_a_cache_local_images_have_a_name_that_the_provider_accepts() -> None:
+    declared = platform(
+        images={"cacheFrom": ["ghcr.io/gix-network/rust-builder", "localhost:5000/builder:main"]},
+        registry={"address": "ghcr.io"},
+    )
+    built = {image.inputs["imageName"]: image.inputs for image in declared.of_type("docker:index/image:Image")}
+    assert set(built) == {f"docker.io/library/gix-{service}:latest" for service in ("router", "auction", "enclave")}
+    for inputs in built.values():
+        keyed, tagged = inputs["build"]["cacheFrom"]["images"]
+        assert re.fullmatch(r"ghcr\.io/gix-network/rust-builder:[0-9a-f]{16}", keyed)
+        assert tagged == "localhost:5000/builder:main"
+        assert (inputs["skipPush"], inputs["registry"]["server"]) == (True, "ghcr.io")
 
 
 def test_given_digests_nothing_is_built_and_containers_run_the_pulled_images() -> None:

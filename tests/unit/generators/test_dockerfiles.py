@@ -1,5 +1,8 @@
 """The generated Dockerfiles are up to date, and share the layers that take long to build."""
 
+import re
+import subprocess
+
 import pytest
 
 from generators import dockerfiles
@@ -12,11 +15,12 @@ EVERY_DOCKERFILE = sorted(name for name in FILES if not name.endswith(".dockerig
 
 
 def before_the_services_are_compiled(dockerfile: str) -> str:
-    """The instructions up to the layer of the dependencies, as BuildKit compares them: without comments."""
+    """The instructions up to the crates that the services share, as BuildKit compares them: without comments."""
     lines = [line for line in FILES[dockerfile].splitlines() if not line.startswith("#")]
     text = "\n".join(lines)
-    end = text.index("COPY --from=sources /src .\nRUN find")
+    end = text.index("FROM shared AS build-")
     assert "cargo chef cook" in text[:end]
+    assert "COPY --from=sources /layout/shared ." in text[:end]
     return text[:end]
 
 
@@ -29,16 +33,25 @@ def test_there_is_a_dockerfile_for_each_service_and_one_for_all() -> None:
     assert set(EVERY_DOCKERFILE) == {"Dockerfile.rust-builder", *(spec.dockerfile for spec in CATALOG.values())}
 
 
-def test_all_dockerfiles_share_the_layer_of_the_dependencies() -> None:
+def test_all_dockerfiles_share_the_layers_of_the_dependencies_and_of_shared_crates() -> None:
     assert len({before_the_services_are_compiled(name) for name in EVERY_DOCKERFILE}) == 1
 
 
 @pytest.mark.parametrize("spec", CATALOG.values(), ids=lambda spec: spec.name)
 def test_a_service_alone_is_the_same_image_as_its_target_in_the_dockerfile_of_all(spec: ServiceSpec) -> None:
     alone = FILES[spec.dockerfile]
+    compiled = alone[alone.index(f"FROM shared AS build-{spec.target}\n") : alone.index("FROM ${RUNTIME_BASE}")]
     stage = alone[alone.index(f"FROM runtime AS {spec.target}\n") :]
-    assert stage.rstrip("\n") in FILES["Dockerfile.rust-builder"]
-    assert alone.count("FROM runtime AS ") == 1
+    for part in (compiled, stage):
+        assert part.rstrip("\n") in FILES["Dockerfile.rust-builder"]
+    assert (alone.count("FROM shared AS "), alone.count("FROM runtime AS ")) == (1, 1)
+
+
+@pytest.mark.parametrize("name", EVERY_DOCKERFILE)
+def test_the_dockerfiles_print_the_program_that_divides_the_sources(name: str) -> None:
+    [instruction] = re.findall(r"^RUN (printf .*?) > /workspace_layout\.py$", FILES[name], re.MULTILINE | re.DOTALL)
+    printed = subprocess.run(["/bin/sh", "-c", instruction], capture_output=True, text=True, check=True).stdout
+    assert printed == (PROGRAM / "generators/workspace_layout.py").read_text()
 
 
 @pytest.mark.parametrize("name", EVERY_DOCKERFILE)

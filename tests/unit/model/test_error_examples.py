@@ -56,6 +56,8 @@ def problem(config: Mapping[str, Any]) -> Problem | None:
         ("engine.host", "here", ["unix:///var/run/docker.sock"]),
         ("router.logging.options.max-size", "much", ["10m"]),
         ("router.cpus", 0.05, ["0.051"]),
+        ("images.profile", "a b", ["release", "dev"]),
+        ("images.cacheFrom", ["rust"], ["ghcr.io/gix-network/rust-builder"]),
         ("images.builderBase", "rust", ["rust:1.75.0-bookworm"]),
         ("images.runtimeBase", "debian", ["debian:bookworm-20231218-slim"]),
     ],

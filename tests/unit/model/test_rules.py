@@ -150,6 +150,8 @@ def test_a_problem_has_key_value_limit_and_fix() -> None:
         ("images", {"way": "by hand"}, "gix:images.way"),
         ("images", {"way": "registry"}, "gix:images.way"),
         ("images", {"push": True}, "gix:images.push"),
+        ("images", {"cacheFrom": ["rust-builder"]}, "gix:images.cacheFrom[0]"),
+        ("images", {"lto": "slim"}, "gix:images.lto"),
         ("images", {"digests": {"router": "sha256:" + 64 * "0"}}, "gix:images.digests"),
         ("images", {"digests": {"router": "sha256:0"}}, "gix:images.digests.router"),
         ("registry", {"username": "me"}, "gix:registry.username"),

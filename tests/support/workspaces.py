@@ -1,0 +1,104 @@
+"""Small Cargo workspaces without third-party crates, built with the Dockerfile of all services and run."""
+
+import contextlib
+import os
+import subprocess
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import docker
+from docker.errors import ImageNotFound
+
+from gix_model.catalog import CATALOG, ServiceName
+from tests.support.stack_under_test import PROGRAM
+
+DOCKERFILE = PROGRAM / "infra/docker/Dockerfile.rust-builder"
+
+_MANIFEST = '[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n'
+
+
+class BuildError(Exception):
+    """A build that failed. Its text is the build's output."""
+
+
+@dataclass
+class SmallWorkspace:
+    """A workspace with a crate for each service, and crates that they use.
+
+    Each service prints the texts of the crate `common`, and then its own.
+    """
+
+    client: docker.DockerClient
+    directory: Path
+    images: set[str] = field(default_factory=set)
+
+    def create(self) -> None:
+        """Write the workspace: `common` and the crates of the services."""
+        self.write("Cargo.toml", '[workspace]\nresolver = "2"\nmembers = ["crates/*"]\n')
+        self.crate("common", 'pub fn text() -> String { "common".into() }\n')
+        for spec in CATALOG.values():
+            program = f'fn main() {{ println!("{{}} {spec.name}", common::text()); }}\n'
+            self.crate(spec.binary, program, "common", main=True)
+
+    def crate(self, name: str, code: str, *dependencies: str, main: bool = False) -> None:
+        """Write a crate. A dependency is the name of a crate, with its features in brackets if there are any."""
+        lines = [_MANIFEST.format(name=name), "[dependencies]\n"]
+        for each in dependencies:
+            dependency, _, features = each.rstrip("]").partition("[")
+            lines.append(f'{dependency} = {{ path = "../{dependency}", features = [{features}] }}\n')
+        self.write(f"crates/{name}/Cargo.toml", "".join(lines))
+        self.write(f"crates/{name}/src/{'main' if main else 'lib'}.rs", code)
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file."""
+        file = self.directory / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text))
+
+    def run(self, service: ServiceName, **build_args: str) -> str:
+        """Build the image of a service, run it, and return what it prints. Raises BuildError if it does not build."""
+        image = self.build(CATALOG[service].target, **build_args)
+        output = self.client.containers.run(image, remove=True)
+        return bytes(output).decode().strip()
+
+    def build(self, target: str, **build_args: str) -> str:
+        """Build a stage and return the id of its image. Raises BuildError if it does not build."""
+        file = self.directory.with_name(f"{self.directory.name}-image-id")
+        command = [os.environ.get("GIX_DOCKER") or "docker", "build", "--progress=plain", f"--iidfile={file}"]
+        command += [f"--file={DOCKERFILE}", f"--target={target}"]
+        bases = {
+            base: os.environ[f"GIX_{base}"] for base in ("BUILDER_BASE", "RUNTIME_BASE") if f"GIX_{base}" in os.environ
+        }
+        command += [f"--build-arg={key}={value}" for key, value in ({"LTO": "off"} | bases | build_args).items()]
+        done = subprocess.run(
+            [*command, str(self.directory)],
+            env=os.environ | {"DOCKER_BUILDKIT": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise BuildError(done.stdout)
+        image = file.read_text()
+        self.images.add(image)
+        return image
+
+    def remove_images(self) -> None:
+        """Remove the images that were built. The build cache keeps its layers."""
+        for image in self.images:
+            with contextlib.suppress(ImageNotFound):
+                self.client.images.remove(image)
+
+
+@contextlib.contextmanager
+def small_workspace(client: docker.DockerClient, directory: Path) -> Iterator[SmallWorkspace]:
+    """A new workspace. The end of the block removes the images that were built from it."""
+    workspace = SmallWorkspace(client, directory)
+    workspace.create()
+    try:
+        yield workspace
+    finally:
+        workspace.remove_images()
