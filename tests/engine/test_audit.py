@@ -98,7 +98,7 @@ def test_given_a_missing_container_it_is_named_and_the_others_are_audited(
     finally:
         container.rename(name)
     assert (code, card["missing"]) == (1, [name])
-    assert subjects(card, "pass")["5.11"] == {"router", "auction", f"{hardened.prefix}-elsewhere"}
+    assert subjects(card, "pass")["5.11"] == {*SERVICES, f"{hardened.prefix}-elsewhere"} - {"enclave"}
 
 
 def test_given_a_stack_that_is_not_up_the_exit_code_is_1(fresh: StackUnderTest) -> None:

@@ -21,7 +21,7 @@ from docker.models.volumes import Volume
 
 from tests.support.gixctl import gixctl
 from tests.support.jobs import ledger, settle
-from tests.support.stack_under_test import StackUnderTest, temporary_stack
+from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 
 WITHIN_SECONDS = 60
 NO_PROCESS = 4_194_305
@@ -88,7 +88,7 @@ def test_given_two_stacks_that_are_up_neither_has_a_fault(stack: StackUnderTest,
         assert (level, text) == ("ok", f"the volume {name}-gcam-data, the stack's own")
         [(level, text)] = findings(diagnosis, "ports")
         assert level == "ok"
-        assert text.count("127.0.0.1:") == 3
+        assert text.count("127.0.0.1:") == len(SERVICES)
         assert {each["level"] for each in diagnosis["findings"]} <= {"ok", "warning"}
 
 

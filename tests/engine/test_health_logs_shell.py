@@ -279,7 +279,8 @@ def test_logs_of_all_services_are_merged_by_time(platform: StackUnderTest) -> No
     assert {each["service"] for each in everything if "job-2" in each["line"]} == {"router", "auction", "enclave"}
 
     shown = gixctl(platform, "logs", "--timestamps").stdout.splitlines()
-    assert shown == [f"{each['service']:<7} | {each['time']} {each['line']}" for each in everything]
+    width = max(map(len, SERVICES))
+    assert shown == [f"{each['service']:<{width}} | {each['time']} {each['line']}" for each in everything]
 
     of_router = [each for each in everything if each["service"] == "router"]
     assert lines(platform, "router", "--tail", "2") == of_router[-2:]
