@@ -137,8 +137,8 @@ CASES: Mapping[str, Case] = {
     "d": Case("one line edited in the router; how long each service was unreachable", _edit),
     "e": Case("a third-party crate added to the router", _dependency, compiles=True),
     "f": Case("an environment variable of the router changed; how long each service was unreachable", _variable),
-    "g": Case("down", _down, has_floor=True),
     "h": Case("preview without a change", _preview, has_floor=True),
+    "g": Case("down", _down, has_floor=True),
     "j": Case("image sizes", _sizes, once=True),
     "k": Case("1, 5 and 20 stacks side by side", _many, once=True),
 }

@@ -1,6 +1,7 @@
 """What a run ran on: machine and versions."""
 
 import datetime as dt
+import importlib.metadata
 import os
 import platform
 from pathlib import Path
@@ -12,7 +13,6 @@ from benchmarks.compose_command import compose_command
 from gix_model import __version__
 
 _ROOT = Path(__file__).parents[1]
-_PLUGIN = "plugins/resource-docker-v5.2.0/pulumi-resource-docker"
 
 
 def facts(client: docker.DockerClient) -> dict[str, str]:
@@ -51,7 +51,9 @@ def _program() -> str:
 
 
 def _plugin() -> str:
-    plugin = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi", _PLUGIN)
+    version = importlib.metadata.version("pulumi-docker")
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    plugin = home / f"plugins/resource-docker-v{version}/pulumi-resource-docker"
     if not plugin.exists():
-        return "the one that Pulumi finds on PATH"
-    return "offline 5.2.0" if b"offline.docker_plugin" in plugin.read_bytes() else "official 5.2.0"
+        return f"{version}, found on PATH"
+    return f"{version}, {'offline' if b'offline.docker_plugin' in plugin.read_bytes() else 'official'}"

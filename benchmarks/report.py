@@ -26,7 +26,7 @@ def write() -> None:
 
 def document(runs: list[Run]) -> str:
     """The page, in Markdown."""
-    cases = (f"| {letter} | {case.title} |" for letter, case in CASES.items())
+    cases = (f"| {letter} | {case.title} |" for letter, case in sorted(CASES.items()))
     return _PAGE.substitute(cases="\n".join(cases), results="".join(_results(runs)))
 
 
