@@ -1,6 +1,7 @@
 """The command line of the benchmark: see docs/benchmarks.md."""
 
 import argparse
+import signal
 import sys
 import typing
 
@@ -9,7 +10,7 @@ import docker
 from benchmarks import measurements, report
 from benchmarks.cases import CASES
 from benchmarks.commands import BenchmarkError
-from benchmarks.measurements import Measurement
+from benchmarks.measurements import Measurement, Run
 from benchmarks.runner import measure
 from benchmarks.subjects import PEERS
 from benchmarks.workspace import WorkspaceName
@@ -39,22 +40,27 @@ def main() -> int:
     if options.render:
         report.write()
         return 0
+    # Everything is removed from the engine then, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    done: list[Run] = []
     try:
-        run = measure(
+        for run in measure(
             docker.from_env(),
             options.workspace,
             cases=options.case,
             peers=options.peer,
             repeat=options.repeat,
             listener=_show,
-        )
+        ):
+            done.append(run)
+            if options.write:
+                stored = measurements.read(report.MEASUREMENTS)
+                measurements.write(report.MEASUREMENTS, measurements.with_run(stored, run))
+                report.write()
     except BenchmarkError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.writelines(["\n", *report.table(run.rows)])
-    if options.write:
-        measurements.write(report.MEASUREMENTS, measurements.with_run(measurements.read(report.MEASUREMENTS), run))
-        report.write()
+    sys.stdout.writelines(["\n", *report.table([row for run in done for row in run.rows])])
     return 0
 
 

@@ -123,9 +123,9 @@ def side_by_side(subject: Subject, count: int) -> Iterator[Measurement]:
         stacks = [subject.add_stack() for _ in range(count)]
         ups = [stack.up for _, stack in stacks]
         with peak_memory() as memory:
-            yield Measurement(f"{count} stacks up", SECONDS, seconds(lambda: at_the_same_time(ups)))
-        yield Measurement(f"{count} stacks up, memory", BYTES, memory.bytes)
-        yield Measurement(f"{count} stacks, nothing changed", SECONDS, seconds(lambda: at_the_same_time(ups)))
+            yield Measurement(f"{count} side by side: up", SECONDS, seconds(lambda: at_the_same_time(ups)))
+        yield Measurement(f"{count} side by side: memory of up", BYTES, memory.bytes)
+        yield Measurement(f"{count} side by side: nothing changed", SECONDS, seconds(lambda: at_the_same_time(ups)))
     finally:
         subject.remove_added_stacks()
 

@@ -88,7 +88,11 @@ def with_run(runs: list[Run], new: Run) -> list[Run]:
         )
         for run in runs
     ]
-    return [run for run in kept if run.rows] + [new]
+    for run in kept:
+        if (run.workspace, run.facts) == (new.workspace, new.facts):
+            run.rows += new.rows
+            return [run for run in kept if run.rows]
+    return [*(run for run in kept if run.rows), new]
 
 
 def rows_by_workspace(runs: list[Run]) -> Mapping[WorkspaceName, list[Row]]:

@@ -1,6 +1,6 @@
 """Runs cases on all peers in turn."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import docker
 
@@ -11,7 +11,7 @@ from benchmarks.subjects import PEERS, subjects
 from benchmarks.workspace import WorkspaceName
 
 Listener = Callable[[str, str, Measurement], None]
-"""Is told of each figure: the letter of the case, the key of the peer, the figure."""
+"""Gets each figure: the letter of the case, the key of the peer, the figure."""
 
 
 def measure(
@@ -21,20 +21,23 @@ def measure(
     cases: Sequence[str],
     peers: Sequence[str] = tuple(PEERS),
     repeat: int,
-    listener: Listener = lambda _case, _peer, _figure: None,
-) -> Run:
+    listener: Listener,
+) -> Iterator[Run]:
     """Run each case `repeat` times. In each repetition the peers take turns, so a change of the load meets all of them.
+
+    Yields the figures of each case at its end, so that a later failure loses none.
 
     Raises BenchmarkError if a command fails or a result is wrong.
     """
-    run = Run(workspace, machine.facts(client), [])
+    facts = machine.facts(client)
     with subjects(client, workspace, list(peers)) as taking_part:
         for letter, case in CASES.items():
             if letter not in cases:
                 continue
+            run = Run(workspace, facts, [])
             for _ in range(1 if case.once else repeat):
                 for subject in filter(case.includes, taking_part):
                     for figure in case.measure(subject):
                         run.add(letter, subject.peer.key, figure)
                         listener(letter, subject.peer.key, figure)
-    return run
+            yield run

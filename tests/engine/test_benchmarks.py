@@ -51,6 +51,6 @@ def test_every_case_has_a_right_result_for_every_peer_and_nothing_stays(client: 
         for subject in taking_part:
             if subject.peer.has_services:
                 beside = {figure.quantity: figure.value for figure in side_by_side(subject, 1)}
-                assert beside["1 stacks up, memory"] > 1_000_000
+                assert beside["1 side by side: memory of up"] > 1_000_000
 
     assert [name for name in leavings(client) if name.startswith(prefixes)] == []

@@ -40,7 +40,13 @@ def test_a_later_run_replaces_the_same_cases_only() -> None:
     runs = measurements.with_run([first], run_of("c", gix=3))
 
     assert [(run.cases, [row.values["gix"] for row in run.rows]) for run in runs] == [(["b"], [[1]]), (["c"], [[3]])]
-    assert measurements.with_run(runs, run_of("b", gix=4)) == [run_of("c", gix=3), run_of("b", gix=4)]
+    assert measurements.with_run(runs, run_of("b", gix=4)) == [run_of("b", gix=4), run_of("c", gix=3)]
+
+
+def test_cases_of_one_run_stay_together() -> None:
+    first, second = Run("sample", {}, run_of("b", gix=1).rows), Run("sample", {}, run_of("c", gix=2).rows)
+
+    assert measurements.with_run([first], second) == [Run("sample", {}, [*first.rows, *second.rows])]
 
 
 def test_a_run_on_another_workspace_replaces_nothing() -> None:
