@@ -9,6 +9,7 @@ STACK ?= dev
 JOBS ?= 5
 RELEASE ?= release.json
 TRIAL ?= release
+BENCH ?= --write
 
 # What the set-up found: tools on PATH, the plugin's home, base images. Without offline/, the machine's own.
 TOOLS := export PATH="$(CURDIR)/.venv/bin:$$PATH"; if [ -r .offline/env ]; then . .offline/env; fi;
@@ -119,7 +120,7 @@ check: .venv/.complete ## Lint and types, of workflows, too
 	mypy
 	codespell
 	git ls-files -co --exclude-standard -z '*.sh' offline/setup offline/clean .ci/run | xargs -0r shellcheck -x
-	git ls-files -co --exclude-standard -z ':!*ignore' 'infra/docker/Dockerfile.*' '*.Dockerfile' | xargs -0r hadolint
+	git ls-files -co --exclude-standard -z ':!*ignore' 'infra/docker/Dockerfile.*' 'benchmarks/compose/Dockerfile.*' '*.Dockerfile' | xargs -0r hadolint
 	if ! command -v actionlint >/dev/null && [ -x offline/actionlint.sh ]; then
 		offline/actionlint.sh
 		. .offline/parts/actionlint
@@ -142,6 +143,11 @@ test: ## All tests, on the real engine
 	# One more than there are processors: containers that start are waited for. In the files' order: those of the
 	# engine come first, so that none of the long ones is left alone at the end.
 	pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
+
+.PHONY: bench
+bench: setup ## Compare with Docker Compose and write docs/benchmarks.md; hours for all cases, BENCH='--case b c' runs some
+	@$(TOOLS)
+	python -m benchmarks $(BENCH)
 
 .PHONY: lock
 lock: ## Write requirements.txt anew from pyproject.toml
