@@ -6,7 +6,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -85,9 +85,22 @@ def until(reached: Callable[[], bool]) -> None:
 
 
 def until_in_order(stack: StackUnderTest) -> None:
-    """Wait until no backup or restore is at work and the auction is ready."""
-    until(lambda: not helpers(stack) and auction(stack).status == "running")
+    """Wait until no backup or restore is at work, nor a process that ends one, and the auction is ready."""
+    until(lambda: not helpers(stack) and not _guards(stack) and auction(stack).status == "running")
     jobs.until_it_settles(stack.endpoint("router"))
+
+
+def _guards(stack: StackUnderTest) -> list[Path]:
+    """The processes that end a backup or restore of this stack if gixctl cannot. They try for a day."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        # A process may end at any moment.
+        with suppress(OSError):
+            if b"gix_ledger.guard" in (process / "cmdline").read_bytes() and (process / "cwd").samefile(
+                stack.directory
+            ):
+                found.append(process)
+    return found
 
 
 def done_well(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
