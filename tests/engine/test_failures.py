@@ -23,7 +23,7 @@ def test_given_a_workspace_that_does_not_compile_the_compiler_s_error_is_shown_o
     good = source.read_text()
     source.write_text(good + '\nfn broken() -> u32 { "no number" }\n')
     message = failure(fresh)
-    assert message.count("mismatched types") == 1, "the same words are told for each of three images"
+    assert message.count("mismatched types") == 1, "each of three images repeats the error"
     assert "gsee-runtime/src/main.rs" in message
     assert fresh.leavings()["containers"] == []
 

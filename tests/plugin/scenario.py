@@ -1,4 +1,4 @@
-"""A throw-away stack whose program changes from step to step, and what each step did to every resource."""
+"""A temporary stack whose program changes from step to step, and the effect of each step on every resource."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -27,16 +27,16 @@ Program = Callable[[], object]
 
 @dataclass
 class Outcome:
-    """What one command did, by the names of the resources.
+    """The result of one command. Resources have the names that the program gives them.
 
     Attributes:
-        steps: every step in its order, as (resource, operation).
-        changed: the property paths that changed, each with the kind of its change.
-        reasons: the properties that the plugin names as what made it act.
-        messages: what the person is told.
-        errors: those of the messages that are errors.
-        progress: those that are shown only until the next one comes.
-        failed: whether the command ended with an error.
+        steps: all steps in order, as (resource, operation).
+        changed: by resource, the property paths that changed, each with the kind of change.
+        reasons: by resource, the properties that the plugin names as the reason.
+        messages: all messages that are shown.
+        errors: the messages that are errors.
+        progress: the messages that the next one replaces.
+        failed: whether the command failed.
 
     """
 
@@ -55,12 +55,12 @@ class Outcome:
 
     @property
     def effects(self) -> dict[str, str]:
-        """Every resource that is not left alone, and what happens to it."""
+        """The resources that change, each with its effect."""
         found = {name: self.effect(name) for name, _ in self.steps}
         return {name: effect for name, effect in found.items() if effect != "same"}
 
     def order(self, resource: str) -> list[str]:
-        """Whether the old one is deleted before or after the new one is created."""
+        """The order in which the old resource is deleted and the new one created."""
         kept = ("delete-replaced", "create-replacement")
         return [operation for name, operation in self.steps if name == resource and operation in kept]
 
@@ -84,7 +84,7 @@ class Outcome:
 
 @cache
 def _cli() -> automation.PulumiCommand:
-    """The CLI on PATH, asked for its version but once."""
+    """The CLI on PATH. Its version is queried only once."""
     return automation.PulumiCommand()
 
 
@@ -100,7 +100,7 @@ class _QuickStack(automation.Stack):
 
 
 class Scenario:
-    """One stack on the file back end. Its commands never ask and never raise: look at the outcome."""
+    """One stack on the file back end. Its commands do not ask and do not raise: the outcome has the failure."""
 
     def __init__(self, directory: Path, *, plugin_home: Path, environment: Mapping[str, str] | None = None) -> None:
         self.directory = directory
@@ -155,7 +155,7 @@ class Scenario:
         }
 
     def raw_state(self) -> str:
-        """What lies in the back end, to be read by anybody."""
+        """The content of the back end's files."""
         return "".join(file.read_text() for file in self.directory.glob(".state/.pulumi/stacks/**/*.json"))
 
     def _run_program(self) -> None:
@@ -176,5 +176,5 @@ class Scenario:
 
 @cache
 def _event_loop() -> asyncio.AbstractEventLoop:
-    """The loop that an inline program wants. It is never closed: tests that come after find it as their thread's."""
+    """The event loop of inline programs. It is never closed, because later tests find it as that of their thread."""
     return asyncio.new_event_loop()

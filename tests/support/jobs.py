@@ -33,7 +33,7 @@ def settle_at(router: tuple[str, int], jobs: int) -> list[dict[str, Any]]:
 
 
 def until_it_settles(router: tuple[str, int]) -> None:
-    """Wait until services that nobody watches over have come up."""
+    """Wait until services without health checks are up."""
     deadline = time.monotonic() + _UP_WITHIN_SECONDS
     while True:
         try:

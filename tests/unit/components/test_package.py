@@ -102,28 +102,28 @@ def test_a_secret_may_be_unknown_in_a_preview() -> None:
 
 
 def test_any_other_unknown_value_is_refused() -> None:
-    told = problems(
+    message = problems(
         network={"subnet": rpc.UNKNOWN}, router={"rustLog": argument(rpc.UNKNOWN, secret=True)}, auction=rpc.UNKNOWN
     )
-    assert "shop/dev: 3 problems; nothing has been touched" in told
-    assert "gix:network.subnet: is an Output, which has no value yet" in told
-    assert "gix:router.rustLog: is an Output" in told
-    assert "gix:auction: is an Output" in told
-    assert "known before anything runs" in told
+    assert "shop/dev: 3 problems; nothing has been touched" in message
+    assert "gix:network.subnet: is an Output, which has no value yet" in message
+    assert "gix:router.rustLog: is an Output" in message
+    assert "gix:auction: is an Output" in message
+    assert "known before anything runs" in message
 
 
 def test_all_problems_are_reported_at_once_and_no_secret_is_shown() -> None:
-    told = problems(
+    message = problems(
         prefx="a",
         router={"hostPort": 70_000.0, "rustLog": argument(SECRET, secret=True), "secretEnvironment": {"A": SECRET}},
     )
-    assert "shop/dev: 4 problems" in told
-    assert "gix:prefx: is not a known key" in told
-    assert "did you mean prefix?" in told
-    assert "gix:router.hostPort = 70000" in told
-    assert "gix:router.rustLog: is a secret, but this key takes no secrets" in told
-    assert "gix:router.secretEnvironment.A: is in plain text" in told
-    assert SECRET not in told
+    assert "shop/dev: 4 problems" in message
+    assert "gix:prefx: is not a known key" in message
+    assert "did you mean prefix?" in message
+    assert "gix:router.hostPort = 70000" in message
+    assert "gix:router.rustLog: is a secret, but this key takes no secrets" in message
+    assert "gix:router.secretEnvironment.A: is in plain text" in message
+    assert SECRET not in message
 
 
 def test_a_second_platform_is_refused() -> None:
