@@ -19,6 +19,7 @@ ELSEWHERE = {
     "make check": "runs before this test in make test",
     "make test-unit": "is a part of make test",
     "make docs": "is what tests/unit/docs/test_site.py does",
+    "make bench": "takes hours; tests/engine/test_benchmarks.py runs its cases once",
 }
 """Commands that are not run here, and why."""
 

@@ -40,7 +40,7 @@ class Run:
 def run(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """The stack after two updates, with pushed images, in a git repository whose HEAD changes the router."""
     with running_registry(tmp_path_factory.mktemp("registry")) as registry:
-        stack = new_stack(client, tmp_path_factory.mktemp("secrets") / "gix")
+        stack = new_stack(client, tmp_path_factory.mktemp("secrets") / "gix", passphrase="test")  # noqa: S106 - of a stack that no one else has
         log_in(stack, registry)
         stack.change(images={"push": True, "tag": "v1"})
         # A service's own variable has another name than that of `defaults`, so that both reach the container.

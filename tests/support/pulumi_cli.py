@@ -45,9 +45,9 @@ class PulumiCli:
         done = self._run(*words, "--stack", self.stack)
         return done.stdout + done.stderr
 
-    def initialize(self) -> None:
+    def initialize(self, secrets_provider: str) -> None:
         """Create the stack and select it."""
-        self._run("stack", "init", self.stack)
+        self._run("stack", "init", self.stack, "--secrets-provider", secrets_provider)
 
     def up(self, *options: str) -> Update:
         return self._update("up", "--yes", "--skip-preview", *options)

@@ -21,6 +21,7 @@ from docker.errors import APIError, ImageNotFound
 from gix_model.catalog import CATALOG
 from gix_model.environment import STACK_LABEL
 from gix_model.merging import merged
+from tests.support import key_service
 from tests.support.pulumi_cli import PulumiCli, Update
 from tests.support.reservations import shared_reservations
 
@@ -35,6 +36,8 @@ QUICK_HEALTH = {"interval": "1s", "timeout": "2s", "startPeriod": "2s", "retries
 class StackUnderTest:
     """One stack. `config` is the content of its file, which `change` rewrites. `secrets` are encrypted in the file.
 
+    Without a `passphrase`, a key service encrypts secrets: see tests.support.key_service.
+
     Only objects with this stack's label belong to it.
     """
 
@@ -43,6 +46,7 @@ class StackUnderTest:
     name: str
     config: dict[str, Any]
     secrets: dict[str, str] = field(default_factory=dict)
+    passphrase: str = ""
     built: set[str] = field(default_factory=set)
     _written: tuple[str, str] | None = None
 
@@ -75,9 +79,13 @@ class StackUnderTest:
     @cached_property
     def pulumi(self) -> PulumiCli:
         (self.directory / "state").mkdir()
-        state = {"PULUMI_BACKEND_URL": f"file://{self.directory}/state", "PULUMI_CONFIG_PASSPHRASE": "test"}
-        pulumi = PulumiCli(directory=self.directory, stack=self.name, variables=state)
-        pulumi.initialize()
+        variables = {"PULUMI_BACKEND_URL": f"file://{self.directory}/state"}
+        if self.passphrase:
+            variables["PULUMI_CONFIG_PASSPHRASE"] = self.passphrase
+        else:
+            variables |= key_service.VARIABLES
+        pulumi = PulumiCli(directory=self.directory, stack=self.name, variables=variables)
+        pulumi.initialize("passphrase" if self.passphrase else key_service.secrets_provider())
         return pulumi
 
     @property
@@ -231,7 +239,7 @@ def _from_anywhere(numbers: range) -> Iterator[int]:
     return itertools.chain(numbers[start:], numbers[:start])
 
 
-def new_stack(client: docker.DockerClient, directory: Path) -> StackUnderTest:
+def new_stack(client: docker.DockerClient, directory: Path, *, passphrase: str = "") -> StackUnderTest:
     """A stack that is not up yet, with quick builds and health checks, and its own names, ports and subnet."""
     ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
     name = f"t{secrets.token_hex(4)}"
@@ -243,7 +251,9 @@ def new_stack(client: docker.DockerClient, directory: Path) -> StackUnderTest:
         "gix:ledger": {"protect": False},
         "gix:defaults": {"bindAddress": "127.0.0.1", "healthCheck": QUICK_HEALTH},
     } | {f"gix:{service}": {"hostPort": port} for service, port in ports.items()}
-    stack = StackUnderTest(client=client, directory=program_copy(directory), name=name, config=config)
+    stack = StackUnderTest(
+        client=client, directory=program_copy(directory), name=name, config=config, passphrase=passphrase
+    )
     stack.write()
     return stack
 
