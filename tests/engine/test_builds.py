@@ -60,7 +60,7 @@ def test_given_an_unchanged_source_nothing_is_compiled_again(marked: StackUnderT
     marked.up()
     ids, compiled = marked.ids(), marks(marked)
 
-    marked.change(images={"buildArgs": {"UNUSED": secrets.token_hex(4)}})
+    marked.change(images={"buildArgs": {"UNUSED": f"v{secrets.token_hex(4)}"}})
     assert marked.up().changes.get("update") == len(SERVICES), "the images are not built again"
 
     assert marks(marked) == compiled

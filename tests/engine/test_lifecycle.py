@@ -52,7 +52,7 @@ def test_given_one_services_settings_changed_only_it_is_recreated_and_the_ledger
     settle(platform, jobs=1)
     before, lines = platform.ids(), ledger(platform)
 
-    value = secrets.token_hex(4)
+    value = f"v{secrets.token_hex(4)}"
     platform.change(**{service: {"environment": {"TRIAL": value}}})
     assert platform.preview().changes.get("replace") == 1
     platform.up()

@@ -7,6 +7,8 @@ import tarfile
 import time
 from typing import Any
 
+from docker.models.containers import Container
+
 from tests.support.stack_under_test import StackUnderTest
 
 LIMIT = 1000
@@ -52,13 +54,16 @@ def settle(stack: StackUnderTest, jobs: int) -> list[dict[str, Any]]:
 
 
 def ledger(stack: StackUnderTest) -> list[str]:
-    """The lines of the ledger, as the auction's container sees them on its volume.
-
-    They are copied out of the container: the output of `docker exec` was once seen without its beginning.
-    """
+    """The lines of the ledger in the auction's container."""
     container = stack.client.containers.get(f"{stack.prefix}-gix-auction")
-    stream, _ = container.get_archive("/data/ledger.jsonl")
+    return file_in(container, "/data/ledger.jsonl").decode().splitlines()
+
+
+def file_in(container: Container, path: str) -> bytes:
+    """The content of a file in a container. The output of `docker exec` can lack its beginning (Docker 20.10)."""
+    stream, _ = container.get_archive(path)
     with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
-        content = archive.extractfile("ledger.jsonl")
+        [entry] = archive.getmembers()
+        content = archive.extractfile(entry)
         assert content is not None
-        return content.read().decode().splitlines()
+        return content.read()

@@ -52,10 +52,10 @@ def auction(stack: StackUnderTest) -> Container:
 
 def in_auction(stack: StackUnderTest, script: str) -> str:
     """Run a script as root in the auction's container, and return its output."""
-    done = auction(stack).exec_run(["bash", "-euc", script], user="root")
-    assert isinstance(done.output, bytes)
+    container = auction(stack)
+    done = container.exec_run(["bash", "-euc", f"exec >/output\n{script}"], user="root")
     assert done.exit_code == 0, done.output
-    return done.output.decode()
+    return jobs.file_in(container, "/output").decode()
 
 
 def on_volume(stack: StackUnderTest, script: str) -> str:
