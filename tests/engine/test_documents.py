@@ -19,7 +19,7 @@ ELSEWHERE = {
     "make check": "runs before this test in make test",
     "make test-unit": "is a part of make test",
     "make docs": "is what tests/unit/docs/test_site.py does",
-    "make bench": "takes hours; tests/engine/test_benchmarks.py runs its cases once",
+    "make bench": "takes hours; tests/engine/test_benchmarks.py runs its cases once, without Compose",
 }
 """Commands that are not run here, and why."""
 
