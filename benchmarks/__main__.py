@@ -6,6 +6,8 @@ import sys
 import typing
 
 import docker
+import requests
+from docker.errors import DockerException
 
 from benchmarks import measurements, report
 from benchmarks.cases import CASES
@@ -15,9 +17,14 @@ from benchmarks.runner import measure
 from benchmarks.subjects import PEERS
 from benchmarks.workspace import WorkspaceName
 
+_INTERRUPTED = 130
+
 
 def main() -> int:
-    """Measure and print the figures. The exit code is 1 if a result is wrong."""
+    """Measure and print the figures.
+
+    The exit code is 1 if a result is wrong or the engine does not answer, and 130 after Ctrl-C or SIGTERM.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Compare this program with its peers.")
     parser.add_argument(
         "--case", nargs="+", choices=list(CASES), default=list(CASES), help="cases to run; default: all"
@@ -40,7 +47,7 @@ def main() -> int:
     if options.render:
         report.write()
         return 0
-    # Everything is removed from the engine then, as after Ctrl-C.
+    # SIGTERM ends a run like Ctrl-C: everything is removed from the engine.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     done: list[Run] = []
     try:
@@ -60,6 +67,12 @@ def main() -> int:
     except BenchmarkError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except (DockerException, requests.ConnectionError) as error:
+        sys.stderr.write(f"the Docker engine does not answer ({error}); to start it: make setup\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the figures of the cases that ended are kept, and the stacks are removed\n")
+        return _INTERRUPTED
     sys.stdout.writelines(["\n", *report.table([row for run in done for row in run.rows])])
     return 0
 

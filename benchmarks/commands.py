@@ -5,15 +5,16 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 _MEMORY_INTERVAL = 0.1
-"""Seconds between two looks at the memory of the commands."""
+"""Seconds between two readings of the memory of the commands."""
 
 
 class BenchmarkError(Exception):
-    """A benchmark that cannot go on. The text is for a person to read."""
+    """A command failed, or the result of a case is wrong. The text is shown to the user."""
 
 
 def run(*command: str, directory: Path, variables: Mapping[str, str] | None = None) -> str:
@@ -43,21 +44,9 @@ def seconds(action: Callable[[], object]) -> float:
 
 def at_the_same_time(actions: Sequence[Callable[[], object]]) -> None:
     """Start all actions at once and wait for all. Raises the first error."""
-    errors: list[Exception] = []
-
-    def guarded(action: Callable[[], object]) -> None:
-        try:
-            action()
-        except Exception as error:  # noqa: BLE001 # raised again in the caller's thread
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(action,)) for action in actions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    with ThreadPoolExecutor(len(actions)) as pool:
+        for done in [pool.submit(action) for action in actions]:
+            done.result()
 
 
 class PeakMemory:

@@ -28,6 +28,11 @@ def compose_command() -> Path:
     return command
 
 
+def version() -> str:
+    """The version that docker-compose reports. Raises BenchmarkError if it cannot be built."""
+    return run(str(compose_command()), "version", "--short", directory=MODULE).strip()
+
+
 def _build(command: Path) -> None:
     if shutil.which("go") is None:
         raise BenchmarkError("there is no go command to build Docker Compose with; install Go 1.25 or later")

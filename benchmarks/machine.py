@@ -9,7 +9,6 @@ from pathlib import Path
 import docker
 
 from benchmarks.commands import run
-from benchmarks.compose_command import compose_command
 from gix_model import __version__
 
 _ROOT = Path(__file__).parents[1]
@@ -28,7 +27,6 @@ def facts(client: docker.DockerClient) -> dict[str, str]:
         "this program": _program(),
         "Pulumi": run("pulumi", "version", directory=_ROOT).strip(),
         "docker plugin": _plugin(),
-        "Docker Compose": run(str(compose_command()), "version", "--short", directory=_ROOT).strip(),
         "Python": platform.python_version(),
     }
 

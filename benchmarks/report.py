@@ -14,6 +14,8 @@ MEASUREMENTS = DOCS / "benchmarks.json"
 DOCUMENT = DOCS / "benchmarks.md"
 DIAGRAM = DOCS / "benchmarks.svg"
 
+_DECIMALS_BELOW = 100
+"""Seconds. Three digits are enough for greater figures."""
 _PAGE = string.Template((Path(__file__).parent / "page.template").read_text())
 
 
@@ -73,4 +75,4 @@ def _figure(row: Row, key: str) -> str:
 def _shown(value: float, unit: str) -> str:
     if unit == BYTES:
         return f"{value / 1e6:.1f}"
-    return f"{value:.0f}" if value >= 100 else f"{value:.2f}"  # noqa: PLR2004 # three digits are enough
+    return f"{value:.2f}" if value < _DECIMALS_BELOW else f"{value:.0f}"

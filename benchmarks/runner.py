@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import docker
 
-from benchmarks import machine
+from benchmarks import compose_command, machine
 from benchmarks.cases import CASES
 from benchmarks.measurements import Measurement, Run
-from benchmarks.subjects import PEERS, subjects
+from benchmarks.subjects import PEERS, REFERENCE, subjects
 from benchmarks.workspace import WorkspaceName
 
 Listener = Callable[[str, str, Measurement], None]
@@ -30,6 +30,8 @@ def measure(
     Raises BenchmarkError if a command fails or a result is wrong.
     """
     facts = machine.facts(client)
+    if any(key.startswith(REFERENCE) for key in peers):
+        facts["Docker Compose"] = compose_command.version()
     with subjects(client, workspace, list(peers)) as taking_part:
         for letter, case in CASES.items():
             if letter not in cases:

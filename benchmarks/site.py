@@ -42,25 +42,25 @@ class Site:
 
     def image_size(self, service: ServiceName) -> int:
         """The size of a service's image in bytes."""
-        return int(self.client.images.get(self._tag(service)).attrs["Size"])
+        return int(self.client.images.get(self.image(service)).attrs["Size"])
 
     def note_images(self) -> None:
         """Remember the images of the stack, so that `remove` finds them after their tags have moved."""
         for service in CATALOG:
             with contextlib.suppress(ImageNotFound):
-                self._images.add(str(self.client.images.get(self._tag(service)).id))
+                self._images.add(str(self.client.images.get(self.image(service)).id))
 
     def tag_images_for(self, other: "Site") -> None:
         """Give this stack's images the names of another one's, so that the other one has nothing to build."""
         for service in CATALOG:
             with contextlib.suppress(ImageNotFound):
-                self.client.images.get(self._tag(service)).tag(other._tag(service))  # noqa: SLF001
+                self.client.images.get(self.image(service)).tag(other.image(service))
 
     def remove(self) -> None:
         """Remove all containers, networks, volumes and images of the stack. The build cache stays."""
         start = f"{self.prefix}-"
         for container in self.containers().values():
-            container.remove(force=True)
+            container.remove(v=True, force=True)
         for network in self.client.networks.list():
             if str(network.name).startswith(start):
                 network.remove()
@@ -70,14 +70,15 @@ class Site:
         self.note_images()
         for service in CATALOG:
             with contextlib.suppress(ImageNotFound):
-                self.client.images.remove(self._tag(service), force=True)
+                self.client.images.remove(self.image(service), force=True)
         for image in self._images:
             # An image that another stack uses too cannot be removed, and stays.
             with contextlib.suppress(APIError):
                 if not self.client.images.get(image).tags:
                     self.client.images.remove(image)
 
-    def _tag(self, service: ServiceName) -> str:
+    def image(self, service: ServiceName) -> str:
+        """The name of a service's image."""
         return f"{self.prefix}-{CATALOG[service].container}:latest"
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import docker
 from docker.constants import MINIMUM_DOCKER_API_VERSION
+from docker.errors import DockerException
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
@@ -32,7 +33,8 @@ _NOT_FOR_SSH = ("LD_LIBRARY_PATH", "SSL_CERT_FILE")
 def connect(kind: type[Client], address: str, **options: Any) -> Client:
     """A client of the engine at `address`, such as ssh://USER@HOST:PORT, with the engine's version of the API.
 
-    `options` are those of docker.APIClient. Raises OSError if the engine does not answer.
+    `options` are those of docker.APIClient. Raises DockerException if the address has no valid port, and OSError if the
+    engine does not answer.
     """
     adapter = _Adapter(_command(address), pool_size=options.get("max_pool_size", 10))
     client = _client(kind, adapter, MINIMUM_DOCKER_API_VERSION, options)
@@ -47,8 +49,11 @@ def _client(kind: type[Client], adapter: "_Adapter", version: str, options: dict
 
 def _command(address: str) -> list[str]:
     engine = urlsplit(address)
+    try:
+        port = ["-p", str(engine.port)] if engine.port else []
+    except ValueError as error:
+        raise DockerException(f"{address}: {error}; write ssh://USER@HOST:PORT") from None
     user = ["-l", engine.username] if engine.username else []
-    port = ["-p", str(engine.port)] if engine.port else []
     return [*user, *port, "--", engine.hostname or "", "docker system dial-stdio"]
 
 

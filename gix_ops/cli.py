@@ -39,7 +39,8 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
         epilog=_EXIT_CODES,
     )
     modules = [each.name for each in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}.")]
-    for verb in _load([each for each in modules if [_verb(each)] == [*words[:1]]]) or _load(modules):
+    first = next(iter(words), None)
+    for verb in _load([each for each in modules if _verb(each) == first]) or _load(modules):
         name = _verb(verb.__name__)
         if hasattr(verb, "app"):
             app.add_typer(verb.app, name=name, rich_help_panel=verb.HEADING)

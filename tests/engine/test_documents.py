@@ -91,8 +91,7 @@ def installation(
             jobs.until_it_settles(router)
             jobs.settle_at(router, 3)
             auction = client.containers.get(containers["gix-auction"])
-            ledger = auction.exec_run(["cat", "/data/ledger.jsonl"]).output
-            assert isinstance(ledger, bytes)
+            ledger = jobs.file_in(auction, "/data/ledger.jsonl")
             names = {"live": stack.name, "market": project, "market_gcam-data": f"{project}_gcam-data"}
             yield Installation(
                 clone=dataclasses.replace(clone, names={**clone.names, **names}),

@@ -11,6 +11,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from gix_model.environment import HELPER_LABEL, STACK_LABEL
 from tests.support.failures import failure
+from tests.support.jobs import file_in
 from tests.support.stack_under_test import StackUnderTest
 
 
@@ -94,7 +95,7 @@ def test_given_a_volume_that_the_stack_did_not_make_up_is_refused_unless_it_is_a
         fresh.change(ledger={"adopt": True})
         fresh.up()
         assert fresh.up().is_empty
-        assert fresh.client.containers.get(f"{fresh.prefix}-gix-auction").exec_run("cat /data/old").output == b"kept\n"
+        assert file_in(fresh.client.containers.get(f"{fresh.prefix}-gix-auction"), "/data/old") == b"kept\n"
         fresh.destroy()
         assert fresh.client.volumes.get(name)
     finally:

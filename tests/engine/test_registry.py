@@ -10,7 +10,7 @@ import pytest
 from tests.engine.changes import recorded
 from tests.support.build_cache import forget
 from tests.support.failures import failure
-from tests.support.jobs import settle
+from tests.support.jobs import file_in, settle
 from tests.support.registry import PASSWORD, Registry, digests, log_in, remove_pulled
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 
@@ -140,9 +140,7 @@ def test_an_engine_without_the_layers_takes_the_compiled_dependencies_from_the_r
     def dependencies() -> tuple[str, bytes]:
         image = recorded(fresh)["gix-images-rust-builder-image"]["outputs"]["imageName"]
         router = fresh.client.containers.get(fresh.container("router")["Id"])
-        output = router.exec_run(["cat", "/compiled"]).output
-        assert isinstance(output, bytes)
-        return image, output
+        return image, file_in(router, "/compiled")
 
     log_in(fresh, registry)
     fresh.change(services=["router"], images={"push": True, "pushBuilder": True, "tag": "v1"})

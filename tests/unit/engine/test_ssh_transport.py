@@ -9,6 +9,7 @@ from typing import Any
 
 import docker
 import pytest
+from docker.errors import DockerException
 
 from gix_engine import connection, ssh_transport
 from gix_model.settings import EngineSettings
@@ -108,3 +109,11 @@ def test_a_proxy_of_the_environment_is_not_used(started: Path, monkeypatch: pyte
 def test_given_no_key_the_address_in_docker_host_is_used(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", ADDRESS)
     assert connection.connect(EngineSettings(), started.parent).ping()
+
+
+def test_given_an_address_without_a_valid_port_the_error_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://there:port")
+    with pytest.raises(DockerException, match=r"ssh://there:port: .*write ssh://USER@HOST:PORT"):
+        connection.connect(EngineSettings(), tmp_path)
