@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 _MEMORY_INTERVAL = 0.1
 """Seconds between two readings of the memory of the commands."""
@@ -59,7 +61,7 @@ class PeakMemory:
     def watch(self) -> None:
         """Note the memory until `stop` is called."""
         while not self._stop.wait(_MEMORY_INTERVAL):
-            self.bytes = max(self.bytes, sum(_proportional_memory(process) for process in _descendants(os.getpid())))
+            self.bytes = max(self.bytes, _memory_of_commands())
 
     def stop(self) -> None:
         """End `watch`."""
@@ -79,21 +81,11 @@ def peak_memory() -> Iterator[PeakMemory]:
         watcher.join()
 
 
-def _descendants(process: int) -> Iterator[int]:
-    try:
-        threads = list(Path(f"/proc/{process}/task").iterdir())
-        children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
-    except OSError:  # it has ended
-        return
-    for child in children:
-        yield child
-        yield from _descendants(child)
-
-
-def _proportional_memory(process: int) -> int:
-    """The memory of a process, each shared page divided by the number of processes that share it."""
-    try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+def _memory_of_commands() -> int:
+    """The memory of all descendants of this process. Each shared page is divided by the number of its processes."""
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        # A process may end at any moment.
+        with suppress(psutil.Error):
+            total += process.memory_full_info().pss
+    return total
