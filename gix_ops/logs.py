@@ -88,7 +88,8 @@ class ServiceLog:
             response = api.get(url, params=question, stream=True, timeout=(_CONNECT_WITHIN_SECONDS, None))
         except OSError as error:
             raise StackError(f"the Docker engine does not answer any more: {error}") from error
-        if response.status_code == requests.codes.not_found:
+        # Conflict: the container is dead or being removed, as at each replacement for a moment.
+        if response.status_code in (requests.codes.not_found, requests.codes.conflict):
             raise UnreadableLogError(
                 f"the {self.service}'s container {self.container} is missing; to create it again: pulumi up --refresh"
             )

@@ -140,6 +140,12 @@ def test_logs_are_merged_by_time_and_unreadable_ones_are_reported() -> None:
     assert "the enclave's container gix-enclave is missing" in str(error)
 
 
+def test_given_a_container_that_is_being_removed_it_is_missing() -> None:
+    """So it is at each replacement, for a moment."""
+    with pytest.raises(UnreadableLogError, match="the router's container gix-router is missing"):
+        log(Engine(Answer(b"", 409))).read()
+
+
 def test_the_engine_s_reason_for_an_unreadable_log_is_reported() -> None:
     refusal = Answer(b'{"message": "configured logging driver does not support reading"}', 501)
     with pytest.raises(UnreadableLogError, match="the router's log cannot be read: configured logging driver does not"):
