@@ -62,4 +62,7 @@ class ServiceImages(pulumi.ComponentResource):
             keep_locally=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        return ImageHandle(name=environment.image_name(spec), id=image.image_id, digest=image.repo_digest)
+        name = environment.image_name(spec)
+        # Of two registries on one host, the provider can state the other one's digest.
+        digest = image.image_id.apply(lambda _: name) if "@" in name else image.repo_digest
+        return ImageHandle(name=name, id=image.image_id, digest=digest)

@@ -130,6 +130,25 @@ def test_a_remote_image_on_the_engine_is_used_and_kept_only_if_asked(
     assert "Unable to remove Docker image" in refused.messages
 
 
+def test_of_two_repositories_on_one_host_the_first_digest_is_stated(
+    new_scenario: NewScenario, sandbox: Sandbox, registry: Registry, tmp_path: Path
+) -> None:
+    scenario = new_scenario(environment={"DOCKER_CONFIG": str(registry.login(tmp_path / "login").parent)})
+    app = sandbox.write_image(tmp_path / "app")
+    names = [f"{registry.address}/{organization}/{sandbox.prefix}:one" for organization in ("first", "second")]
+
+    def program() -> None:
+        for name in names:
+            image(name.split("/")[1], name, build={"context": str(app)}, skip_push=False)
+
+    assert not scenario.up(program).failed
+    other = new_scenario("pull")
+    assert not other.up(lambda: docker.RemoteImage("remote", name=names[1], keep_locally=True) and None).failed
+    digests = sandbox.client.images.get(names[1]).attrs["RepoDigests"]
+    assert other.state()["remote"]["outputs"]["repoDigest"] == digests[0]
+    assert digests[0].startswith(f"{registry.address}/first/")
+
+
 def test_layers_are_taken_from_an_image_in_the_registry_instead_of_being_built(
     new_scenario: NewScenario, sandbox: Sandbox, registry: Registry, no_login: dict[str, str]
 ) -> None:

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from offline.docker_plugin.errors import PluginError, readable
-from offline.docker_plugin.registry import find_or_pull, repository_of
+from offline.docker_plugin.registry import find_or_pull
 from offline.docker_plugin.resources.base import Context, Resource, State
 from offline.docker_plugin.schema import Kind, Prop, ResourceSchema
 from offline.docker_plugin.values import Props
@@ -69,6 +69,16 @@ class RemoteImage(Resource):
 
     def _state(self, inputs: Props, image_id: str, repo_digests: list[str]) -> State:
         name = str(inputs["name"])
-        own = (digest for digest in repo_digests or [] if repository_of(digest) == repository_of(name))
-        outputs = self.planned(inputs, {}) | {"imageId": image_id, "repoDigest": next(own, "")}
+        outputs = self.planned(inputs, {}) | {"imageId": image_id, "repoDigest": _digest_of(name, repo_digests or [])}
         return State(image_id + name, outputs)
+
+
+def _digest_of(name: str, repo_digests: list[str]) -> str:
+    """The digest that the official provider states.
+
+    It takes what comes before the first colon for the repository. Of a name with a port, that is only the host. If no
+    digest starts with that, or there is only one, it is the first one.
+    """
+    repository = name.partition(":")[0]
+    own = (digest for digest in repo_digests if digest.startswith(repository))
+    return next(own, next(iter(repo_digests), ""))

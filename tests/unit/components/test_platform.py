@@ -10,6 +10,7 @@ from docker.errors import DockerException
 from pydantic import SecretStr
 
 from gix_components import image_builder
+from gix_components.images import ServiceImages
 from gix_components.ledger_volume import LedgerVolume
 from gix_components.platform import GixPlatform
 from gix_engine import connection
@@ -256,6 +257,26 @@ def test_given_digests_nothing_is_built_and_containers_run_the_pulled_images() -
     [image] = declared.of_type("docker:index/remoteImage:RemoteImage")
     assert (image.inputs["name"], image.inputs["keepLocally"]) == (f"ghcr.io/gix-network/router@{digest}", True)
     assert container(declared, "router").inputs["image"] == "sha256:gix-images-router-image"
+
+
+def test_given_digests_the_outputs_state_them_whatever_the_provider_does() -> None:
+    """The provider of these tests states another digest, as the official one can with two registries on one host."""
+    digest = "sha256:" + "0123456789abcdef" * 4
+    config = configured(
+        {
+            "images": {"way": "registry", "digests": {"router": digest}},
+            "registry": {"address": "127.0.0.1:5000"},
+            "services": ["router"],
+        }
+    )
+    stated: list[str] = []
+
+    def program(options: pulumi.ResourceOptions) -> None:
+        images = ServiceImages("gix-images", environment(**config), options)
+        images.by_service["router"].digest.apply(stated.append)
+
+    declare(program)
+    assert stated == [f"127.0.0.1:5000/gix-network/router@{digest}"]
 
 
 def test_given_a_prefix_every_name_on_the_engine_has_it_and_host_names_do_not() -> None:
