@@ -12,6 +12,8 @@ from pulumi import automation
 from pulumi.automation._stack import StackInitMode
 from pulumi.automation.events import EngineEvent
 
+from tests.support import key_service
+
 PROJECT: Final = "scenario"
 
 _EFFECTS: Final = (
@@ -111,6 +113,7 @@ class Scenario:
             work_dir=str(directory),
             program=self._run_program,
             pulumi_command=_cli(),
+            secrets_provider=key_service.secrets_provider(),
             project_settings=automation.ProjectSettings(
                 name=PROJECT,
                 runtime="python",
@@ -119,7 +122,7 @@ class Scenario:
             ),
             env_vars={
                 "PULUMI_HOME": str(plugin_home),
-                "PULUMI_CONFIG_PASSPHRASE": "",
+                **key_service.VARIABLES,
                 "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
                 "PULUMI_SKIP_UPDATE_CHECK": "true",
                 **(environment or {}),

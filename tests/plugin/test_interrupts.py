@@ -13,7 +13,7 @@ from tests.plugin.programs import HEALTHCHECK, container, image
 from tests.plugin.sandbox import Sandbox
 from tests.plugin.scenario import Outcome, Program, Scenario
 
-_DEADLINE_SECONDS = 30.0
+_DEADLINE_SECONDS = 120.0
 
 
 def commands() -> Iterator[tuple[int, str]]:
