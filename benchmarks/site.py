@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import docker
-from docker.errors import APIError, ImageNotFound
+from docker.errors import ImageNotFound
 
 from gix_model.catalog import CATALOG, ServiceName
 
@@ -28,7 +28,8 @@ class Site:
     prefix: str
     ports: dict[ServiceName, int]
     subnet: str
-    _images: set[str] = field(default_factory=set)
+    _kept: set[str] = field(default_factory=set)
+    """Names of images that `remove` removes, besides those of the services."""
 
     def container(self, service: ServiceName) -> Any:
         """The container of a service. Raises docker.errors.NotFound if there is none."""
@@ -45,10 +46,16 @@ class Site:
         return int(self.client.images.get(self.image(service)).attrs["Size"])
 
     def note_images(self) -> None:
-        """Remember the images of the stack, so that `remove` finds them after their tags have moved."""
+        """Give the images of the stack a second name, by which `remove` finds them after the first one has moved.
+
+        Other stacks may have the same images. The engine removes an image with its last name.
+        """
         for service in CATALOG:
             with contextlib.suppress(ImageNotFound):
-                self._images.add(str(self.client.images.get(self.image(service)).id))
+                image = self.client.images.get(self.image(service))
+                name = f"{self.prefix}-kept:{str(image.id).removeprefix('sha256:')}"
+                image.tag(name)
+                self._kept.add(name)
 
     def tag_images_for(self, other: "Site") -> None:
         """Give this stack's images the names of another one's, so that the other one has nothing to build."""
@@ -67,15 +74,10 @@ class Site:
         for volume in self.client.volumes.list():
             if volume.name.startswith(start):
                 volume.remove()
-        self.note_images()
-        for service in CATALOG:
+        for name in (*map(self.image, CATALOG), *self._kept):
             with contextlib.suppress(ImageNotFound):
-                self.client.images.remove(self.image(service), force=True)
-        for image in self._images:
-            # An image that another stack uses too cannot be removed, and stays.
-            with contextlib.suppress(APIError):
-                if not self.client.images.get(image).tags:
-                    self.client.images.remove(image)
+                # Only by force, the last name of an image that a container of another stack uses can be removed.
+                self.client.images.remove(name, force=True)
 
     def image(self, service: ServiceName) -> str:
         """The name of a service's image."""

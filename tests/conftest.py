@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -11,10 +12,13 @@ from docker.errors import DockerException
 
 from offline.docker_plugin import NAME, VERSION
 from tests import reliability
+from tests.support import unused_images
 from tests.support.registry import Registry, running_registry
 
 PLUGIN = Path("plugins", f"resource-{NAME}-v{VERSION}", f"pulumi-resource-{NAME}")
 """The path of the docker plugin below a Pulumi home."""
+IMAGES = "images"
+"""The name under which workers report the images that they have built."""
 TALLY = "hostile inputs"
 """The name of the pytest plugin that counts hostile inputs."""
 
@@ -38,7 +42,18 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         return (yield)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Collect what a worker has built."""
+    # A worker that was killed has no output.
+    unused_images.note(getattr(node, "workeroutput", {}).get(IMAGES, []))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[IMAGES] = unused_images.noted()
+    elif unused_images.noted():
+        unused_images.remove(docker.from_env())
     tally = session.config.pluginmanager.get_plugin(TALLY)
     if tally is not None and tally.shortfall():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -10,18 +10,17 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import docker
 import yaml
-from docker.errors import APIError, ImageNotFound
+from docker.errors import ImageNotFound
 
 from gix_model.catalog import CATALOG
 from gix_model.environment import STACK_LABEL
 from gix_model.merging import merged
-from tests.support import key_service
+from tests.support import key_service, unused_images
 from tests.support.pulumi_cli import PulumiCli, Update
 from tests.support.reservations import shared_reservations
 
@@ -47,7 +46,6 @@ class StackUnderTest:
     config: dict[str, Any]
     secrets: dict[str, str] = field(default_factory=dict)
     passphrase: str = ""
-    built: set[str] = field(default_factory=set)
     _written: tuple[str, str] | None = None
 
     @property
@@ -159,16 +157,6 @@ class StackUnderTest:
             with contextlib.suppress(ImageNotFound):
                 # The last tag of an image in use by another stack can be removed only by force. The image stays.
                 self.client.images.remove(tag, force=True)
-        for image in self.built:
-            # Images with the same content have the same id. Another stack has one that still has a tag or a container.
-            try:
-                if not self.client.images.get(image).tags:
-                    self.client.images.remove(image)
-            except ImageNotFound:
-                continue
-            except APIError as error:
-                if error.status_code != HTTPStatus.CONFLICT:
-                    raise
 
     def _tags(self) -> list[str]:
         """The tags of this stack's images. Without a prefix there are none, since other stacks could use them."""
@@ -179,7 +167,7 @@ class StackUnderTest:
         """Remember the ids of this stack's images, so that they can be removed after their tags have moved."""
         for tag in self._tags():
             with contextlib.suppress(ImageNotFound):
-                self.built.add(str(self.client.images.get(tag).id))
+                unused_images.note([str(self.client.images.get(tag).id)])
 
 
 def program_copy(directory: Path) -> Path:
