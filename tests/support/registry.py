@@ -101,9 +101,10 @@ def remove_pulled(client: docker.DockerClient, registry: Registry) -> None:
     for image in client.images.list():
         for name in (*image.tags, *image.attrs.get("RepoDigests", [])):
             if name.startswith(f"{registry.address}/"):
-                # Removing the last tag of a repository also removes its digests.
+                # Removing the last tag of a repository also removes its digests. Another stack may run the same image:
+                # then the name can be removed only by force, and the image stays.
                 with contextlib.suppress(ImageNotFound):
-                    client.images.remove(name)
+                    client.images.remove(name, force=True)
 
 
 def digests(stack: StackUnderTest) -> dict[str, str]:
