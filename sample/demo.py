@@ -4,24 +4,39 @@
     python sample/demo.py --router 127.0.0.1:50051 --jobs 5 --auction 127.0.0.1:50052
 
 The result of every receipt is worked out again here. The exit code is 1 if a job does not settle, settles with a wrong
-result, or is missing from the ledger. Without `--auction` the ledger is not looked at.
+result, or is missing from the ledger. Without `--auction` the ledger is not read.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import socket
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-TIMEOUT = 30
-"""Seconds that a service may take to answer: the longest that the router itself waits, and some more."""
+import grpc
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+TIMEOUT = "30s"
+"""How long a call may take: the longest that the router itself waits, and some more."""
+
+CHANNEL = (
+    ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "timeout": TIMEOUT}]})),
+    ("grpc.enable_http_proxy", 0),
+)
 
 LIMITS = (10_000, 250_000, 40_000, 1_200_000, 90_000, 3_500_000)
-"""What the jobs ask for in turn, so that each provider gets some."""
+"""The limits of the jobs, in turn, so that each provider gets some."""
+
+LAST_SETTLEMENTS = 100
+"""How many settlements the auction returns at most."""
 
 LAST_PORT = 65535
 
@@ -31,55 +46,38 @@ class DemoError(Exception):
 
 
 @dataclass(frozen=True)
-class Address:
-    """Where a service listens."""
+class Service:
+    """A gRPC service of the sample: its name in `gix.proto`, and where it listens."""
 
-    host: str
-    port: int
+    name: str
+    address: str
 
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+    def call(self, method: str, **fields: object) -> Message:
+        """Call a method. Its messages are read from the service itself, by gRPC reflection."""
+        try:
+            with grpc.insecure_channel(self.address, options=CHANNEL) as channel:
+                pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+                described = pool.FindMethodByName(f"gix.v1.{self.name}.{method}")
+                request, answer = GetMessageClass(described.input_type), GetMessageClass(described.output_type)
+                call = channel.unary_unary(
+                    f"/gix.v1.{self.name}/{method}",
+                    request_serializer=request.SerializeToString,
+                    response_deserializer=answer.FromString,
+                )
+                return call(request(**fields))
+        except KeyError as error:
+            raise DemoError(f"{self.address} serves no gix.v1.{self.name}: give the sample's address") from error
+        except grpc.RpcError as error:
+            hint = "; is it running and published?" if error.code() is grpc.StatusCode.UNAVAILABLE else ""
+            raise DemoError(f"{method} failed at {self.address}: {error.details()}{hint}") from error
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """What the auction says of its ledger: totals over all settlements, and the last lines."""
-
-    settlements: int
-    paid: int
-    lines: list[dict[str, Any]]
-
-
-def address(text: str) -> Address:
-    """Read `HOST:PORT`."""
+def address(text: str) -> str:
+    """Check `HOST:PORT`."""
     host, separator, port = text.rpartition(":")
     if not (separator and host and port.isdecimal() and 0 < int(port) <= LAST_PORT):
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:50051")
-    return Address(host, int(port))
-
-
-def ask(service: str, where: Address, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Send one request; return the answer and the lines that it says follow it."""
-    try:
-        with socket.create_connection((where.host, where.port), TIMEOUT) as connection:
-            stream = connection.makefile("rw", encoding="utf-8")
-            stream.write(json.dumps(request) + "\n")
-            stream.flush()
-            answer = json.loads(stream.readline())
-            lines = [json.loads(stream.readline()) for _ in range(answer.get("lines", 0))]
-    except OSError as error:
-        raise DemoError(f"the {service} at {where} cannot be reached: {error}; is it running and published?") from error
-    except ValueError as error:
-        raise DemoError(f"what listens at {where} is not the {service} of the sample: {error}") from error
-    if not answer.get("ok"):
-        raise DemoError(f"the {service} refused {request}: {answer.get('error', answer)}")
-    return [answer, *lines]
-
-
-def read_ledger(auction: Address, last: int) -> Ledger:
-    """Ask the auction for its totals and up to `last` lines (it keeps 100 at hand)."""
-    totals, *lines = ask("auction", auction, {"verb": "ledger", "last": last})
-    return Ledger(totals["settlements"], totals["paid"], lines)
+    return text
 
 
 def primes(limit: int) -> tuple[int, int]:
@@ -101,50 +99,58 @@ def row(*cells: object) -> None:
     sys.stdout.flush()
 
 
-def run(router: Address, auction: Address | None, jobs: int) -> None:
+def run(router: Service, auction: Service | None, jobs: int) -> None:
     """Send the jobs, one after the other, and check what comes back."""
-    before = read_ledger(auction, 0) if auction else None
+    before = auction.call("ReadLedger") if auction else None
     began = time.strftime("%H%M%S")
     row("sequence", "job", "provider", "paid", "limit", "primes", "their sum", "ms")
     receipts = []
     for number in range(jobs):
         job, limit = f"demo-{began}-{number + 1}", LIMITS[number % len(LIMITS)]
         start = time.monotonic()
-        receipt = ask("router", router, {"job": job, "limit": limit})[0]
+        receipt: Any = router.call("Submit", job=job, limit=limit)
         took = round((time.monotonic() - start) * 1000)
-        row(*(receipt[key] for key in ("seq", "job", "provider", "paid", "limit", "count", "sum")), took)
-        if (receipt["count"], receipt["sum"]) != primes(limit):
+        row(receipt.seq, receipt.job, receipt.provider, receipt.paid, receipt.limit, receipt.count, receipt.sum, took)
+        if (receipt.count, receipt.sum) != primes(limit):
             raise DemoError(f"job {job} came back with a wrong result")
         receipts.append(receipt)
-    if auction and before:
-        compare(before, read_ledger(auction, min(jobs, 100)), receipts)
+    if auction:
+        compare(before, auction.call("ReadLedger", last=min(jobs, LAST_SETTLEMENTS)), receipts)
 
 
-def compare(before: Ledger, after: Ledger, receipts: list[dict[str, Any]]) -> None:
-    """Show how the ledger grew, and look for the last receipts in it, unless other clients' jobs came between."""
-    paid = sum(receipt["paid"] for receipt in receipts)
+def compare(before: Any, after: Any, receipts: list[Any]) -> None:
+    """Show how the ledger grew, and find the last receipts in it, unless other clients' jobs came between."""
+    paid = sum(receipt.paid for receipt in receipts)
     sys.stdout.write(
         f"\nledger: {before.settlements} settlements, {before.paid} paid -> {after.settlements}, {after.paid}"
         f"  (these jobs: {len(receipts)}, {paid})\n"
     )
-    lines = {line["seq"]: line for line in after.lines}
-    oldest = min(lines, default=after.settlements + 1)
+    settled = {settlement.seq: settlement.SerializeToString(deterministic=True) for settlement in after.last}
+    oldest = min(settled, default=after.settlements + 1)
     for receipt in receipts:
-        line = {key: value for key, value in receipt.items() if key != "ok"}
-        sequence = receipt["seq"]
-        if sequence > after.settlements or (sequence >= oldest and lines.get(sequence) != line):
-            raise DemoError(f"job {receipt['job']} has a receipt, and is not line {sequence} of the ledger")
+        kept = settled.get(receipt.seq)
+        if receipt.seq > after.settlements or (
+            receipt.seq >= oldest and kept != receipt.SerializeToString(deterministic=True)
+        ):
+            raise DemoError(f"job {receipt.job} has a receipt, and is not settlement {receipt.seq} of the ledger")
 
 
 def main() -> int:
     """Run the command line; the exit code is 1 if a job did not settle."""
     parser = argparse.ArgumentParser(description="Sends jobs to a GIX router and shows receipts and ledger.")
-    parser.add_argument("--router", type=address, default="127.0.0.1:50051", metavar="HOST:PORT")
-    parser.add_argument("--auction", type=address, metavar="HOST:PORT", help="where the auction is published, if it is")
-    parser.add_argument("--jobs", type=int, default=5, metavar="N", help="how many jobs to send (5)")
+    parser.add_argument(
+        "--router",
+        type=address,
+        default="127.0.0.1:50051",
+        metavar="HOST:PORT",
+        help="the router; default: 127.0.0.1:50051",
+    )
+    parser.add_argument("--auction", type=address, metavar="HOST:PORT", help="the auction, to read the ledger from")
+    parser.add_argument("--jobs", type=int, default=5, metavar="N", help="how many jobs to send; default: 5")
     options = parser.parse_args()
     try:
-        run(options.router, options.auction, options.jobs)
+        auction = Service("AuctionService", options.auction) if options.auction else None
+        run(Service("RouterService", options.router), auction, options.jobs)
     except DemoError as error:
         sys.stderr.write(f"{error}\n")
         return 1

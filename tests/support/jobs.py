@@ -2,28 +2,47 @@
 
 import io
 import json
-import socket
 import tarfile
 import time
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]  # it ships no types
 from docker.models.containers import Container
+from google.protobuf.descriptor_pool import DescriptorPool  # type: ignore[import-untyped]  # it ships no types
+from google.protobuf.message_factory import GetMessageClass  # type: ignore[import-untyped]  # it ships no types
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (  # type: ignore[import-untyped]  # likewise
+    ProtoReflectionDescriptorDatabase,
+)
 
 from tests.support.stack_under_test import StackUnderTest
 
 LIMIT = 1000
 PRIMES = (168, 76127)
 """How many primes there are up to LIMIT, and their sum: what the enclave works out."""
-_ANSWER_WITHIN_SECONDS = 10
+_ROUTER = "gix.v1.RouterService"
+_CHANNEL = (
+    # The time that each call may take, those of reflection included.
+    ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "timeout": "10s"}]})),
+    ("grpc.enable_http_proxy", 0),
+)
 _UP_WITHIN_SECONDS = 20
 
 
-def ask(address: tuple[str, int], request: dict[str, Any]) -> dict[str, Any]:
-    """One line of JSON to a service, and the line that it answers."""
-    with socket.create_connection(address, timeout=_ANSWER_WITHIN_SECONDS) as connection:
-        connection.sendall(json.dumps(request).encode() + b"\n")
-        answer: dict[str, Any] = json.loads(connection.makefile().readline())
-    return answer
+def ask(router: tuple[str, int], job: dict[str, Any]) -> dict[str, Any]:
+    """Send a job to a router. The answer is the receipt with `ok` true, or `ok` false and the `error`."""
+    host, port = router
+    with grpc.insecure_channel(f"{host}:{port}", options=_CHANNEL) as channel:
+        try:
+            method = DescriptorPool(ProtoReflectionDescriptorDatabase(channel)).FindMethodByName(f"{_ROUTER}.Submit")
+            submit = channel.unary_unary(
+                f"/{_ROUTER}/Submit",
+                request_serializer=GetMessageClass(method.input_type).SerializeToString,
+                response_deserializer=GetMessageClass(method.output_type).FromString,
+            )
+            receipt = submit(GetMessageClass(method.input_type)(**job))
+        except grpc.RpcError as error:
+            return {"ok": False, "error": f"{error.code().name}: {error.details()}"}
+    return {"ok": True} | {field.name: getattr(receipt, field.name) for field in receipt.DESCRIPTOR.fields}
 
 
 def settle_at(router: tuple[str, int], jobs: int) -> list[dict[str, Any]]:
@@ -38,12 +57,9 @@ def until_it_settles(router: tuple[str, int]) -> None:
     """Wait until services without health checks are up."""
     deadline = time.monotonic() + _UP_WITHIN_SECONDS
     while True:
-        try:
-            answer = str(receipt := ask(router, {"job": "first", "limit": 10}))
-            if receipt.get("ok"):
-                return
-        except (OSError, json.JSONDecodeError) as error:
-            answer = repr(error)
+        answer = ask(router, {"job": "first", "limit": 10})
+        if answer["ok"]:
+            return
         assert time.monotonic() < deadline, answer
         time.sleep(0.1)
 

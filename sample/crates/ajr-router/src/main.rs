@@ -2,108 +2,142 @@
 
 use std::process::ExitCode;
 
-use gix_common::metrics::{self, Counter};
-use gix_common::sys::StopSignals;
-use gix_common::wire::Message;
-use gix_common::{log, peer, server};
+use gix_common::metrics;
+use gix_common::peer::Peer;
+use gix_common::service::{self, StopSignal};
+use gix_proto::auction_service_client::AuctionServiceClient;
+use gix_proto::router_service_server::{RouterService, RouterServiceServer};
+use gix_proto::{Job, Settlement};
+use tonic::{Request, Response, Status};
+use tracing::{info, warn};
 
 const PORT: u16 = 50051;
 const METRICS_PORT: u16 = 9001;
 /// The longest name of a job, in bytes.
 const LONGEST_NAME: usize = 64;
 
-static SETTLED: Counter = Counter::new("gix_router_jobs_settled_total", "Jobs that came back with a receipt.");
-static FAILED: Counter = Counter::new("gix_router_jobs_failed_total", "Jobs that came back with an error.");
-static COUNTERS: &[&Counter] = &[&SETTLED, &FAILED];
-
 fn main() -> ExitCode {
-    log::init("ajr-router");
-    let signals = StopSignals::block();
+    service::run(serve)
+}
+
+async fn serve(stop: StopSignal) -> Result<(), String> {
     let auction = std::env::var("GIX_AUCTION_ADDR").unwrap_or_else(|_| "auction:50052".into());
-    if let Err(error) = start(auction) {
-        log::error(error);
-        return ExitCode::FAILURE;
-    }
-    log::info(format_args!("{} received, ends", signals.wait()));
-    ExitCode::SUCCESS
+    metrics::serve(METRICS_PORT)?;
+    let listener = service::listen(PORT).await?;
+    info!("ready on port {PORT} for jobs, {METRICS_PORT} for metrics; the auction is {auction}");
+    let router = Router::new(Peer::new("auction", auction));
+    service::serve(listener, RouterServiceServer::new(router), stop.wait()).await
 }
 
-fn start(auction: String) -> Result<(), String> {
-    let metrics = server::listen(METRICS_PORT)?;
-    let jobs = server::listen(PORT)?;
-    metrics::serve(metrics, COUNTERS);
-    log::info(format_args!("ready on port {PORT} for jobs, {METRICS_PORT} for metrics; the auction is {auction}"));
-    server::serve(jobs, move |request| route(request, &auction).to_string());
-    Ok(())
+struct Router {
+    auction: Peer,
+    settled: ::metrics::Counter,
+    failed: ::metrics::Counter,
 }
 
-fn route(request: &Message, auction: &str) -> Message {
-    let answer = checked(request).and_then(|job| peer::ask("auction", auction, &job));
-    let answer = answer.unwrap_or_else(|error| Message::failure(&error));
-    if answer.is_ok() {
-        SETTLED.count();
-        log::info(format_args!("settled: {answer}"));
-    } else {
-        FAILED.count();
-        log::warn(format_args!("not settled: {request}: {answer}"));
+impl Router {
+    fn new(auction: Peer) -> Self {
+        Self {
+            auction,
+            settled: metrics::counter("gix_router_jobs_settled_total", "Jobs that came back with a receipt."),
+            failed: metrics::counter("gix_router_jobs_failed_total", "Jobs that came back with an error."),
+        }
     }
-    answer
+
+    async fn route(&self, job: &Job) -> Result<Settlement, Status> {
+        if job.job.is_empty() || job.job.len() > LONGEST_NAME {
+            let length = job.job.len();
+            return Err(Status::invalid_argument(format!(
+                "\"job\" has {length} bytes, and 1 to {LONGEST_NAME} are allowed"
+            )));
+        }
+        let mut auction = AuctionServiceClient::new(self.auction.connect().await?);
+        let settlement = auction.settle(job.clone()).await.map_err(|status| self.auction.failure(status))?;
+        Ok(settlement.into_inner())
+    }
 }
 
-/// The job as the auction takes it: what the client left out filled in, what nobody asked for left out.
-fn checked(request: &Message) -> Result<Message, String> {
-    let job = request.text("job")?;
-    if job.is_empty() || job.len() > LONGEST_NAME {
-        return Err(format!("\"job\" has {} bytes, and 1 to {LONGEST_NAME} are allowed", job.len()));
+#[tonic::async_trait]
+impl RouterService for Router {
+    async fn submit(&self, request: Request<Job>) -> Result<Response<Settlement>, Status> {
+        let job = request.into_inner();
+        match self.route(&job).await {
+            Ok(settlement) => {
+                self.settled.increment(1);
+                info!("settled: {settlement:?}");
+                Ok(Response::new(settlement))
+            }
+            Err(status) => {
+                self.failed.increment(1);
+                warn!("not settled: {job:?}: {}", status.message());
+                Err(status)
+            }
+        }
     }
-    let limit = request.number("limit")?;
-    let budget = request.number_or("budget", u64::MAX)?;
-    Ok(Message::new().with("verb", "settle").with("job", job).with("limit", limit).with("budget", budget))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use gix_proto::auction_service_server::{AuctionService, AuctionServiceServer};
+    use gix_proto::{Ledger, ReadLedgerRequest};
+    use tokio::net::TcpListener;
+    use tonic::Code;
 
-    #[test]
-    fn a_job_goes_to_the_auction_and_its_answer_comes_back() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let auction = listener.local_addr().unwrap().to_string();
-        server::serve(listener, |request| request.clone().with("ok", true).to_string());
+    /// An auction that settles a job at the price of its budget.
+    struct Echo;
 
-        let answer = route(&Message::new().with("job", "a").with("limit", 10).with("stray", 1), &auction);
+    #[tonic::async_trait]
+    impl AuctionService for Echo {
+        async fn settle(&self, request: Request<Job>) -> Result<Response<Settlement>, Status> {
+            let Job { job, limit, budget } = request.into_inner();
+            let paid = budget.ok_or_else(|| Status::failed_precondition("no budget"))?;
+            Ok(Response::new(Settlement { job, limit, paid, ..Settlement::default() }))
+        }
 
-        assert_eq!(
-            answer,
-            Message::new()
-                .with("verb", "settle")
-                .with("job", "a")
-                .with("limit", 10)
-                .with("budget", u64::MAX)
-                .with("ok", true)
-        );
-    }
-
-    #[test]
-    fn a_bad_job_does_not_reach_the_auction() {
-        let long = "x".repeat(LONGEST_NAME + 1);
-        for (request, key) in [
-            (Message::new(), "job"),
-            (Message::new().with("job", ""), "job"),
-            (Message::new().with("job", long.as_str()), "job"),
-            (Message::new().with("job", "a"), "limit"),
-            (Message::new().with("job", "a").with("limit", 1).with("budget", "all"), "budget"),
-        ] {
-            let answer = route(&request, "no address at all");
-            assert!(answer.text("error").unwrap().contains(&format!("\"{key}\"")), "{answer}");
+        async fn read_ledger(&self, _: Request<ReadLedgerRequest>) -> Result<Response<Ledger>, Status> {
+            Err(Status::unimplemented("no ledger"))
         }
     }
 
-    #[test]
-    fn an_auction_that_is_down_is_named() {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let answer = route(&Message::new().with("job", "a").with("limit", 10), &free);
-        assert!(answer.text("error").unwrap().contains(&format!("the auction at {free}")), "{answer}");
+    async fn router() -> Router {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let auction = Peer::new("auction", listener.local_addr().unwrap().to_string());
+        tokio::spawn(service::serve(listener, AuctionServiceServer::new(Echo), std::future::pending()));
+        Router::new(auction)
+    }
+
+    fn job(name: &str, budget: Option<u64>) -> Request<Job> {
+        Request::new(Job { job: name.into(), limit: 10, budget })
+    }
+
+    #[tokio::test]
+    async fn a_job_goes_to_the_auction_and_its_receipt_comes_back() {
+        let receipt = router().await.submit(job("a", Some(7))).await.unwrap().into_inner();
+        assert_eq!(receipt, Settlement { job: "a".into(), limit: 10, paid: 7, ..Settlement::default() });
+    }
+
+    #[tokio::test]
+    async fn the_auctions_refusal_comes_back() {
+        let status = router().await.submit(job("a", None)).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, "no budget"));
+    }
+
+    #[tokio::test]
+    async fn a_bad_job_does_not_reach_the_auction() {
+        let router = Router::new(Peer::new("auction", "no address at all".into()));
+        for name in ["", &"x".repeat(LONGEST_NAME + 1)] {
+            let status = router.submit(job(name, None)).await.unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument);
+            assert!(status.message().contains("\"job\""), "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_auction_that_is_down_is_named() {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+        let status = Router::new(Peer::new("auction", free.clone())).submit(job("a", None)).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.message().contains(&format!("the auction at {free}")), "{status}");
     }
 }

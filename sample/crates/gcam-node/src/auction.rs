@@ -1,114 +1,133 @@
 //! What happens to a job: matched, run, settled.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gix_common::metrics::Counter;
-use gix_common::wire::Message;
-use gix_common::{log, peer};
+use ::metrics::Counter;
+use gix_common::metrics;
+use gix_common::peer::Peer;
+use gix_proto::auction_service_server::AuctionService;
+use gix_proto::execution_service_client::ExecutionServiceClient;
+use gix_proto::{Job, Outcome, ReadLedgerRequest, Settlement};
+use tonic::{Request, Response, Status};
+use tracing::{debug, info, warn};
 
-use crate::ledger::{Ledger, AT_HAND};
+use crate::ledger::{Ledger, IN_MEMORY};
 use crate::market::{Market, Match};
 
 /// How much of a limit is one unit of work.
 const UNIT: u64 = 100_000;
 
-static SETTLED: Counter = Counter::new("gix_auction_jobs_settled_total", "Jobs that are in the ledger.");
-static FAILED: Counter = Counter::new("gix_auction_jobs_failed_total", "Jobs that were not matched, run or settled.");
-
-/// What the metrics page shows.
-pub static COUNTERS: &[&Counter] = &[&SETTLED, &FAILED];
-
-/// Answers requests. Locks are held for matching and for writing, not while a job runs.
+/// Settles jobs. Locks are held for matching and for writing, not while a job runs.
 pub struct Auction {
     market: Mutex<Market>,
-    ledger: Mutex<Ledger>,
-    enclave: String,
+    ledger: Arc<Mutex<Ledger>>,
+    enclave: Peer,
+    settled: Counter,
+    failed: Counter,
 }
 
 impl Auction {
-    pub fn new(ledger: Ledger, enclave: String) -> Self {
-        Self { market: Mutex::new(Market::new()), ledger: Mutex::new(ledger), enclave }
-    }
-
-    /// Answers `settle` with a receipt, and `ledger` with the totals, followed by as many of the last lines as asked for.
-    pub fn answer(&self, request: &Message) -> String {
-        let answer = match request.text("verb") {
-            Ok("settle") => {
-                let settled = self.settle(request);
-                let counter = if settled.is_ok() { &SETTLED } else { &FAILED };
-                counter.count();
-                settled.map(|receipt| receipt.to_string())
-            }
-            Ok("ledger") => self.show(request),
-            Ok(verb) => Err(format!("\"verb\" is \"{verb}\", and settle or ledger are known")),
-            Err(error) => Err(error),
-        };
-        answer.unwrap_or_else(|error| {
-            log::warn(format_args!("refused: {request}: {error}"));
-            Message::failure(&error).to_string()
-        })
+    pub fn new(ledger: Ledger, enclave: Peer) -> Self {
+        Self {
+            market: Mutex::new(Market::new()),
+            ledger: Arc::new(Mutex::new(ledger)),
+            enclave,
+            settled: metrics::counter("gix_auction_jobs_settled_total", "Jobs that are in the ledger."),
+            failed: metrics::counter("gix_auction_jobs_failed_total", "Jobs that were not matched, run or settled."),
+        }
     }
 
     /// Waits for a settlement that is being written, lets no other one begin, and returns how many there are.
     pub fn close(&self) -> u64 {
         let ledger = guard(&self.ledger);
         let settlements = ledger.totals().settlements;
-        // Every line is on the disk before its lock is given back: to hold the lock until the end is all it takes.
+        // The lock is never released, so that nothing is written between this count and the end of the process.
         std::mem::forget(ledger);
         settlements
     }
 
-    fn settle(&self, request: &Message) -> Result<Message, String> {
-        let job = request.text("job")?;
-        let limit = request.number("limit")?;
-        let budget = request.number_or("budget", u64::MAX)?;
-        let units = limit.div_ceil(UNIT).max(1);
-
-        let matched = guard(&self.market).take(units, budget)?;
-        log::debug(format_args!("{job} goes to {} for {}", matched.provider, matched.cost()));
-        let result = self.run(job, limit);
-        guard(&self.market).give_back(&matched);
-        self.record(job, limit, &matched, &result?)
+    async fn settle(&self, job: &Job) -> Result<Settlement, Status> {
+        let units = job.limit.div_ceil(UNIT).max(1);
+        let reservation = Reservation::new(&self.market, units, job.budget.unwrap_or(u64::MAX))?;
+        let matched = &reservation.matched;
+        debug!("{:?} goes to {} for {}", job.job, matched.provider, matched.cost());
+        let outcome = self.run(job).await?;
+        let settlement = Settlement {
+            job: job.job.clone(),
+            provider: matched.provider.into(),
+            units: matched.units,
+            paid: matched.cost(),
+            limit: job.limit,
+            count: outcome.count,
+            sum: outcome.sum,
+            time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            seq: 0,
+        };
+        drop(reservation);
+        // A write waits for the disk. It is finished even when the client does not wait for it.
+        let ledger = Arc::clone(&self.ledger);
+        let written = tokio::task::spawn_blocking(move || guard(&ledger).append(settlement)).await;
+        written.map_err(|error| Status::internal(error.to_string()))?.map_err(Status::internal)
     }
 
-    fn run(&self, job: &str, limit: u64) -> Result<Message, String> {
-        let answer = peer::ask("enclave", &self.enclave, &Message::new().with("job", job).with("limit", limit))?;
-        if answer.is_ok() {
-            Ok(answer)
-        } else {
-            Err(format!("the enclave did not run {job}: {}", answer.text("error").unwrap_or("it gave no reason")))
+    async fn run(&self, job: &Job) -> Result<Outcome, Status> {
+        let mut enclave = ExecutionServiceClient::new(self.enclave.connect().await?);
+        let outcome = enclave.execute(job.clone()).await.map_err(|status| {
+            let status = self.enclave.failure(status);
+            Status::new(status.code(), format!("the enclave did not run {:?}: {}", job.job, status.message()))
+        })?;
+        Ok(outcome.into_inner())
+    }
+}
+
+#[tonic::async_trait]
+impl AuctionService for Auction {
+    async fn settle(&self, request: Request<Job>) -> Result<Response<Settlement>, Status> {
+        let job = request.into_inner();
+        match Auction::settle(self, &job).await {
+            Ok(settlement) => {
+                self.settled.increment(1);
+                info!("settled: {settlement:?}");
+                Ok(Response::new(settlement))
+            }
+            Err(status) => {
+                self.failed.increment(1);
+                warn!("not settled: {job:?}: {}", status.message());
+                Err(status)
+            }
         }
     }
 
-    fn record(&self, job: &str, limit: u64, matched: &Match, result: &Message) -> Result<Message, String> {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let settlement = Message::new()
-            .with("job", job)
-            .with("provider", matched.provider)
-            .with("units", matched.units)
-            .with("paid", matched.cost())
-            .with("limit", limit)
-            .with("count", result.number("count")?)
-            .with("sum", result.number("sum")?)
-            .with("time", time);
-        let settlement = guard(&self.ledger).append(settlement)?;
-        log::info(format_args!("settled: {settlement}"));
-        Ok(settlement.with("ok", true))
-    }
-
-    fn show(&self, request: &Message) -> Result<String, String> {
-        let count = usize::try_from(request.number_or("last", 0)?).unwrap_or(AT_HAND);
+    async fn read_ledger(&self, request: Request<ReadLedgerRequest>) -> Result<Response<gix_proto::Ledger>, Status> {
+        let count = usize::try_from(request.into_inner().last).unwrap_or(IN_MEMORY);
         let ledger = guard(&self.ledger);
-        let lines: Vec<_> = ledger.last(count).collect();
         let totals = ledger.totals();
-        let head = Message::new()
-            .with("ok", true)
-            .with("settlements", totals.settlements)
-            .with("units", totals.units)
-            .with("paid", totals.paid)
-            .with("lines", lines.len() as u64);
-        Ok(std::iter::once(head.to_string().as_str()).chain(lines).collect::<Vec<_>>().join("\n"))
+        Ok(Response::new(gix_proto::Ledger {
+            settlements: totals.settlements,
+            units: totals.units,
+            paid: totals.paid,
+            last: ledger.last(count).cloned().collect(),
+        }))
+    }
+}
+
+/// A provider's room for a job, released when it is dropped: also when the client hangs up while the job runs.
+struct Reservation<'a> {
+    market: &'a Mutex<Market>,
+    matched: Match,
+}
+
+impl<'a> Reservation<'a> {
+    fn new(market: &'a Mutex<Market>, units: u64, budget: u64) -> Result<Self, Status> {
+        let matched = guard(market).take(units, budget)?;
+        Ok(Self { market, matched })
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        guard(self.market).release(&self.matched);
     }
 }
 
@@ -120,9 +139,12 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gix_common::server;
-    use std::net::TcpListener;
+    use gix_common::service;
+    use gix_proto::execution_service_server::{ExecutionService, ExecutionServiceServer};
     use std::path::PathBuf;
+    use std::time::Duration;
+    use tokio::net::TcpListener;
+    use tonic::Code;
 
     struct Scene {
         auction: Auction,
@@ -130,20 +152,19 @@ mod tests {
     }
 
     impl Scene {
-        fn new(test: &str, enclave: String) -> Self {
+        fn new(test: &str, enclave: Peer) -> Self {
             let folder = std::env::temp_dir().join(format!("gcam-auction-{}-{test}", std::process::id()));
             let _ = std::fs::remove_dir_all(&folder);
             Self { auction: Auction::new(Ledger::open(&folder).unwrap(), enclave), folder }
         }
 
-        fn settle(&self, job: &str, limit: u64) -> Message {
-            let request = Message::new().with("verb", "settle").with("job", job).with("limit", limit);
-            Message::parse(&self.auction.answer(&request)).unwrap()
+        async fn settle(&self, job: &str, limit: u64) -> Result<Settlement, Status> {
+            let job = Job { job: job.into(), limit, budget: None };
+            AuctionService::settle(&self.auction, Request::new(job)).await.map(Response::into_inner)
         }
 
-        fn ledger(&self, last: u64) -> Vec<String> {
-            let request = Message::new().with("verb", "ledger").with("last", last);
-            self.auction.answer(&request).lines().map(String::from).collect()
+        async fn ledger(&self, last: u32) -> gix_proto::Ledger {
+            self.auction.read_ledger(Request::new(ReadLedgerRequest { last })).await.unwrap().into_inner()
         }
     }
 
@@ -153,69 +174,93 @@ mod tests {
         }
     }
 
-    fn enclave(answer: Message) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        server::serve(listener, move |_| answer.to_string());
-        address
-    }
+    /// An enclave that gives the same answer to every job, or none at all.
+    struct Stub(Option<Result<Outcome, Status>>);
 
-    fn working_enclave() -> String {
-        enclave(Message::new().with("ok", true).with("count", 4).with("sum", 17))
-    }
-
-    #[test]
-    fn a_job_that_ran_is_in_the_ledger_before_the_receipt_is_given() {
-        let scene = Scene::new("ran", working_enclave());
-        let receipt = scene.settle("a", 10);
-        assert_eq!((receipt.text("provider"), receipt.number("paid")), (Ok("alder"), Ok(3)));
-        assert_eq!((receipt.number("seq"), receipt.number("sum")), (Ok(1), Ok(17)));
-        let line = std::fs::read_to_string(scene.folder.join("ledger.jsonl")).unwrap();
-        assert_eq!(Message::parse(line.trim()).unwrap().with("ok", true), receipt);
-    }
-
-    #[test]
-    fn a_job_is_priced_by_its_size() {
-        let scene = Scene::new("priced", working_enclave());
-        for (limit, provider, paid) in [(0, "alder", 3), (800_000, "alder", 24), (800_001, "birch", 45)] {
-            let receipt = scene.settle("a", limit);
-            assert_eq!((receipt.text("provider"), receipt.number("paid")), (Ok(provider), Ok(paid)));
+    #[tonic::async_trait]
+    impl ExecutionService for Stub {
+        async fn execute(&self, _: Request<Job>) -> Result<Response<Outcome>, Status> {
+            match self.0.clone() {
+                Some(answer) => answer.map(Response::new),
+                None => std::future::pending().await,
+            }
         }
-        assert!(scene.settle("a", u64::MAX).text("error").unwrap().contains("no provider has room"));
     }
 
-    #[test]
-    fn a_job_that_did_not_run_leaves_no_line_and_takes_no_room() {
-        let down = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        for (enclave, reason) in [
-            (down.clone(), format!("the enclave at {down}")),
-            (enclave(Message::failure("too hot")), "the enclave did not run a: too hot".into()),
-            (enclave(Message::new().with("ok", true)), "\"count\"".into()),
+    async fn enclave(stub: Stub) -> Peer {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(service::serve(listener, ExecutionServiceServer::new(stub), std::future::pending()));
+        Peer::new("enclave", address)
+    }
+
+    async fn working_enclave() -> Peer {
+        enclave(Stub(Some(Ok(Outcome { count: 4, sum: 17 })))).await
+    }
+
+    #[tokio::test]
+    async fn a_job_that_ran_is_in_the_ledger_before_the_receipt_is_given() {
+        let scene = Scene::new("ran", working_enclave().await);
+        let receipt = scene.settle("a", 10).await.unwrap();
+        assert_eq!((receipt.provider.as_str(), receipt.paid), ("alder", 3));
+        assert_eq!((receipt.seq, receipt.sum), (1, 17));
+        let line = std::fs::read_to_string(scene.folder.join("ledger.jsonl")).unwrap();
+        assert_eq!(serde_json::from_str::<Settlement>(&line).unwrap(), receipt);
+    }
+
+    #[tokio::test]
+    async fn a_job_is_priced_by_its_size() {
+        let scene = Scene::new("priced", working_enclave().await);
+        for (limit, provider, paid) in [(0, "alder", 3), (800_000, "alder", 24), (800_001, "birch", 45)] {
+            let receipt = scene.settle("a", limit).await.unwrap();
+            assert_eq!((receipt.provider.as_str(), receipt.paid), (provider, paid));
+        }
+        let status = scene.settle("a", u64::MAX).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert!(status.message().contains("no provider has room"), "{status}");
+    }
+
+    #[tokio::test]
+    async fn a_job_that_did_not_run_leaves_no_line_and_takes_no_room() {
+        let down = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+        for (enclave, code, reason) in [
+            (Peer::new("enclave", down.clone()), Code::Unavailable, format!("the enclave at {down}")),
+            (
+                enclave(Stub(Some(Err(Status::invalid_argument("too hot"))))).await,
+                Code::InvalidArgument,
+                "the enclave did not run \"a\": too hot".into(),
+            ),
         ] {
             let scene = Scene::new("not-run", enclave);
             for _ in 0..9 {
-                let answer = scene.settle("a", 800_000);
-                assert!(answer.text("error").unwrap().contains(&reason), "{answer}");
+                let status = scene.settle("a", 800_000).await.unwrap_err();
+                assert_eq!(status.code(), code);
+                assert!(status.message().contains(&reason), "{status}");
             }
-            assert_eq!(scene.ledger(9), [r#"{"ok":true,"settlements":0,"units":0,"paid":0,"lines":0}"#]);
+            assert_eq!(scene.ledger(9).await, gix_proto::Ledger::default());
         }
     }
 
-    #[test]
-    fn the_ledger_is_shown_with_its_totals_first() {
-        let scene = Scene::new("shown", working_enclave());
+    #[tokio::test]
+    async fn a_client_that_hangs_up_takes_no_room() {
+        let scene = Scene::new("hung-up", enclave(Stub(None)).await);
+        for _ in 0..9 {
+            let settling = tokio::time::timeout(Duration::from_millis(20), scene.settle("a", 800_000));
+            assert!(settling.await.is_err(), "the enclave answered");
+        }
+        let matched = guard(&scene.auction.market).take(8, u64::MAX).unwrap();
+        assert_eq!(matched.provider, "alder");
+    }
+
+    #[tokio::test]
+    async fn the_ledger_is_shown_with_its_totals_and_its_last_settlements() {
+        let scene = Scene::new("shown", working_enclave().await);
+        let mut receipts = Vec::new();
         for job in ["a", "b", "c"] {
-            scene.settle(job, 10);
+            receipts.push(scene.settle(job, 10).await.unwrap());
         }
-        let lines = scene.ledger(2);
-        assert_eq!(lines[0], r#"{"ok":true,"settlements":3,"units":3,"paid":9,"lines":2}"#);
-        assert!(lines[1].contains("\"job\":\"b\"") && lines[2].contains("\"job\":\"c\""), "{lines:?}");
-    }
-
-    #[test]
-    fn an_unknown_verb_is_named() {
-        let scene = Scene::new("verb", working_enclave());
-        assert!(scene.auction.answer(&Message::new().with("verb", "sell")).contains(r#"\"sell\""#));
-        assert!(scene.auction.answer(&Message::new()).contains(r#"\"verb\" must be given"#));
+        let ledger = scene.ledger(2).await;
+        assert_eq!((ledger.settlements, ledger.units, ledger.paid), (3, 3, 9));
+        assert_eq!(ledger.last, receipts[1..]);
     }
 }

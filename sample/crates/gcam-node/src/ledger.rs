@@ -1,20 +1,21 @@
-//! The ledger: `ledger.jsonl`, one line per settlement, numbered from 1 without a gap, only ever appended to.
+//! The ledger: `ledger.jsonl`, one line of JSON per settlement, numbered from 1 without a gap, only ever appended to.
 //!
-//! A settlement counts from the moment its line is on the disk, newline and all. What a crash leaves after the last newline
-//! was never promised to anybody, and is cut off when the ledger is opened.
+//! A settlement counts from the moment when its line is on the disk, with its newline. A crash can leave a part of a line
+//! at the end. Its settlement was never confirmed, so that it is cut off when the ledger is opened.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use gix_common::wire::Message;
-use gix_common::{log, sys};
+use gix_proto::Settlement;
+use rustix::fs::{flock, FlockOperation};
+use rustix::io::Errno;
 
-/// How many of the last lines are kept at hand.
-pub const AT_HAND: usize = 100;
+/// How many of the last settlements are kept in memory.
+pub const IN_MEMORY: usize = 100;
 
-/// Sums over all lines.
+/// Sums over all settlements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     pub settlements: u64,
@@ -22,18 +23,18 @@ pub struct Totals {
     pub paid: u64,
 }
 
-/// The open ledger. It is locked as long as it is open.
+/// The open ledger. Its file is locked as long as it is open: the kernel releases the lock however the process ends.
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
     file: File,
     length: u64,
     totals: Totals,
-    last: VecDeque<String>,
+    last: VecDeque<Settlement>,
 }
 
 impl Ledger {
-    /// Opens or begins the ledger of a folder, which is made if need be.
+    /// Opens the ledger of a folder. Folder and ledger are made if they do not exist.
     pub fn open(folder: &Path) -> Result<Self, String> {
         let path = folder.join("ledger.jsonl");
         let failed = |what: &str, error: io::Error| {
@@ -45,25 +46,25 @@ impl Ledger {
         fs::create_dir_all(folder).map_err(|error| failed("opened", error))?;
         let file = OpenOptions::new().read(true).append(true).create(true).open(&path);
         let file = file.map_err(|error| failed("opened", error))?;
-        sys::lock_exclusively(&file).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => {
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => {
                 format!("another auction has the ledger {} open; a ledger belongs to one auction", path.display())
             }
-            _ => failed("locked", error),
+            _ => failed("locked", error.into()),
         })?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed("saved", error))?;
         let mut ledger = Self { path: path.clone(), file, length: 0, totals: Totals::default(), last: VecDeque::new() };
         ledger.read()?;
         let length = ledger.file.metadata().map_err(|error| failed("read", error))?.len();
         if length > ledger.length {
-            ledger.cut().map_err(|error| failed("mended", error))?;
+            ledger.cut().map_err(|error| failed("repaired", error))?;
             let surplus = length - ledger.length;
-            log::warn(format_args!("cut {surplus} bytes of an unfinished line off the ledger {}", path.display()));
+            tracing::warn!("cut {surplus} bytes of an unfinished line off the ledger {}", path.display());
         }
         Ok(ledger)
     }
 
-    /// Takes in every whole line, and leaves `length` at their end.
+    /// Reads every whole line. `length` is the end of the last one then.
     fn read(&mut self) -> Result<(), String> {
         let mut reader = BufReader::new(self.file.try_clone().map_err(|error| error.to_string())?);
         let mut bytes = Vec::new();
@@ -71,66 +72,65 @@ impl Ledger {
             bytes.clear();
             reader.read_until(b'\n', &mut bytes).map_err(|error| format!("the ledger cannot be read: {error}"))?;
             let Some(line) = bytes.strip_suffix(b"\n") else { return Ok(()) };
-            self.take_in(line).map_err(|reason| {
+            let settlement = self.parse(line).map_err(|reason| {
                 let (number, path) = (self.totals.settlements + 1, self.path.display());
                 format!("line {number} of the ledger {path} is damaged: {reason}; restore it from a backup")
             })?;
+            self.count(settlement, bytes.len());
         }
     }
 
-    fn take_in(&mut self, line: &[u8]) -> Result<(), String> {
-        let line = std::str::from_utf8(line).map_err(|error| error.to_string())?;
-        let settlement = Message::parse(line)?;
-        if settlement.number("seq") != Ok(self.totals.settlements + 1) {
-            return Err("its number is not the next one".into());
+    fn parse(&self, line: &[u8]) -> Result<Settlement, String> {
+        let settlement: Settlement = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        if settlement.seq == self.totals.settlements + 1 {
+            Ok(settlement)
+        } else {
+            Err("its number is not the next one".into())
         }
-        self.count(&settlement, line.into())
     }
 
     /// Numbers a settlement, and returns it once it is on the disk. After an error the ledger is as it was before.
-    pub fn append(&mut self, settlement: Message) -> Result<Message, String> {
-        let settlement = settlement.with("seq", self.totals.settlements + 1);
-        let line = settlement.to_string();
-        let written = self.file.write_all(format!("{line}\n").as_bytes()).and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
+    pub fn append(&mut self, mut settlement: Settlement) -> Result<Settlement, String> {
+        settlement.seq = self.totals.settlements + 1;
+        let mut line = serde_json::to_vec(&settlement).map_err(|error| error.to_string())?;
+        line.push(b'\n');
+        if let Err(error) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
             let reason = format!("the ledger {} cannot be written: {error}", self.path.display());
             if let Err(error) = self.cut() {
                 // What the file holds is unknown now. The next start reads it, and cuts off what is not whole.
-                log::error(format_args!("{reason}, nor mended: {error}"));
+                tracing::error!("{reason}, and cannot be repaired: {error}");
                 std::process::exit(1);
             }
             return Err(reason);
         }
-        self.count(&settlement, line)?;
+        self.count(settlement.clone(), line.len());
         Ok(settlement)
     }
 
-    /// Cuts off what stands after the last whole line.
+    /// Cuts off what follows the last whole line.
     fn cut(&self) -> io::Result<()> {
         self.file.set_len(self.length)?;
         self.file.sync_all()
     }
 
-    fn count(&mut self, settlement: &Message, line: String) -> Result<(), String> {
-        let (units, paid) = (settlement.number("units")?, settlement.number("paid")?);
-        self.length += line.len() as u64 + 1;
+    fn count(&mut self, settlement: Settlement, length: usize) {
+        self.length += length as u64;
         self.totals.settlements += 1;
-        self.totals.units = self.totals.units.saturating_add(units);
-        self.totals.paid = self.totals.paid.saturating_add(paid);
-        if self.last.len() == AT_HAND {
+        self.totals.units = self.totals.units.saturating_add(settlement.units);
+        self.totals.paid = self.totals.paid.saturating_add(settlement.paid);
+        if self.last.len() == IN_MEMORY {
             self.last.pop_front();
         }
-        self.last.push_back(line);
-        Ok(())
+        self.last.push_back(settlement);
     }
 
     pub fn totals(&self) -> Totals {
         self.totals
     }
 
-    /// The last lines, the oldest first: as many as asked for, as far as they are at hand.
-    pub fn last(&self, count: usize) -> impl Iterator<Item = &str> {
-        self.last.iter().skip(self.last.len().saturating_sub(count)).map(String::as_str)
+    /// The last settlements, oldest first: `count` of them, but no more than are in memory.
+    pub fn last(&self, count: usize) -> impl Iterator<Item = &Settlement> {
+        self.last.iter().skip(self.last.len().saturating_sub(count))
     }
 }
 
@@ -167,29 +167,32 @@ mod tests {
         }
     }
 
-    fn settlement(job: &str) -> Message {
-        Message::new().with("job", job).with("units", 2).with("paid", 6)
+    fn settlement(job: &str) -> Settlement {
+        Settlement { job: job.into(), units: 2, paid: 6, ..Settlement::default() }
+    }
+
+    /// The line of a settlement, without its newline.
+    fn line(job: &str, seq: u64) -> String {
+        serde_json::to_string(&Settlement { seq, ..settlement(job) }).unwrap()
     }
 
     #[test]
     fn settlements_outlive_the_process_and_the_numbers_go_on() {
         let folder = Folder::new("outlive");
         let mut ledger = folder.open();
-        assert_eq!(ledger.append(settlement("a")).unwrap().number("seq"), Ok(1));
-        assert_eq!(ledger.append(settlement("b")).unwrap().number("seq"), Ok(2));
+        assert_eq!(ledger.append(settlement("a")).unwrap().seq, 1);
+        assert_eq!(ledger.append(settlement("b")).unwrap().seq, 2);
         drop(ledger);
 
         let mut ledger = folder.open();
         assert_eq!(ledger.totals(), Totals { settlements: 2, units: 4, paid: 12 });
-        assert_eq!(ledger.append(settlement("c")).unwrap().number("seq"), Ok(3));
+        assert_eq!(ledger.append(settlement("c")).unwrap().seq, 3);
         assert_eq!(fs::read_to_string(folder.file()).unwrap().lines().count(), 3);
     }
 
     #[test]
     fn an_unfinished_line_is_cut_off() {
-        for rest in
-            [&b"{\"job\":\"b\",\"uni"[..], b"{\"job\":\"b\",\"units\":2,\"paid\":6,\"seq\":2}", b"\0\0\0", b"\xff"]
-        {
+        for rest in [&b"{\"job\":\"b\",\"uni"[..], line("b", 2).as_bytes(), b"\0\0\0", b"\xff"] {
             let folder = Folder::new("unfinished");
             folder.open().append(settlement("a")).unwrap();
             let whole = fs::read(folder.file()).unwrap();
@@ -197,13 +200,13 @@ mod tests {
 
             let mut ledger = folder.open();
             assert_eq!(fs::read(folder.file()).unwrap(), whole);
-            assert_eq!(ledger.append(settlement("b")).unwrap().number("seq"), Ok(2));
+            assert_eq!(ledger.append(settlement("b")).unwrap().seq, 2);
         }
     }
 
     #[test]
     fn a_damaged_line_is_named_and_nothing_is_changed() {
-        for bad in ["nonsense\n", "\n", "{\"job\":\"b\",\"units\":2,\"paid\":6,\"seq\":3}\n", "{\"seq\":2}\n"] {
+        for bad in ["nonsense\n".into(), "\n".into(), line("b", 3) + "\n", "{\"seq\":2}\n".into()] {
             let folder = Folder::new("damaged");
             folder.open().append(settlement("a")).unwrap();
             folder.add(bad.as_bytes());
@@ -232,16 +235,16 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_are_at_hand_before_and_after_a_restart() {
+    fn the_last_settlements_are_in_memory_before_and_after_a_restart() {
         let folder = Folder::new("last");
         let mut ledger = folder.open();
-        for index in 0..AT_HAND + 5 {
+        for index in 0..IN_MEMORY + 5 {
             ledger.append(settlement(&index.to_string())).unwrap();
         }
-        let last: Vec<_> = ledger.last(2).map(String::from).collect();
-        assert!(last[1].contains("\"seq\":105"), "{last:?}");
-        assert_eq!(ledger.last(usize::MAX).count(), AT_HAND);
+        let last: Vec<_> = ledger.last(2).cloned().collect();
+        assert_eq!((last.len(), last[1].seq), (2, 105));
+        assert_eq!(ledger.last(usize::MAX).count(), IN_MEMORY);
         drop(ledger);
-        assert_eq!(folder.open().last(2).collect::<Vec<_>>(), last);
+        assert_eq!(folder.open().last(2).cloned().collect::<Vec<_>>(), last);
     }
 }

@@ -9,8 +9,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gix_common::sys::StopSignals;
-use gix_common::{log, metrics, server};
+use gix_common::metrics;
+use gix_common::peer::Peer;
+use gix_common::service::{self, StopSignal};
+use gix_proto::auction_service_server::AuctionServiceServer;
+use tracing::info;
 
 use auction::Auction;
 use ledger::Ledger;
@@ -19,36 +22,23 @@ const PORT: u16 = 50052;
 const METRICS_PORT: u16 = 9002;
 
 fn main() -> ExitCode {
-    log::init("gcam-node");
-    let signals = StopSignals::block();
-    let auction = match start() {
-        Ok(auction) => auction,
-        Err(error) => {
-            log::error(error);
-            return ExitCode::FAILURE;
-        }
-    };
-    log::info(format_args!("{} received, ends", signals.wait()));
-    let settlements = auction.close();
-    log::info(format_args!("the ledger is closed with {settlements} settlements"));
-    ExitCode::SUCCESS
+    service::run(serve)
 }
 
-fn start() -> Result<Arc<Auction>, String> {
+async fn serve(stop: StopSignal) -> Result<(), String> {
     let folder = PathBuf::from(std::env::var_os("GIX_DATA_DIR").unwrap_or_else(|| "/data".into()));
     let enclave = std::env::var("GIX_ENCLAVE_ADDR").unwrap_or_else(|_| "enclave:50053".into());
     let ledger = Ledger::open(&folder)?;
-    let metrics = server::listen(METRICS_PORT)?;
-    let jobs = server::listen(PORT)?;
-    log::info(format_args!(
+    metrics::serve(METRICS_PORT)?;
+    let listener = service::listen(PORT).await?;
+    info!(
         "ready on port {PORT} for jobs, {METRICS_PORT} for metrics; the ledger in {} has {} settlements; \
          the enclave is {enclave}",
         folder.display(),
         ledger.totals().settlements,
-    ));
-    let auction = Arc::new(Auction::new(ledger, enclave));
-    metrics::serve(metrics, auction::COUNTERS);
-    let answering = Arc::clone(&auction);
-    server::serve(jobs, move |request| answering.answer(request));
-    Ok(auction)
+    );
+    let auction = Arc::new(Auction::new(ledger, Peer::new("enclave", enclave)));
+    let served = service::serve(listener, AuctionServiceServer::from_arc(Arc::clone(&auction)), stop.wait()).await;
+    info!("the ledger is closed with {} settlements", auction.close());
+    served
 }

@@ -1,21 +1,23 @@
 //! Who runs jobs, for what price, and who gets the next one.
 
+use tonic::Status;
+
 /// Somebody who runs jobs.
-pub struct Provider {
-    pub name: &'static str,
+struct Provider {
+    name: &'static str,
     /// What one unit of work costs.
-    pub price: u64,
-    /// How many units it can have in hand at once.
-    pub capacity: u64,
+    price: u64,
+    /// How many units it can run at once.
+    capacity: u64,
     busy: u64,
 }
 
-/// A job that a provider has in hand.
+/// A job that a provider runs.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Match {
     pub provider: &'static str,
     pub units: u64,
-    pub price: u64,
+    price: u64,
 }
 
 impl Match {
@@ -34,20 +36,23 @@ impl Market {
     }
 
     /// Gives the job to the cheapest provider with room for it.
-    pub fn take(&mut self, units: u64, budget: u64) -> Result<Match, String> {
+    pub fn take(&mut self, units: u64, budget: u64) -> Result<Match, Status> {
         let provider = self.0.iter_mut().find(|provider| provider.capacity - provider.busy >= units);
-        let provider = provider.ok_or_else(|| format!("no provider has room for {units} units now"))?;
+        let provider = provider
+            .ok_or_else(|| Status::resource_exhausted(format!("no provider has room for {units} units now")))?;
         let (name, price) = (provider.name, provider.price);
         let cost = units.saturating_mul(price);
         if cost > budget {
-            return Err(format!("\"budget\" is {budget}, and {name}, the cheapest with room, asks {cost}"));
+            return Err(Status::failed_precondition(format!(
+                "\"budget\" is {budget}, and {name}, the cheapest with room, asks {cost}"
+            )));
         }
         provider.busy += units;
         Ok(Match { provider: name, units, price })
     }
 
-    /// Takes a job off its provider's hands.
-    pub fn give_back(&mut self, done: &Match) {
+    /// Frees what a job takes up.
+    pub fn release(&mut self, done: &Match) {
         for provider in self.0.iter_mut().filter(|provider| provider.name == done.provider) {
             provider.busy -= done.units;
         }
@@ -57,9 +62,15 @@ impl Market {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tonic::Code;
 
-    fn name_of(result: Result<Match, String>) -> &'static str {
+    fn name_of(result: Result<Match, Status>) -> &'static str {
         result.unwrap().provider
+    }
+
+    fn refusal(result: Result<Match, Status>) -> (Code, String) {
+        let status = result.unwrap_err();
+        (status.code(), status.message().into())
     }
 
     #[test]
@@ -68,21 +79,23 @@ mod tests {
         assert_eq!(name_of(market.take(8, u64::MAX)), "alder");
         assert_eq!(name_of(market.take(1, u64::MAX)), "birch");
         assert_eq!(name_of(market.take(32, u64::MAX)), "cedar");
-        assert_eq!(market.take(97, u64::MAX).unwrap_err(), "no provider has room for 97 units now");
+        let reason = "no provider has room for 97 units now";
+        assert_eq!(refusal(market.take(97, u64::MAX)), (Code::ResourceExhausted, reason.into()));
     }
 
     #[test]
     fn what_is_done_makes_room() {
         let mut market = Market::new();
         let first = market.take(8, u64::MAX).unwrap();
-        market.give_back(&first);
-        assert_eq!(market.take(8, u64::MAX), Ok(first));
+        market.release(&first);
+        assert_eq!(market.take(8, u64::MAX).unwrap(), first);
     }
 
     #[test]
     fn a_price_over_the_budget_is_refused_and_takes_no_room() {
         let mut market = Market::new();
-        assert_eq!(market.take(8, 23).unwrap_err(), "\"budget\" is 23, and alder, the cheapest with room, asks 24");
+        let reason = "\"budget\" is 23, and alder, the cheapest with room, asks 24";
+        assert_eq!(refusal(market.take(8, 23)), (Code::FailedPrecondition, reason.into()));
         assert_eq!(market.take(8, 24).unwrap().cost(), 24);
     }
 

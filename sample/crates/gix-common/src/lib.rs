@@ -3,6 +3,4 @@
 pub mod log;
 pub mod metrics;
 pub mod peer;
-pub mod server;
-pub mod sys;
-pub mod wire;
+pub mod service;

@@ -1,81 +1,53 @@
 //! Counters, and the page that Prometheus reads them from.
 
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::Ipv4Addr;
 
-use crate::server;
+use metrics::Counter;
+use metrics_exporter_prometheus::PrometheusBuilder;
 
-/// A number that only grows.
-pub struct Counter {
-    name: &'static str,
-    help: &'static str,
-    count: AtomicU64,
+/// Serves the counters for Prometheus on a port, from now on. Counters that were made before are not on the page.
+///
+/// # Errors
+/// A sentence that names the port.
+pub fn serve(port: u16) -> Result<(), String> {
+    let builder = PrometheusBuilder::new().with_http_listener((Ipv4Addr::UNSPECIFIED, port));
+    builder.install().map_err(|error| format!("port {port} cannot be opened for metrics: {error}"))
 }
 
-impl Counter {
-    /// A counter at zero. The name is Prometheus' (`gix_router_jobs_total`).
-    #[must_use]
-    pub const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { name, help, count: AtomicU64::new(0) }
-    }
-
-    /// Adds one.
-    pub fn count(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Answers every HTTP request on `listener` with these counters, in threads of its own.
-pub fn serve(listener: TcpListener, counters: &'static [&'static Counter]) {
-    server::accept(listener, move |stream| {
-        // A client that is hung up on before all it sent is read sees a reset, not the page.
-        for line in BufReader::new((&stream).take(64 * 1024)).lines() {
-            if line?.is_empty() {
-                break;
-            }
-        }
-        let page = page(counters);
-        let length = page.len();
-        (&stream).write_all(
-            format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n\
-                 Content-Length: {length}\r\nConnection: close\r\n\r\n{page}"
-            )
-            .as_bytes(),
-        )
-    });
-}
-
-fn page(counters: &[&Counter]) -> String {
-    let mut page = String::new();
-    for Counter { name, help, count } in counters {
-        let count = count.load(Ordering::Relaxed);
-        let _ = writeln!(page, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {count}");
-    }
-    page
+/// A counter at zero. The name follows Prometheus: `gix_router_jobs_settled_total`.
+pub fn counter(name: &'static str, help: &'static str) -> Counter {
+    metrics::describe_counter!(name, help);
+    metrics::counter!(name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpStream;
+    use std::net::TcpListener;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
 
-    #[test]
-    fn the_page_shows_what_was_counted() {
-        static JOBS: Counter = Counter::new("jobs_total", "Jobs.");
-        static COUNTERS: &[&Counter] = &[&JOBS];
-        JOBS.count();
-        JOBS.count();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        serve(listener, COUNTERS);
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    #[tokio::test]
+    async fn the_page_shows_what_was_counted() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        serve(port).unwrap();
+        counter("jobs_total", "Jobs.").increment(2);
+        let _ = counter("none_total", "None yet.");
+
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        stream.read_to_string(&mut answer).await.unwrap();
+
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(answer.ends_with("# TYPE jobs_total counter\njobs_total 2\n"), "{answer}");
+        assert!(answer.contains("# HELP jobs_total Jobs.\n# TYPE jobs_total counter\njobs_total 2\n"), "{answer}");
+        assert!(answer.contains("\nnone_total 0\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_named() {
+        let taken = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert!(serve(port).unwrap_err().starts_with(&format!("port {port} cannot be opened for metrics")));
     }
 }

@@ -1,75 +1,103 @@
-//! Asking another service.
+//! Calls to another service.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::error::Error;
 use std::time::Duration;
 
-use crate::wire::Message;
+use tonic::transport::{Channel, Endpoint};
+use tonic::Status;
 
 /// How long a peer may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long a peer may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Sends one request to `address` (`host:port`) and returns the answer, whether it is a failure or not.
-///
-/// # Errors
-/// A sentence that names the peer and its address: it cannot be reached, is too slow, or says what is no message.
-pub fn ask(peer: &str, address: &str, request: &Message) -> Result<Message, String> {
-    let line = exchange(address, request).map_err(|error| {
-        let reason = match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "no answer in time".into(),
-            _ => error.to_string(),
-        };
-        format!("the {peer} at {address} cannot be reached: {reason}")
-    })?;
-    Message::parse(line.trim()).map_err(|error| format!("the {peer} at {address} gave a bad answer: {error}"))
+/// Another service: its name, for messages, and its address (`host:port`).
+#[derive(Clone, Debug)]
+pub struct Peer {
+    name: &'static str,
+    address: String,
 }
 
-fn exchange(address: &str, request: &Message) -> io::Result<String> {
-    let mut stream = connect(address)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(ANSWER))?;
-    stream.set_write_timeout(Some(ANSWER))?;
-    stream.write_all(format!("{request}\n").as_bytes())?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
-    if line.ends_with('\n') {
-        Ok(line)
-    } else {
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it hung up before it answered"))
+impl Peer {
+    /// The peer at an address. Nothing is connected yet.
+    #[must_use]
+    pub fn new(name: &'static str, address: String) -> Self {
+        Self { name, address }
     }
-}
 
-fn connect(address: &str) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
-    for candidate in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&candidate, CONNECT) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
+    /// The peer's address.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A new connection for one call, so that a peer that has restarted elsewhere is found at its new address.
+    ///
+    /// # Errors
+    /// `Unavailable`, with the peer's name, its address and the reason.
+    pub async fn connect(&self) -> Result<Channel, Status> {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address));
+        let endpoint = endpoint.map_err(|error| self.unavailable(&error))?;
+        endpoint.connect_timeout(CONNECT).timeout(ANSWER).connect().await.map_err(|error| self.unavailable(&error))
+    }
+
+    /// The status of a call that failed: the peer's own, or `Unavailable` where the peer did not give one.
+    #[must_use]
+    pub fn failure(&self, status: Status) -> Status {
+        match status.source() {
+            Some(error) => self.unavailable(error),
+            None => status,
         }
     }
-    Err(last)
+
+    fn unavailable(&self, mut error: &dyn Error) -> Status {
+        while let Some(source) = error.source() {
+            error = source;
+        }
+        Status::unavailable(format!("the {} at {} cannot be reached: {error}", self.name, self.address))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gix_proto::execution_service_client::ExecutionServiceClient;
+    use gix_proto::Job;
     use std::net::TcpListener;
+    use tonic::Code;
 
-    #[test]
-    fn a_peer_that_is_down_is_named() {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let error = ask("auction", &free, &Message::new()).unwrap_err();
-        assert!(error.starts_with(&format!("the auction at {free} cannot be reached")), "{error}");
+    async fn execute(peer: &Peer) -> Result<(), Status> {
+        let mut client = ExecutionServiceClient::new(peer.connect().await?);
+        client.execute(Job::default()).await.map(|_| ()).map_err(|status| peer.failure(status))
     }
 
-    #[test]
-    fn a_peer_that_hangs_up_is_named() {
+    #[tokio::test]
+    async fn a_peer_that_is_down_is_named_with_the_reason() {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let status = execute(&Peer::new("enclave", free.clone())).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.message().starts_with(&format!("the enclave at {free} cannot be reached")), "{status}");
+        assert!(status.message().contains("Connection refused"), "{status}");
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_hangs_up_is_named() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         std::thread::spawn(move || drop(listener.accept()));
-        let error = ask("enclave", &address, &Message::new()).unwrap_err();
-        assert!(error.starts_with(&format!("the enclave at {address} cannot be reached")), "{error}");
+        let status = execute(&Peer::new("enclave", address.clone())).await.unwrap_err();
+        assert!(status.message().starts_with(&format!("the enclave at {address} cannot be reached")), "{status}");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_valid_is_named() {
+        let status = execute(&Peer::new("enclave", "no address".into())).await.unwrap_err();
+        assert!(status.message().starts_with("the enclave at no address cannot be reached"), "{status}");
+    }
+
+    #[test]
+    fn the_peers_own_status_is_passed_on() {
+        let status = Peer::new("enclave", "e:1".into()).failure(Status::invalid_argument("too large"));
+        assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "too large"));
     }
 }
