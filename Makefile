@@ -35,8 +35,7 @@ up: setup ## Bring the stack up (STACK=dev), show what runs, and verify it
 	@$(TOOLS)
 	pulumi stack select --create "$(STACK)"
 	pulumi up --stack "$(STACK)" --yes --skip-preview
-	gixctl status --stack "$(STACK)"
-	gixctl verify --stack "$(STACK)"
+	gixctl status --verify --stack "$(STACK)"
 
 .PHONY: preview
 preview: setup ## Show what `make up` would change, and change nothing
@@ -94,8 +93,7 @@ deploy: setup ## Run the digests of RELEASE=release.json in STACK=, held to the 
 	pulumi stack select --create "$(STACK)"
 	gixctl release pin "$(STACK)" --file "$(RELEASE)"
 	pulumi up --stack "$(STACK)" --yes --skip-preview --policy-pack "$${GIX_POLICY_PACK:-policy}"
-	gixctl status --stack "$(STACK)"
-	gixctl verify --stack "$(STACK)"
+	gixctl status --verify --stack "$(STACK)"
 
 .PHONY: drift
 drift: setup ## Look whether STACKS="staging prod" are as they were deployed; ISSUE=true opens an issue for each that is not

@@ -21,6 +21,7 @@ from enum import StrEnum
 
 import docker
 from docker.errors import DockerException
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -356,3 +357,10 @@ def table(report: Report) -> Table:
         sides = ("-" if side is None else fields.short(side) for side in (each.declared, each.found))
         shown.add_row(*map(escape, (each.subject, each.field, *sides, each.fix)))
     return shown
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the result, and the differences if there are some."""
+    console.print(summary(report), highlight=False, markup=False)
+    if report.differences:
+        console.print(table(report))

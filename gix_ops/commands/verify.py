@@ -20,9 +20,6 @@ def command(stack: StackOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         write_json(report)
     else:
-        console = Console()
-        console.print(verify.summary(report), highlight=False, markup=False)
-        if report.differences:
-            console.print(verify.table(report))
+        verify.show(report, Console())
     if report.differences:
         raise typer.Exit(1)

@@ -95,7 +95,11 @@ def test_given_nothing_changed_by_hand_there_is_no_difference(stack: StackUnderT
     assert report["compared"] > 80
     done = gixctl(stack, "verify")
     assert done.returncode == 0
-    assert done.stdout.strip() == f"gix/{stack.name}: as declared, {report['compared']} fields compared"
+    summary = f"gix/{stack.name}: as declared, {report['compared']} fields compared"
+    assert done.stdout.strip() == summary
+    both = gixctl(stack, "status", "--verify")
+    assert (both.returncode, both.stdout.splitlines()[-1]) == (0, summary)
+    assert all(service in both.stdout for service in SERVICES)
 
 
 def test_given_containers_changed_by_hand_each_change_is_shown_and_its_fix_undoes_it(
@@ -114,6 +118,8 @@ def test_given_containers_changed_by_hand_each_change_is_shown_and_its_fix_undoe
     )
     try:
         report = verified(stack)
+        both = gixctl(stack, "status", "--verify")
+        assert (both.returncode, f"{len(report['differences'])} differences" in both.stdout) == (1, True)
         found = differences(report)
         # Some engines also list the host name as an alias.
         declared, aliases = found.pop(("enclave", f"network {network.name}"))
