@@ -28,7 +28,7 @@ PROGRAM = Path(__file__).parents[2]
 LIBRARY = ("gix_components", "gix_engine", "gix_ledger", "gix_model")
 """The packages that the program imports."""
 SERVICES: tuple[str, ...] = tuple(CATALOG)
-QUICK_HEALTH = {"interval": "1s", "timeout": "2s", "startPeriod": "2s", "retries": 3}
+QUICK_HEALTH = {"interval": "2s", "timeout": "2s", "startPeriod": "2s", "retries": 3}
 
 
 @dataclass
