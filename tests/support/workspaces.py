@@ -60,8 +60,13 @@ class SmallWorkspace:
     def run(self, service: ServiceName, **build_args: str) -> str:
         """Build the image of a service, run it, and return what it prints. Raises BuildError if it does not build."""
         image = self.build(CATALOG[service].target, **build_args)
-        output = self.client.containers.run(image, remove=True)
-        return bytes(output).decode().strip()
+        container = self.client.containers.run(image, detach=True)
+        try:
+            container.wait()
+            return bytes(container.logs(stderr=False)).decode().strip()
+        finally:
+            # With the anonymous volume of the auction's image.
+            container.remove(force=True, v=True)
 
     def build(self, target: str, **build_args: str) -> str:
         """Build a stage and return the id of its image. Raises BuildError if it does not build."""
