@@ -40,6 +40,11 @@ config:
     labels:
       com.example.team: exchange
 """,
+    "rollout": """\
+config:
+  gix:rollout:
+    trial: false
+""",
     "ledger": """\
 config:
   gix:ledger:

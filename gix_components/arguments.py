@@ -94,6 +94,14 @@ class EngineArgs(TypedDict, total=False):
     """Directory with ca.pem, cert.pem and key.pem, for tcp:// with TLS; none means no TLS."""
 
 
+class RolloutArgs(TypedDict, total=False):
+    """How an update replaces the container of a service."""
+
+    trial: bool
+    """Before a container is replaced, run its successor beside it until it is healthy; if it does not become healthy,
+    the update fails and the old container still serves. Default: True."""
+
+
 class HealthCheckArgs(TypedDict, total=False):
     """The health check, which connects to the port of the service."""
 
@@ -210,6 +218,8 @@ class StackArgs(TypedDict, total=False):
     """Volume with the auction's ledger."""
     engine: EngineArgs
     """Docker engine."""
+    rollout: RolloutArgs
+    """How an update replaces containers."""
     defaults: ServiceDefaultsArgs
     """Settings of all services; a service's own keys override them."""
     router: ServiceArgs

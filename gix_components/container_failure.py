@@ -2,6 +2,7 @@
 
 import pulumi
 from docker.errors import DockerException, NotFound
+from docker.models.containers import Container
 from pulumi import ErrorHook, ErrorHookArgs, ResourceHookBinding
 
 from gix_engine import connection
@@ -27,14 +28,22 @@ def last_words(environment: Environment, name: str) -> str:
     """The state of the container `name`, its health, and the last lines of its log."""
     try:
         client = connection.connect(environment.settings.engine, environment.directory)
-        container = client.containers.get(name)
-        state = container.attrs["State"]
-        log = container.logs(tail=LOG_LINES).decode(errors="replace").rstrip()
+        found = state_and_log(client.containers.get(name))
     except NotFound:
         return f"{name} was not created."
     except (DockerException, OSError) as error:
         return f"{name}: its log cannot be read ({error})."
+    return f"{name} is not healthy: {found}"
+
+
+def state_and_log(container: Container) -> str:
+    """The state of a container, its health, and the last lines of its log.
+
+    Raises docker.errors.DockerException or OSError if the engine does not give them.
+    """
+    state = container.attrs["State"]
+    log = container.logs(tail=LOG_LINES).decode(errors="replace").rstrip()
     health = state.get("Health", {}).get("Status", "no health check")
     what = f"{state['Status']}, exit code {state['ExitCode']}" if state["Status"] == "exited" else state["Status"]
     shown = "\n".join(f"    {line}" for line in log.splitlines()) or "    (it wrote nothing)"
-    return f"{name} is not healthy: {what}, {health}. The last lines of its log (docker logs {name}):\n{shown}"
+    return f"{what}, {health}. The last lines of its log (docker logs {container.name}):\n{shown}"

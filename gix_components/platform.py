@@ -61,13 +61,17 @@ class GixPlatform(pulumi.ComponentResource):
                 environment,
                 spec,
                 image=self.images.by_service[spec.name],
-                network=self.network.network_name,
-                volume=self.ledger.volume_name if self.ledger and spec.keeps_ledger else None,
-                hooks=pulumi.ResourceHookBinding.merge(clear_the_way, explain),
                 opts=children,
             )
             for spec in environment.specs
         }
+        for spec in environment.specs:
+            self.services[spec.name].run(
+                network=self.network.network_name,
+                volume=self.ledger.volume_name if self.ledger and spec.keeps_ledger else None,
+                tried=self.services.values(),
+                hooks=pulumi.ResourceHookBinding.merge(clear_the_way, explain),
+            )
         self.outputs = StackOutputs.export(
             services={
                 service: ServiceOutputs.export(

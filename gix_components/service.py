@@ -1,11 +1,15 @@
 """One service in its container."""
 
+from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 
 import pulumi
 import pulumi_docker as docker
 
+from gix_components import trial
 from gix_components.images import ImageHandle
+from gix_components.trial import Successor
 from gix_model import container_inputs, provider_facts
 from gix_model.catalog import DATA_DIRECTORY, ServiceSpec
 from gix_model.environment import SERVICE_LABEL, STACK_LABEL, Environment
@@ -18,7 +22,9 @@ class Service(pulumi.ComponentResource):
     """A container that runs one service, on the network of the platform under the service's host name.
 
     `pulumi up` waits until it is healthy. If it does not become healthy, the update fails and shows the end of its log.
-    `volume` is the name of the ledger's volume, for the service that writes it. `hooks` are bound to the container.
+    Before a container is replaced, its successor is tried: see `gix_components.trial`. The component is declared in two
+    steps, so that nothing is replaced until all trials have succeeded: the trial belongs to the first step, the
+    container to the second, `run`.
     """
 
     container_name: pulumi.Output[str]
@@ -37,24 +43,50 @@ class Service(pulumi.ComponentResource):
         spec: ServiceSpec,
         *,
         image: ImageHandle,
-        network: pulumi.Input[str],
-        volume: pulumi.Input[str] | None = None,
-        hooks: pulumi.ResourceHookBinding | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("gix:docker:Service", name, None, opts)
         settings = environment.services[spec.name]
+        successor = Successor(
+            environment=environment,
+            spec=spec,
+            command=[spec.binary],
+            probe=_probe(spec),
+            variables=_variables(spec, settings),
+            healthy_within=timedelta(seconds=wait_seconds(settings.health_check)),
+        )
+        hooks = trial.try_before_replacement(f"{name}-trial", successor)
+        super().__init__(
+            "gix:docker:Service",
+            name,
+            successor.inputs(image.id),
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
+        )
+        self._name, self._environment, self._spec, self._image = name, environment, spec, image
+
+    def run(
+        self,
+        *,
+        network: pulumi.Input[str],
+        volume: pulumi.Input[str] | None,
+        tried: Collection["Service"],
+        hooks: pulumi.ResourceHookBinding | None = None,
+    ) -> None:
+        """Declare the container. It changes when the trials of all services `tried` have succeeded.
+
+        `volume` is the name of the ledger's volume, for the service that writes it. `hooks` are bound to the container.
+        """
+        environment, spec, settings = self._environment, self._spec, self._environment.services[self._spec.name]
         labels = {STACK_LABEL: environment.label, SERVICE_LABEL: spec.name} | settings.labels
         container = docker.Container(
-            f"{name}-container",
+            f"{self._name}-container",
             name=environment.name(spec.container),
-            image=image.id,
+            image=self._image.id,
             # The image has the same values. They are stated because the provider does not notice when one is removed.
-            command=[spec.binary],
+            command=_after(tried, [spec.binary]),
             healthcheck=health_check(spec, settings.health_check),
             working_dir="/",
             hostname=spec.hostname,
-            envs=_variables(spec, settings),
+            envs=_environment_inputs(spec, settings),
             ports=_ports(environment, spec),
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network, aliases=[spec.hostname])],
             volumes=[]
@@ -85,7 +117,7 @@ class Service(pulumi.ComponentResource):
 def health_check(spec: ServiceSpec, settings: HealthCheckSettings) -> docker.ContainerHealthcheckArgs:
     """The probe of the original Docker set-up: a TCP connection to the service's port, from inside its container."""
     return docker.ContainerHealthcheckArgs(
-        tests=["CMD-SHELL", f"timeout 2 bash -c '</dev/tcp/localhost/{spec.port}' || exit 1"],
+        tests=_probe(spec),
         interval=provider_facts.recorded_time(settings.interval),
         timeout=provider_facts.recorded_time(settings.timeout),
         start_period=provider_facts.recorded_start_period(settings.start_period),
@@ -102,16 +134,34 @@ def wait_seconds(settings: HealthCheckSettings) -> int:
     return round((settings.start_period + probes + _START_ALLOWANCE).total_seconds())
 
 
-def _variables(spec: ServiceSpec, settings: ServiceSettings) -> list[pulumi.Input[str]]:
+def _probe(spec: ServiceSpec) -> list[str]:
+    return ["CMD-SHELL", f"timeout 2 bash -c '</dev/tcp/localhost/{spec.port}' || exit 1"]
+
+
+def _variables(spec: ServiceSpec, settings: ServiceSettings) -> dict[str, str]:
+    """The environment of the container, with its secrets."""
     plain = {"RUST_LOG": settings.rust_log, "RUST_BACKTRACE": settings.rust_backtrace}
     if spec.keeps_ledger:
         plain["GIX_DATA_DIR"] = DATA_DIRECTORY
-    variables: list[pulumi.Input[str]] = [f"{name}={value}" for name, value in (plain | settings.environment).items()]
-    variables += [
-        pulumi.Output.secret(f"{name}={value.get_secret_value()}")
-        for name, value in settings.secret_environment.items()
+    secrets = {name: value.get_secret_value() for name, value in settings.secret_environment.items()}
+    return plain | settings.environment | secrets
+
+
+def _environment_inputs(spec: ServiceSpec, settings: ServiceSettings) -> list[pulumi.Input[str]]:
+    return [
+        pulumi.Output.secret(f"{name}={value}") if name in settings.secret_environment else f"{name}={value}"
+        for name, value in _variables(spec, settings).items()
     ]
-    return variables
+
+
+async def _after(tried: Collection[Service], value: Any) -> Any:
+    """Wait for the components `tried`, then return `value`.
+
+    As dependencies of the container, the components would stand for their own containers, in a circle.
+    """
+    for each in tried:
+        await each.urn.future()
+    return value
 
 
 def _ports(environment: Environment, spec: ServiceSpec) -> list[docker.ContainerPortArgs]:

@@ -39,7 +39,8 @@ printf 'sent %s %s %s\\n' "$files" "$bytes" "$sha256"
 """
 """Shell script that prints the `Measure` of the files in the current directory as one line: sent FILES BYTES SHA256."""
 
-_COPY = "/copy"
+COPY = "/copy"
+"""Path of the empty volume that a ledger is copied to."""
 _COPIED = b"copied\n"
 _SENT = re.compile(rb"^sent ([0-9]+) ([0-9]+) ([0-9a-f]{64})$", re.MULTILINE)
 _ENDS_WITHIN_SECONDS = 10
@@ -59,16 +60,17 @@ if test -L {MANIFEST_NAME} || test ! -f {MANIFEST_NAME} -a -e {MANIFEST_NAME}; t
     exit 3
 fi
 du --summarize --block-size=1 . | cut -f 1
-df --output=avail --block-size=1 {_COPY} | tail -n 1
+df --output=avail --block-size=1 {COPY} | tail -n 1
 file=$(find . -type f -size +0 -print -quit)
-if test -n "$file" && cp --reflink=always "$file" {_COPY}/probe 2>/dev/null; then echo shared; else echo copied; fi
+if test -n "$file" && cp --reflink=always "$file" {COPY}/probe 2>/dev/null; then echo shared; else echo copied; fi
 """
 # The copy shares the ledger's blocks if the file system supports it, and is far faster than a transfer to this machine.
-# A failed copy is removed before the auction continues, so that the auction does not find the disk full. The measure
-# and the tar run at the same time, so that each file is read from the disk only once.
+# A failed copy is removed before the auction continues, so that the auction does not find the disk full.
+COPY_SCRIPT = 'cp --archive --reflink=auto "$1/." "$2" || { find "$2" -mindepth 1 -delete; exit 1; }\n'
+"""Shell script that copies the ledger $1 to the empty directory $2."""
+# The measure and the tar run at the same time, so that each file is read from the disk only once.
 SCRIPT = f"""
-cp --archive --reflink=auto "$1/." "$2" || {{ find "$2" -mindepth 1 -delete; exit 1; }}
-printf 'copied\\n' >&2
+{COPY_SCRIPT}printf 'copied\\n' >&2
 cd "$2"
 {{ {MEASURE} }} >&2 &
 tar --create --file=- --format=posix --pax-option=delete=atime,delete=ctime --numeric-owner \\
@@ -107,8 +109,8 @@ def take(
     if os.path.lexists(target):
         raise _exists(target)
     source = Source(stack=ledger.label, volume=ledger.volume, image=ledger.image, program=program)
-    command = ["sh", "-euc", SCRIPT, "backup", DATA_DIRECTORY, _COPY]
-    with _partial(target) as (file, partial), work(ledger, "backup", command, how=how, scratch=_COPY) as at_work:
+    command = ["sh", "-euc", SCRIPT, "backup", DATA_DIRECTORY, COPY]
+    with _partial(target) as (file, partial), work(ledger, "backup", command, how=how, scratch=COPY) as at_work:
         _check_space(at_work, target.parent)
         copy = _Copy(at_work)
         try:
@@ -166,17 +168,25 @@ def _exists(target: Path) -> LedgerError:
 
 
 def _check_space(at_work: Work, directory: Path) -> None:
-    size, free, copies = at_work.inspect(_INSPECTION, DATA_DIRECTORY, scratch=_COPY).split()
+    size_bytes, engine_free_bytes = engine_space(at_work)
     there = shutil.disk_usage(directory)
     check_space(
         at_work.ledger.volume,
-        int(size),
-        # Shared blocks need no space.
-        engine_free_bytes=int(free) if copies == b"copied" else None,
+        size_bytes,
+        engine_free_bytes=engine_free_bytes,
         # A file system that reports no size reports no free space either.
         target_free_bytes=there.free if there.total else None,
         directory=directory,
     )
+
+
+def engine_space(at_work: Work) -> tuple[int, int | None]:
+    """The bytes of the ledger, and the free bytes on the engine's disk; None if a copy shares the ledger's blocks.
+
+    Raises LedgerError if the volume is in a state that cannot be copied.
+    """
+    size, free, copies = at_work.inspect(_INSPECTION, DATA_DIRECTORY, scratch=COPY).split()
+    return int(size), int(free) if copies == b"copied" else None
 
 
 def check_space(

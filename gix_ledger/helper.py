@@ -21,7 +21,7 @@ WORK_LABEL = "io.gix.work"
 RESUME_LABEL = "io.gix.resume"
 """Label of a helper: how to resume the auction at its end, `unpause`, `start` or `nothing`."""
 
-Verb = Literal["backup", "restore", "look"]
+Verb = Literal["backup", "restore", "trial", "look"]
 Owed = Literal["unpause", "start", "nothing"]
 """How to resume the auction at the end of a backup or restore."""
 

@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_snake
 
 from gix_model import input_texts, provider_facts, units
 from gix_model.input_texts import Texts
+from gix_model.merging import merged
 from gix_model.settings import ServiceSettings
 
 MEBIBYTE = 2**20
@@ -58,6 +59,8 @@ class ContainerInput:
     """The value as a text. An empty text means no effect."""
     fields: Callable[[Any], Texts] | None = None
     """The names and texts of the parts of a value that has several. Default: one field, `title` and `text`."""
+    created: Callable[[Any], Mapping[str, Any]] | None = None
+    """The value as arguments of the Docker SDK's `containers.create`, for a trial. None: a trial does without it."""
     change: Change = Change.REPLACE
     """What the provider does when it changes."""
     unstated: str = ""
@@ -76,6 +79,25 @@ class ContainerInput:
 def declared(settings: ServiceSettings) -> dict[str, Any]:
     """The inputs that follow from the settings alone, as arguments of the provider's SDK."""
     return {to_snake(name): row.declared(settings) for name, row in INPUTS.items() if row.declared is not None}
+
+
+def created(settings: ServiceSettings) -> dict[str, Any]:
+    """The same as arguments of the Docker SDK's `containers.create`."""
+    arguments: dict[str, Any] = {}
+    for row in _ROWS:
+        value = None if row.declared is None or row.created is None else row.declared(settings)
+        if row.created is not None and value is not None:
+            arguments = merged(arguments, row.created(value))
+    return arguments
+
+
+def replacing(settings: ServiceSettings) -> dict[str, Any]:
+    """The inputs that follow from the settings alone and whose change replaces the container."""
+    return {
+        name: row.declared(settings)
+        for name, row in INPUTS.items()
+        if row.declared is not None and row.change in (Change.REPLACE, Change.RECORD_ONLY)
+    }
 
 
 def observed(record: Record) -> dict[str, Any]:
@@ -188,7 +210,12 @@ _ROWS = (
     ContainerInput("ports", observed=_observed_ports, fields=input_texts.port_fields),
     ContainerInput("networksAdvanced", observed=_observed_networks, fields=input_texts.network_fields),
     ContainerInput("volumes", observed=_observed_mounts, fields=input_texts.mount_fields),
-    ContainerInput("user", declared=lambda settings: settings.user, observed=_at("Config", "User")),
+    ContainerInput(
+        "user",
+        declared=lambda settings: settings.user,
+        observed=_at("Config", "User"),
+        created=lambda value: {"user": value},
+    ),
     ContainerInput(
         "restart",
         declared=lambda settings: settings.restart.partition(":")[0],
@@ -206,6 +233,7 @@ _ROWS = (
         "cpus",
         declared=lambda settings: settings.cpus and provider_facts.recorded_processors(settings.cpus),
         observed=_at("HostConfig", "NanoCpus", unit=_NANO),
+        created=lambda value: {"nano_cpus": round(float(value) * _NANO)},
         text=input_texts.processors,
     ),
     ContainerInput("cpuShares", observed=_at("HostConfig", "CpuShares"), change=Change.LIVE_UNLESS_REMOVED),
@@ -216,6 +244,7 @@ _ROWS = (
         "memory",
         declared=lambda settings: settings.memory and settings.memory.mebibytes,
         observed=_at("HostConfig", "Memory", unit=MEBIBYTE),
+        created=lambda value: {"mem_limit": value * MEBIBYTE},
         text=input_texts.memory,
         change=Change.LIVE_UNLESS_REMOVED,
     ),
@@ -224,6 +253,7 @@ _ROWS = (
         "memory with swap",
         declared=_memory_swap,
         observed=_at("HostConfig", "MemorySwap", unit=MEBIBYTE),
+        created=lambda value: {"memswap_limit": value * MEBIBYTE},
         text=input_texts.memory,
         change=Change.LIVE_UNLESS_REMOVED,
     ),
@@ -238,6 +268,7 @@ _ROWS = (
         "read-only root",
         declared=lambda settings: settings.read_only_root,
         observed=_at("HostConfig", "ReadonlyRootfs"),
+        created=lambda value: {"read_only": value},
         unstated="no",
     ),
     ContainerInput(
@@ -246,6 +277,7 @@ _ROWS = (
             ((_TMPFS_OF_READ_ONLY_ROOT if settings.read_only_root else {}) | settings.tmpfs) or None
         ),
         observed=_at("HostConfig", "Tmpfs"),
+        created=lambda value: {"tmpfs": value},
         fields=input_texts.keyed_fields("tmpfs"),
         change=Change.RECORD_ONLY,
     ),
@@ -256,6 +288,7 @@ _ROWS = (
             "adds": _at("HostConfig", "CapAdd")(record),
             "drops": _at("HostConfig", "CapDrop")(record),
         },
+        created=lambda value: {"cap_drop": value["drops"]},
         fields=input_texts.capability_fields,
     ),
     ContainerInput(
@@ -264,6 +297,7 @@ _ROWS = (
         # Stated also if it is off, because the provider does not notice when it is removed.
         declared=lambda settings: [f"no-new-privileges:{str(settings.no_new_privileges).lower()}"],
         observed=_at("HostConfig", "SecurityOpt"),
+        created=lambda value: {"security_opt": value},
         text=input_texts.listed,
     ),
     ContainerInput("privileged", observed=_at("HostConfig", "Privileged"), unstated="no"),
@@ -271,10 +305,16 @@ _ROWS = (
         "init",
         declared=lambda settings: settings.init,
         observed=_at("HostConfig", "Init"),
+        created=lambda value: {"init": value},
         change=Change.RECORD_ONLY,
         unstated="no",
     ),
-    ContainerInput("stopSignal", declared=lambda settings: settings.stop_signal, observed=_at("Config", "StopSignal")),
+    ContainerInput(
+        "stopSignal",
+        declared=lambda settings: settings.stop_signal,
+        observed=_at("Config", "StopSignal"),
+        created=lambda value: {"stop_signal": value},
+    ),
     ContainerInput(
         "stopTimeout",
         "stop grace",
@@ -293,12 +333,14 @@ _ROWS = (
         "logDriver",
         declared=lambda settings: settings.logging.driver,
         observed=_at("HostConfig", "LogConfig", "Type"),
+        created=lambda value: {"log_config": {"type": value}},
         engine_default=True,
     ),
     ContainerInput(
         "logOpts",
         declared=_log_options,
         observed=_at("HostConfig", "LogConfig", "Config"),
+        created=lambda value: {"log_config": {"config": value}},
         fields=input_texts.keyed_fields("log option"),
     ),
     ContainerInput(
@@ -307,6 +349,7 @@ _ROWS = (
         observed=lambda record: [
             {key.lower(): value for key, value in limit.items()} for limit in _at("HostConfig", "Ulimits")(record) or []
         ],
+        created=lambda value: {"ulimits": value},
         fields=input_texts.ulimit_fields,
         engine_default=True,
     ),
@@ -314,6 +357,7 @@ _ROWS = (
         "hosts",
         declared=lambda settings: as_list(settings.extra_hosts, "host", "ip"),
         observed=_observed_hosts,
+        created=lambda value: {"extra_hosts": {each["host"]: each["ip"] for each in value}},
         fields=input_texts.host_fields,
     ),
     ContainerInput("waitTimeout", "time to become healthy", text=input_texts.seconds, change=Change.INSTRUCT),

@@ -516,6 +516,16 @@ class ServiceSettings(ServiceDefaults):
     )
 
 
+class RolloutSettings(Settings):
+    """How an update replaces the container of a service."""
+
+    trial: bool = Field(
+        True,
+        description="before a container is replaced, run its successor beside it until it is healthy; if it does not "
+        "become healthy, the update fails and the old container still serves",
+    )
+
+
 class StackSettings(Settings):
     """The keys of the `gix` namespace in a stack's file."""
 
@@ -542,6 +552,7 @@ class StackSettings(Settings):
     network: NetworkSettings = Field(NetworkSettings(), description="network of the services")
     ledger: LedgerSettings = Field(LedgerSettings(), description="volume with the auction's ledger")
     engine: EngineSettings = Field(EngineSettings(), description="Docker engine")
+    rollout: RolloutSettings = Field(RolloutSettings(), description="how an update replaces containers")
     defaults: ServiceDefaults = Field(
         ServiceDefaults(), description="settings of all services; a service's own keys override them"
     )

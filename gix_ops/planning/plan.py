@@ -7,6 +7,7 @@
      "services": [
        {"service": "router", "container": "gix-router",
         "effect": "restarted",              see Effect
+       "tried": true,                      whether its successor is tried before it is replaced
         "causes": ["RUST_LOG debug -> info"],
         "downtime": {"usual_seconds": 3, "at_most_seconds": 27},        null if the service does not stop
         "data_at_risk": []}],               sentences that say which data may be lost
@@ -81,6 +82,8 @@ class ServicePlan:
     service: str
     container: str
     effect: Effect
+    tried: bool = False
+    """Whether its successor runs beside it until it is healthy, before it is replaced: `gix:rollout.trial`."""
     causes: tuple[str, ...] = ()
     downtime: Downtime | None = None
     data_at_risk: tuple[str, ...] = ()
@@ -151,7 +154,15 @@ def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool =
     services = tuple(
         sorted((_service(name, step, acting) for step in every if (name := _service_of(step))), key=_place)
     )
-    others = [_other(step, acting) for step in every if (step.acts or step.changed_guards) and not _service_of(step)]
+    # The update of a service's component is the trial of its container's successor.
+    shown_with_service = {step.parent for step in every if _service_of(step)}
+    others = [
+        _other(step, acting)
+        for step in every
+        if (step.acts or step.changed_guards)
+        and not _service_of(step)
+        and not (step.op == "update" and step.urn in shown_with_service)
+    ]
     # Pulumi's order varies; the same change always gives the same plan.
     others.sort(key=lambda each: (not each.data_at_risk, each.kind, each.name))
     return Plan(
@@ -190,6 +201,7 @@ def _service(name: str, step: Step, acting: Mapping[str, Step]) -> ServicePlan:
         service=name,
         container=step.name,
         effect=effect,
+        tried=step.replaces and _is_tried(acting.get(step.parent)),
         causes=causes(step, acting),
         downtime=_downtime(step) if step.replaces else None,
         data_at_risk=tuple(_risks_of_mounts(step, acting)),
@@ -213,6 +225,10 @@ def _effect(step: Step, acting: Mapping[str, Step]) -> Effect:
             only_image = step.reasons == ("image",) and step.inputs.get("image") == fields.UNKNOWN
             is_open = only_image and all(each.is_image for each in replaced)
             return Effect.RESTARTED_IF_IMAGE_CHANGES if is_open else Effect.RESTARTED
+
+
+def _is_tried(component: Step | None) -> bool:
+    return component is not None and component.op == "update" and component.inputs.get("trial") is True
 
 
 def _downtime(step: Step) -> Downtime:

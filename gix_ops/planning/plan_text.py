@@ -96,10 +96,11 @@ def _is_alarming(plan: Plan) -> bool:
 
 
 def _what(service: ServicePlan) -> str:
+    effect = f"tried, then {service.effect}" if service.tried else str(service.effect)
     if service.downtime is None:
-        return str(service.effect)
+        return effect
     down = service.downtime
-    return f"{service.effect} (about {down.usual_seconds} s, at most {down.at_most_seconds} s)"
+    return f"{effect} (about {down.usual_seconds} s, at most {down.at_most_seconds} s)"
 
 
 def _on_engine(plan: Plan) -> Iterator[OtherPlan]:

@@ -58,6 +58,11 @@ class Step:
         return str(inputs.get("name") or inputs.get("imageName") or self.urn.rpartition("::")[2])
 
     @property
+    def parent(self) -> str:
+        """URN of the component that it belongs to; empty if it has none."""
+        return str((self.new or self.old).get("parent") or "")
+
+    @property
     def type(self) -> str:
         """The type token."""
         return str((self.new or self.old).get("type"))

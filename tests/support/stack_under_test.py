@@ -237,6 +237,8 @@ def new_stack(client: docker.DockerClient, directory: Path, *, passphrase: str =
         "gix:images": {"lto": "off", "pushBuilder": False},
         "gix:network": {"subnet": free_subnet(client)},
         "gix:ledger": {"protect": False},
+        # Only the tests of rollouts need it: it takes a few seconds for each container that is replaced.
+        "gix:rollout": {"trial": False},
         "gix:defaults": {"bindAddress": "127.0.0.1", "healthCheck": QUICK_HEALTH},
     } | {f"gix:{service}": {"hostPort": port} for service, port in ports.items()}
     stack = StackUnderTest(

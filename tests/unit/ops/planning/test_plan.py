@@ -84,6 +84,7 @@ def container(
     old: dict[str, Any] | None = None,
     new: dict[str, Any] | None = None,
     outputs: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
 ) -> Step:
     """A step of a service's container. `old` and `new` change its inputs."""
     depends = {"image": [image_urn(service)], "networksAdvanced": [NETWORK]}
@@ -96,6 +97,7 @@ def container(
         new=None if op == "delete" else inputs(service, **(new or {})),
         diff=diff,
         outputs=outputs,
+        options=options,
         depends=depends,
     )
 
@@ -144,6 +146,17 @@ def test_given_a_variable_changed_the_service_is_restarted_with_the_variable_as_
         downtime=Downtime(usual_seconds=12, at_most_seconds=72),
     )
     assert found.summary == "router restarted; 2 services untouched"
+
+
+@pytest.mark.parametrize("trial", [True, False])
+def test_given_a_successor_that_is_tried_the_plan_says_so(*, trial: bool) -> None:
+    service = f"{PLATFORM}$gix:docker:Service::gix-router"
+    replaced = container("replace", "router", diff={"user": "update-replace"}, options={"parent": service})
+    component = step("update", service, old={"image": "1", "trial": trial}, new={"image": "2", "trial": trial})
+    found = planned(component, replaced)
+    assert only(found).tried is trial
+    assert found.others == ()
+    assert ("**tried, then restarted (about" in plan_text.markdown(found)) is trial
 
 
 def test_given_a_start_interval_the_downtime_is_computed_from_it() -> None:
@@ -508,6 +521,14 @@ def test_markdown_is_cut_to_the_limit_of_a_comment_with_a_note() -> None:
 def test_json_has_the_documented_keys() -> None:
     written = json.loads(json.dumps(dataclasses.asdict(MANY)))
     assert list(written) == ["stack", "summary", "errors", "services", "others", "notices"]
-    assert list(written["services"][0]) == ["service", "container", "effect", "causes", "downtime", "data_at_risk"]
+    assert list(written["services"][0]) == [
+        "service",
+        "container",
+        "effect",
+        "tried",
+        "causes",
+        "downtime",
+        "data_at_risk",
+    ]
     assert written["services"][0]["downtime"] == {"usual_seconds": 12, "at_most_seconds": 72}
     assert list(written["others"][0]) == ["kind", "name", "operation", "causes", "data_at_risk", "urn"]

@@ -1,0 +1,211 @@
+"""Tries the successor of a service's container before an update replaces the container.
+
+The inputs of the service's component are what its container is made of. A hook of the component runs when one of them
+changes, before the container below it is touched. It runs the new image with the new settings in a container beside
+the old one, without published ports and without the service's host name, until its health check succeeds. If that
+fails, the hook raises TrialError, the update ends, and the old container still serves.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import docker
+import pulumi
+from docker.errors import APIError, DockerException
+from docker.models.containers import Container
+from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding
+
+from gix_components.container_failure import state_and_log
+from gix_engine import connection, observed_state, removal
+from gix_engine.observed_state import ObservedContainer, ObservedState
+from gix_ledger import working_copy
+from gix_ledger.location import LedgerLocation
+from gix_model import container_inputs
+from gix_model.catalog import DATA_DIRECTORY, ServiceSpec
+from gix_model.environment import HELPER_LABEL, SERVICE_LABEL, STACK_LABEL, Environment
+
+VERB = "trial"
+"""Value of the label HELPER_LABEL of a trial's containers."""
+PROBE_INTERVAL = timedelta(seconds=1)
+"""Time between the probes of a trial, unless the health check's own interval is shorter."""
+SUCCESSES = 2
+"""Number of successful probes after which a trial has succeeded: a service may become healthy and then end."""
+
+_POLL_SECONDS = 0.1
+_NANO = 10**9
+
+
+class TrialError(Exception):
+    """The successor of a container did not become healthy. The text says why, and that the old one still serves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Successor:
+    """What the new container of a service is made of."""
+
+    environment: Environment
+    spec: ServiceSpec
+    command: list[str]
+    probe: list[str]
+    """The test of the health check."""
+    variables: Mapping[str, str]
+    """The environment, with its secrets."""
+    healthy_within: timedelta
+    """How long the service may take to become healthy."""
+
+    @property
+    def name(self) -> str:
+        """The name of the container that serves."""
+        return self.environment.name(self.spec.container)
+
+    def inputs(self, image: pulumi.Input[str]) -> dict[str, Any]:
+        """The inputs of the service's component: whatever changes them replaces the container.
+
+        The settings are a secret, because variables may be.
+        """
+        service = self.environment.services[self.spec.name]
+        settings = container_inputs.replacing(service)
+        made_of = {"command": self.command, "probe": self.probe, "variables": dict(self.variables), **settings}
+        made_of["healthCheck"] = service.health_check.model_dump(mode="json", by_alias=True)
+        return {
+            "image": image,
+            "settings": pulumi.Output.secret(made_of),
+            "trial": self.environment.settings.rollout.trial,
+        }
+
+
+def try_before_replacement(name: str, successor: Successor) -> ResourceHookBinding:
+    """Hooks for the service's component that try the successor. `name` is the hook's own.
+
+    There are none if `gix:rollout.trial` is false.
+    """
+    if not successor.environment.settings.rollout.trial:
+        return ResourceHookBinding()
+
+    def attempt(args: ResourceHookArgs) -> None:
+        image = (args.new_inputs or {}).get("image")
+        if isinstance(image, str):
+            run(successor, image)
+
+    hook = ResourceHook(name, attempt)
+    return ResourceHookBinding(before_create=[hook], before_update=[hook])
+
+
+def run(successor: Successor, image: str) -> None:
+    """Run the image with the successor's settings until it is healthy, if the service has a container that runs.
+
+    Raises TrialError if it does not become healthy, and LedgerError if the ledger cannot be copied for it.
+    """
+    environment, spec = successor.environment, successor.spec
+    client = connection.connect(environment.settings.engine, environment.directory)
+    observed = observed_state.observe(client)
+    serving = _serving(successor, observed)
+    if serving is None:
+        return
+    for left in _leftovers(successor, observed):
+        removal.remove_container(client, left)
+    pulumi.log.info(f"trying the new {spec.name} beside {serving.name}, which serves meanwhile")
+    with contextlib.ExitStack() as stack:
+        volume = None
+        if spec.keeps_ledger:
+            volume = stack.enter_context(working_copy.copied(_ledger(successor, serving)))
+        try:
+            _require_health(stack.enter_context(_container(client, successor, image, observed, volume)), successor)
+        except (DockerException, OSError) as error:
+            reason = error.explanation if isinstance(error, APIError) else error
+            raise _failed(successor, f"the engine refused it: {reason}") from error
+
+
+def _serving(successor: Successor, observed: ObservedState) -> ObservedContainer | None:
+    container = observed.container(successor.name)
+    own = container is not None and container.stack == successor.environment.label
+    return container if own and container is not None and container.is_running else None
+
+
+def _leftovers(successor: Successor, observed: ObservedState) -> list[ObservedContainer]:
+    """Containers of trials that were interrupted."""
+    own = observed.created_by(successor.environment.label).containers
+    return [each for each in own if each.helper == VERB and each.service == successor.spec.name]
+
+
+def _ledger(successor: Successor, serving: ObservedContainer) -> LedgerLocation:
+    environment = successor.environment
+    return LedgerLocation(
+        engine=environment.settings.engine,
+        directory=environment.directory,
+        label=environment.label,
+        volume=environment.name(environment.settings.ledger.volume),
+        container=serving.name,
+        image=serving.image_id,
+    )
+
+
+@contextlib.contextmanager
+def _container(
+    client: docker.DockerClient, successor: Successor, image: str, observed: ObservedState, volume: str | None
+) -> Iterator[Container]:
+    """The successor's container, started. It is removed at the end."""
+    environment, spec = successor.environment, successor.spec
+    settings = environment.services[spec.name]
+    network = environment.name(environment.settings.network.name)
+    interval = min(PROBE_INTERVAL, settings.health_check.interval)
+    options: dict[str, Any] = container_inputs.created(settings)
+    if volume is not None:
+        options["volumes"] = {volume: {"bind": DATA_DIRECTORY, "mode": "rw"}}
+    if observed.network(network) is not None:
+        # The service's host name stays with the container that serves.
+        options["network"] = network
+    container = client.containers.create(
+        image,
+        successor.command,
+        name=f"{successor.name}-trial",
+        working_dir="/",
+        hostname=spec.hostname,
+        environment=dict(successor.variables),
+        labels={STACK_LABEL: environment.label, SERVICE_LABEL: spec.name, HELPER_LABEL: VERB},
+        healthcheck={
+            "test": successor.probe,
+            "interval": _nanoseconds(interval),
+            "timeout": _nanoseconds(settings.health_check.timeout),
+            # Failed probes count only after this time. Then the trial is over.
+            "start_period": _nanoseconds(successor.healthy_within),
+            "retries": 1,
+        },
+        **options,
+    )
+    try:
+        container.start()
+        yield container
+    finally:
+        container.remove(force=True)
+
+
+def _require_health(container: Container, successor: Successor) -> None:
+    deadline = time.monotonic() + successor.healthy_within.total_seconds()
+    while True:
+        container.reload()
+        state = container.attrs["State"]
+        if state["Status"] != "running":
+            raise _failed(successor, state_and_log(container))
+        probes = [each["ExitCode"] for each in (state.get("Health") or {}).get("Log") or []]
+        if probes[-SUCCESSES:] == SUCCESSES * [0]:
+            return
+        if time.monotonic() > deadline:
+            raise _failed(successor, state_and_log(container))
+        time.sleep(_POLL_SECONDS)
+
+
+def _failed(successor: Successor, reason: str) -> TrialError:
+    return TrialError(
+        f"the new {successor.spec.name} did not become healthy in a trial, so {successor.name} was not replaced and "
+        f"still serves: {reason}\nCorrect the image or the configuration, then run pulumi up again. To replace it "
+        "without a trial: pulumi config set --path gix:rollout.trial false"
+    )
+
+
+def _nanoseconds(time: timedelta) -> int:
+    return round(time.total_seconds() * _NANO)

@@ -1,0 +1,147 @@
+"""An update that fails in a trial changes nothing that serves."""
+
+import secrets
+from collections.abc import Iterator
+
+import docker
+import pytest
+
+from tests.support.failures import failure
+from tests.support.gixctl import gixctl
+from tests.support.jobs import ledger, settle
+from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
+
+
+@pytest.fixture(scope="module")
+def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    """A stack that is up and tries successors. Each test leaves it so that the next update is clean."""
+    with temporary_stack(client, tmp_path_factory.mktemp("rollouts") / "gix") as stack:
+        stack.change(rollout={"trial": True})
+        stack.up()
+        settle(stack, jobs=2)
+        yield stack
+
+
+def tried(output: str) -> set[str]:
+    """The services whose successors an update tried."""
+    return {service for service in SERVICES if f"trying the new {service} beside" in output}
+
+
+def nothing_is_left(stack: StackUnderTest) -> bool:
+    """Whether the stack has only the containers that serve."""
+    label = f"io.gix.stack=gix/{stack.name}"
+    return len(stack.client.containers.list(all=True, filters={"label": label})) == len(SERVICES)
+
+
+def refused(stack: StackUnderTest, service: str) -> str:
+    """What an update says that fails in the trial of `service`. The containers that serve are the same afterwards."""
+    before, lines = stack.ids(), ledger(stack)
+    message = failure(stack)
+    assert f"the new {service} did not become healthy in a trial" in message
+    assert f"gix-{service} was not replaced and still serves" in " ".join(message.split())
+    assert stack.ids() == before
+    assert ledger(stack) == lines
+    assert nothing_is_left(stack)
+    settle(stack, jobs=1)
+    return message
+
+
+def test_given_a_changed_variable_only_the_successors_of_changed_services_are_tried(stack: StackUnderTest) -> None:
+    before = stack.ids()
+    stack.change(router={"environment": {"TRIAL": secrets.token_hex(4)}})
+    plan = gixctl(stack, "plan").stdout
+    assert "tried, then restarted" in " ".join(plan.split())
+
+    update = stack.up()
+    assert tried(update.output) == {"router"}
+    assert {service for service, each in stack.ids().items() if each != before[service]} == {"router"}
+    assert nothing_is_left(stack)
+
+    again = stack.up()
+    assert again.is_empty
+    assert tried(again.output) == set()
+
+
+def test_given_a_change_that_replaces_no_container_nothing_is_tried(stack: StackUnderTest) -> None:
+    before = stack.ids()
+    stack.change(router={"memory": "300MiB"})
+    assert tried(stack.up().output) == set()
+    assert stack.ids() == before
+
+
+def test_given_an_auction_its_successor_is_tried_with_a_copy_of_the_ledger(stack: StackUnderTest) -> None:
+    lines = ledger(stack)
+    stack.change(auction={"environment": {"TRIAL": secrets.token_hex(4)}})
+    assert tried(stack.up().output) == {"auction"}
+    assert ledger(stack) == lines
+    assert nothing_is_left(stack)
+    settle(stack, jobs=1)
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ('eprintln!("out of order"); if true { return ExitCode::from(3); }', "exited, exit code 3"),
+        ("loop { std::thread::park(); }", "running, starting"),
+        (
+            (
+                "std::thread::spawn(|| { std::thread::sleep(std::time::Duration::from_millis(1500)); "
+                "std::process::exit(4) });"
+            ),
+            "exited, exit code 4",
+        ),
+    ],
+    ids=["exits_at_once", "never_healthy", "healthy_and_then_dead"],
+)
+def test_given_a_bad_image_the_old_container_still_serves(stack: StackUnderTest, ends: str, said: str) -> None:
+    source = stack.directory / "sample/crates/ajr-router/src/main.rs"
+    good = source.read_text()
+    source.write_text(good.replace("fn main() -> ExitCode {", f"fn main() -> ExitCode {{ {ends}"))
+    assert said in refused(stack, "router")
+    assert said in refused(stack, "router"), "the next update tries again"
+
+    source.write_text(good)
+    stack.up()
+    assert stack.up().is_empty
+
+
+def test_given_a_version_that_cannot_read_the_ledger_the_old_one_still_serves(stack: StackUnderTest) -> None:
+    source = stack.directory / "sample/crates/gcam-node/src/ledger.rs"
+    good = source.read_text()
+    source.write_text(good.replace('folder.join("ledger.jsonl")', 'folder.join("ledger.jsonl").join("new-format")'))
+    assert "cannot be opened" in refused(stack, "auction")
+    source.write_text(good)
+    stack.up()
+    assert stack.up().is_empty
+
+
+def test_given_one_bad_and_one_good_change_none_of_them_is_made(stack: StackUnderTest) -> None:
+    before = stack.ids()
+    stack.change(
+        enclave={"environment": {"TRIAL": secrets.token_hex(4)}},
+        # Nothing listens there, so the engine refuses to start the container.
+        router={"logging": {"driver": "syslog", "options": {"syslog-address": "tcp://127.0.0.1:1"}}},
+    )
+    assert "the engine refused it" in refused(stack, "router")
+    assert stack.ids() == before
+
+    del stack.config["gix:router"]["logging"]
+    assert tried(stack.up().output) >= {"enclave"}
+    assert stack.up().is_empty
+
+
+def test_given_no_trial_in_the_configuration_a_container_is_replaced_at_once(stack: StackUnderTest) -> None:
+    before = stack.ids()
+    stack.change(rollout={"trial": False}, enclave={"environment": {"TRIAL": secrets.token_hex(4)}})
+    assert tried(stack.up().output) == set()
+    assert {service for service, each in stack.ids().items() if each != before[service]} == {"enclave"}
+    stack.change(rollout={"trial": True})
+    stack.up()
+    assert stack.up().is_empty
+
+
+def test_a_stack_that_has_tried_successors_is_destroyed_as_any_other(fresh: StackUnderTest) -> None:
+    fresh.change(rollout={"trial": True})
+    fresh.up()
+    fresh.pulumi.destroy()
+    assert fresh.leavings()["containers"] == []
