@@ -15,7 +15,7 @@ from typing import Any
 
 import docker
 import pulumi
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding
 
@@ -181,7 +181,8 @@ def _container(
         container.start()
         yield container
     finally:
-        container.remove(force=True)
+        with contextlib.suppress(NotFound):
+            container.remove(force=True)
 
 
 def _require_health(container: Container, successor: Successor) -> None:
