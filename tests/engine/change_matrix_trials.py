@@ -182,8 +182,8 @@ def health_check(service: str) -> list[Trial]:
         probe,
         input="waitTimeout",
         shows=stated(f"gix-{service}-container", "waitTimeout"),
-        changed=25,
-        removed=19,
+        changed=31,
+        removed=23,
         on_change=Effect.UPDATE,
         on_removal=Effect.UPDATE,
     )
