@@ -85,9 +85,10 @@ def until(reached: Callable[[], bool]) -> None:
 
 
 def until_in_order(stack: StackUnderTest) -> None:
-    """Wait until no backup or restore is at work, nor a process that ends one, and the auction is ready."""
+    """Wait until no backup or restore is at work, nor a process that ends one, and the auction is ready and healthy."""
     until(lambda: not helpers(stack) and not _guards(stack) and auction(stack).status == "running")
     jobs.until_it_settles(stack.endpoint("router"))
+    until(lambda: auction(stack).attrs["State"]["Health"]["Status"] == "healthy")
 
 
 def _guards(stack: StackUnderTest) -> list[Path]:
