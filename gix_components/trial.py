@@ -22,14 +22,14 @@ from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding
 from gix_components.container_failure import state_and_log
 from gix_engine import connection, observed_state, removal
 from gix_engine.observed_state import ObservedContainer, ObservedState
-from gix_ledger import working_copy
+from gix_ledger import helper, working_copy
 from gix_ledger.location import LedgerLocation
 from gix_model import container_inputs
 from gix_model.catalog import DATA_DIRECTORY, ServiceSpec
 from gix_model.environment import HELPER_LABEL, SERVICE_LABEL, STACK_LABEL, Environment
 
-VERB = "trial"
-"""Value of the label HELPER_LABEL of a trial's containers."""
+VERB: helper.Verb = "trial"
+"""Value of the label HELPER_LABEL of a trial's containers. `gixctl doctor --fix` ends them as it ends backups."""
 PROBE_INTERVAL = timedelta(seconds=1)
 """Time between the probes of a trial, unless the health check's own interval is shorter."""
 SUCCESSES = 2
@@ -166,7 +166,13 @@ def _container(
         working_dir="/",
         hostname=spec.hostname,
         environment=dict(successor.variables),
-        labels={STACK_LABEL: environment.label, SERVICE_LABEL: spec.name, HELPER_LABEL: VERB},
+        labels={
+            STACK_LABEL: environment.label,
+            SERVICE_LABEL: spec.name,
+            HELPER_LABEL: VERB,
+            helper.WORK_LABEL: VERB,
+            helper.RESUME_LABEL: "nothing",
+        },
         healthcheck={
             "test": successor.probe,
             "interval": _nanoseconds(interval),

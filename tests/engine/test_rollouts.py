@@ -1,6 +1,11 @@
 """An update that fails in a trial changes nothing that serves."""
 
+import json
+import os
 import secrets
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
 
 import docker
@@ -9,7 +14,10 @@ import pytest
 from tests.support.failures import failure
 from tests.support.gixctl import gixctl
 from tests.support.jobs import ledger, settle
+from tests.support.ledgers import until_in_order
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
+
+WITHIN_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +136,41 @@ def test_given_one_bad_and_one_good_change_none_of_them_is_made(stack: StackUnde
     del stack.config["gix:router"]["logging"]
     stack.up()
     assert {service for service, each in stack.ids().items() if each != before[service]} == {"enclave"}
+    assert stack.up().is_empty
+
+
+def cut_off_in_a_trial(stack: StackUnderTest, service: str) -> None:
+    """Start `pulumi up`, and kill it and its children while the successor of `service` runs."""
+    name = f"{stack.prefix}-gix-{service}-trial"
+    with subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack.name],
+        cwd=stack.directory,
+        env=os.environ | stack.variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as update:
+        deadline = time.monotonic() + WITHIN_SECONDS
+        while not stack.client.containers.list(filters={"name": f"^/{name}$"}, ignore_removed=True):
+            assert time.monotonic() < deadline
+            assert update.poll() is None, "the update was at its end before it could be cut off"
+            time.sleep(0.05)
+        os.killpg(update.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("service", ["router", "auction"])
+def test_given_an_update_that_was_killed_in_a_trial_fix_removes_what_it_left(
+    stack: StackUnderTest, service: str
+) -> None:
+    before = stack.ids()
+    stack.change(**{service: {"environment": {"TRIAL": secrets.token_hex(4)}}})
+    cut_off_in_a_trial(stack, service)
+    diagnosis = json.loads(gixctl(stack, "doctor", "--fix", "--json").stdout)
+    until_in_order(stack)
+    assert stack.ids() == before
+    assert nothing_is_left(stack), diagnosis
+
+    assert tried(stack.up().output) == {service}
     assert stack.up().is_empty
 
 
