@@ -24,6 +24,7 @@ from gix_engine import connection, observed_state, removal
 from gix_engine.observed_state import ObservedContainer, ObservedState
 from gix_ledger import helper, working_copy
 from gix_ledger.location import LedgerLocation
+from gix_ledger.working_copy import WorkingCopy
 from gix_model import container_inputs
 from gix_model.catalog import DATA_DIRECTORY, ServiceSpec
 from gix_model.environment import HELPER_LABEL, SERVICE_LABEL, STACK_LABEL, Environment
@@ -110,11 +111,11 @@ def run(successor: Successor, image: str) -> None:
         removal.remove_container(client, left)
     pulumi.log.info(f"trying the new {spec.name} beside {serving.name}, which serves meanwhile")
     with contextlib.ExitStack() as stack:
-        volume = None
+        copy = None
         if spec.keeps_ledger:
-            volume = stack.enter_context(working_copy.copied(_ledger(successor, serving)))
+            copy = stack.enter_context(working_copy.copied(_ledger(successor, serving)))
         try:
-            _require_health(stack.enter_context(_container(client, successor, image, observed, volume)), successor)
+            _require_health(stack.enter_context(_container(client, successor, image, observed, copy)), successor)
         except (DockerException, OSError) as error:
             reason = error.explanation if isinstance(error, APIError) else error
             raise _failed(successor, f"the engine refused it: {reason}") from error
@@ -146,7 +147,7 @@ def _ledger(successor: Successor, serving: ObservedContainer) -> LedgerLocation:
 
 @contextlib.contextmanager
 def _container(
-    client: docker.DockerClient, successor: Successor, image: str, observed: ObservedState, volume: str | None
+    client: docker.DockerClient, successor: Successor, image: str, observed: ObservedState, copy: WorkingCopy | None
 ) -> Iterator[Container]:
     """The successor's container, started. It is removed at the end."""
     environment, spec = successor.environment, successor.spec
@@ -154,8 +155,8 @@ def _container(
     network = environment.name(environment.settings.network.name)
     interval = min(PROBE_INTERVAL, settings.health_check.interval)
     options: dict[str, Any] = container_inputs.created(settings)
-    if volume is not None:
-        options["volumes"] = {volume: {"bind": DATA_DIRECTORY, "mode": "rw"}}
+    if copy is not None:
+        options["volumes"] = {copy.volume: {"bind": DATA_DIRECTORY, "mode": "rw"}}
     if observed.network(network) is not None:
         # The service's host name stays with the container that serves.
         options["network"] = network
@@ -170,7 +171,7 @@ def _container(
             STACK_LABEL: environment.label,
             SERVICE_LABEL: spec.name,
             HELPER_LABEL: VERB,
-            helper.WORK_LABEL: VERB,
+            helper.WORK_LABEL: VERB if copy is None else copy.work,
             helper.RESUME_LABEL: "nothing",
         },
         healthcheck={

@@ -9,7 +9,7 @@ from docker.models.containers import Container
 from gix_ledger import helper, writers
 from gix_ledger.errors import ENGINE_ERRORS, LedgerError, OldLedgerKeptError
 from gix_ledger.location import LedgerLocation
-from gix_model.environment import HELPER_LABEL
+from gix_model.environment import HELPER_LABEL, SERVICE_LABEL
 
 
 def recover(ledger: LedgerLocation, work: str | None = None, owed: str | None = None) -> list[str]:
@@ -26,8 +26,7 @@ def recover(ledger: LedgerLocation, work: str | None = None, owed: str | None = 
     done: list[str] = []
     kept: list[OldLedgerKeptError] = []
     try:
-        # Helpers that only read are removed first, so that they do not delay the end of a restore.
-        for container in sorted(helper.containers(client, ledger, work), key=lambda each: _verb(each) != "look"):
+        for container in sorted(helper.containers(client, ledger, work), key=_order):
             try:
                 done += _end(client, ledger, container)
             except OldLedgerKeptError as error:
@@ -55,6 +54,14 @@ def settle(client: docker.DockerClient, ledger: LedgerLocation, work: str, *, im
             f"replaced; the old ledger is kept, with what was written, in the directory {kept} on the volume: copy "
             "what you need from it, then delete it"
         )
+
+
+def _order(container: Container) -> tuple[bool, bool]:
+    """Helpers that only read come first, so that they do not delay the end of a restore.
+
+    A service comes before the helper whose copy of the ledger it uses.
+    """
+    return _verb(container) != "look", SERVICE_LABEL not in container.labels
 
 
 def _verb(container: Container) -> str:

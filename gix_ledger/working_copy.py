@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from gix_ledger import backup, helper
 from gix_ledger.errors import LedgerError
@@ -10,9 +11,20 @@ from gix_ledger.work import work
 from gix_model.catalog import DATA_DIRECTORY
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorkingCopy:
+    """A copy of a ledger. `volume` is the name of its volume.
+
+    A container that uses it has `work` as the value of its label WORK_LABEL, so that it is removed with the copy.
+    """
+
+    volume: str
+    work: str
+
+
 @contextmanager
-def copied(ledger: LedgerLocation) -> Iterator[str]:
-    """Copy the ledger on the engine, and return the name of the volume with the copy. It is removed at the end.
+def copied(ledger: LedgerLocation) -> Iterator[WorkingCopy]:
+    """Copy the ledger on the engine. The copy is removed at the end, also if this process is killed.
 
     The auction is paused while the volume is copied, as for a backup. Raises LedgerError if a backup or restore runs,
     if the engine's disk has no space for the copy, or if the copy fails.
@@ -34,4 +46,4 @@ def copied(ledger: LedgerLocation) -> Iterator[str]:
         at_work.resume()
         at_work.container.reload()
         [volume] = [each["Name"] for each in at_work.container.attrs["Mounts"] if each["Destination"] == backup.COPY]
-        yield str(volume)
+        yield WorkingCopy(volume=volume, work=at_work.id)

@@ -139,8 +139,11 @@ def test_given_one_bad_and_one_good_change_none_of_them_is_made(stack: StackUnde
     assert stack.up().is_empty
 
 
-def cut_off_in_a_trial(stack: StackUnderTest, service: str) -> None:
-    """Start `pulumi up`, and kill it and its children while the successor of `service` runs."""
+def cut_off_in_a_trial(stack: StackUnderTest, service: str) -> list[str]:
+    """Start `pulumi up`, and kill it and its children while the successor of `service` runs.
+
+    Returns the volumes that the successor had.
+    """
     name = f"{stack.prefix}-gix-{service}-trial"
     with subprocess.Popen(
         ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack.name],
@@ -151,11 +154,12 @@ def cut_off_in_a_trial(stack: StackUnderTest, service: str) -> None:
         start_new_session=True,
     ) as update:
         deadline = time.monotonic() + WITHIN_SECONDS
-        while not stack.client.containers.list(filters={"name": f"^/{name}$"}, ignore_removed=True):
+        while not (found := stack.client.containers.list(filters={"name": f"^/{name}$"}, ignore_removed=True)):
             assert time.monotonic() < deadline
             assert update.poll() is None, "the update was at its end before it could be cut off"
             time.sleep(0.05)
         os.killpg(update.pid, signal.SIGKILL)
+    return [str(each["Name"]) for each in found[0].attrs["Mounts"]]
 
 
 @pytest.mark.parametrize("service", ["router", "auction"])
@@ -164,11 +168,13 @@ def test_given_an_update_that_was_killed_in_a_trial_fix_removes_what_it_left(
 ) -> None:
     before = stack.ids()
     stack.change(**{service: {"environment": {"TRIAL": secrets.token_hex(4)}}})
-    cut_off_in_a_trial(stack, service)
+    copies = cut_off_in_a_trial(stack, service)
+    assert len(copies) == (1 if service == "auction" else 0)
     diagnosis = json.loads(gixctl(stack, "doctor", "--fix", "--json").stdout)
     until_in_order(stack)
     assert stack.ids() == before
     assert nothing_is_left(stack), diagnosis
+    assert not [each for each in stack.client.volumes.list() if each.name in copies], "a copy of the ledger is left"
 
     assert tried(stack.up().output) == {service}
     assert stack.up().is_empty
