@@ -22,21 +22,30 @@ COMPILED = re.compile(r"compiled as ([0-9a-f-]{36})")
 
 @pytest.fixture
 def marked(fresh: StackUnderTest) -> StackUnderTest:
-    """A stack whose services print a mark. Each compilation of their shared crate makes a new random mark."""
-    crate = fresh.directory / "sample/crates/gix-common"
-    (crate / "build.rs").write_text(
-        "fn main() {\n"
-        '    let mark = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap();\n'
-        '    println!("cargo:rustc-env=GIX_MARK={}", mark.trim());\n'
-        f"    // {secrets.token_hex(8)}: no other run's cache has this.\n"
-        "}\n"
+    """A stack of small services that print a mark. Each compilation of their shared crate makes a new random mark."""
+    workspace = SmallWorkspace(fresh.client, fresh.directory / "workspace")
+    workspace.create()
+    workspace.crate(
+        "common",
+        "pub fn serve(port: u16) {\n"
+        '    eprintln!("compiled as {}", env!("GIX_MARK"));\n'
+        '    let listener = std::net::TcpListener::bind(("0.0.0.0", port)).unwrap();\n'
+        "    for connection in listener.incoming() { drop(connection); }\n"
+        "}\n",
     )
-    log = crate / "src/log.rs"
-    source = log.read_text()
-    start = re.search(r"pub fn init\([^)]*\) \{\n", source)
-    assert start, "the sample's log has no init"
-    mark = 'eprintln!("compiled as {}", env!("GIX_MARK"));\n'
-    log.write_text(source[: start.end()] + mark + source[start.end() :])
+    workspace.write(
+        "crates/common/build.rs",
+        f"""\
+        fn main() {{
+            let mark = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap();
+            println!("cargo:rustc-env=GIX_MARK={{}}", mark.trim());
+            // {secrets.token_hex(8)}: no other run's cache has this.
+        }}
+        """,
+    )
+    for spec in CATALOG.values():
+        workspace.crate(spec.binary, f"fn main() {{ common::serve({spec.port}) }}\n", "common", main=True)
+    fresh.change(source="workspace")
     return fresh
 
 

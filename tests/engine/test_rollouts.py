@@ -106,7 +106,6 @@ def test_given_a_bad_image_the_old_container_still_serves(stack: StackUnderTest,
     good = source.read_text()
     source.write_text(good.replace("fn main() -> ExitCode {", f"fn main() -> ExitCode {{ {ends}"))
     assert said in refused(stack, "router")
-    assert said in refused(stack, "router"), "the next update tries again"
 
     source.write_text(good)
     stack.up()
@@ -118,6 +117,7 @@ def test_given_a_version_that_cannot_read_the_ledger_the_old_one_still_serves(st
     good = source.read_text()
     source.write_text(good.replace('folder.join("ledger.jsonl")', 'folder.join("ledger.jsonl").join("new-format")'))
     assert "cannot be opened" in refused(stack, "auction")
+    assert "cannot be opened" in refused(stack, "auction"), "the next update tries again"
     source.write_text(good)
     stack.up()
     assert stack.up().is_empty
