@@ -14,7 +14,7 @@ from gix_components.build_failure import LINES, ImageBuild, explain
 from gix_model import parsing
 from gix_model.catalog import CATALOG
 from tests.support.stack_under_test import SERVICES, StackUnderTest
-from tests.support.workspaces import BuildError, SmallWorkspace, small_workspace
+from tests.support.workspaces import BuildError, SmallWorkspace, serving_workspace, small_workspace
 
 LONG_AGO = 978_307_200
 COMPILED = re.compile(r"compiled as ([0-9a-f-]{36})")
@@ -23,16 +23,8 @@ COMPILED = re.compile(r"compiled as ([0-9a-f-]{36})")
 @pytest.fixture
 def marked(fresh: StackUnderTest) -> StackUnderTest:
     """A stack of small services that print a mark. Each compilation of their shared crate makes a new random mark."""
-    workspace = SmallWorkspace(fresh.client, fresh.directory / "workspace")
-    workspace.create()
-    workspace.crate(
-        "common",
-        "pub fn serve(port: u16) {\n"
-        '    eprintln!("compiled as {}", env!("GIX_MARK"));\n'
-        '    let listener = std::net::TcpListener::bind(("0.0.0.0", port)).unwrap();\n'
-        "    for connection in listener.incoming() { drop(connection); }\n"
-        "}\n",
-    )
+    starts = 'eprintln!("compiled as {}", env!("GIX_MARK"));'
+    workspace = serving_workspace(fresh.client, fresh.directory / "workspace", starts=starts)
     workspace.write(
         "crates/common/build.rs",
         f"""\
@@ -43,8 +35,6 @@ def marked(fresh: StackUnderTest) -> StackUnderTest:
         }}
         """,
     )
-    for spec in CATALOG.values():
-        workspace.crate(spec.binary, f"fn main() {{ common::serve({spec.port}) }}\n", "common", main=True)
     fresh.change(source="workspace")
     return fresh
 

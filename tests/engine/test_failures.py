@@ -6,6 +6,7 @@ from gix_model.catalog import CATALOG
 from tests.support.failures import failure
 from tests.support.jobs import settle
 from tests.support.stack_under_test import StackUnderTest
+from tests.support.workspaces import serving_workspace
 
 
 def test_given_no_engine_the_fix_is_shown_and_nothing_is_created(fresh: StackUnderTest, tmp_path: Path) -> None:
@@ -33,10 +34,12 @@ def test_given_a_workspace_that_does_not_compile_the_compiler_s_error_is_shown_o
 
 
 def test_given_a_disk_that_becomes_full_in_the_build_the_reason_is_shown(fresh: StackUnderTest) -> None:
-    manifest = fresh.directory / "sample/crates/gsee-runtime/build.rs"
-    manifest.write_text('fn main() { std::fs::write("/dev/full", "x").expect("writing the build\'s output") }\n')
+    workspace = serving_workspace(fresh.client, fresh.directory / "workspace")
+    fresh.change(source="workspace")
+    script = 'fn main() { std::fs::write("/dev/full", "x").expect("writing the build\'s output") }\n'
+    workspace.write("crates/gsee-runtime/build.rs", script)
     assert "No space left on device" in failure(fresh)
-    manifest.unlink()
+    (workspace.directory / "crates/gsee-runtime/build.rs").unlink()
     fresh.up()
 
 

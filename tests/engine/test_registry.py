@@ -13,6 +13,7 @@ from tests.support.failures import failure
 from tests.support.jobs import file_in, settle
 from tests.support.registry import PASSWORD, Registry, digests, log_in, remove_pulled
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
+from tests.support.workspaces import serving_workspace
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +143,11 @@ def test_an_engine_without_the_layers_takes_the_compiled_dependencies_from_the_r
         router = fresh.client.containers.get(fresh.container("router")["Id"])
         return image, file_in(router, "/compiled")
 
+    workspace = serving_workspace(fresh.client, fresh.directory / "workspace")
+    common = workspace.directory / "crates/common/Cargo.toml"
+    common.write_text(f'{common.read_text()}itoa = "1"\n')
     log_in(fresh, registry)
-    fresh.change(services=["router"], images={"push": True, "pushBuilder": True, "tag": "v1"})
+    fresh.change(source="workspace", services=["router"], images={"push": True, "pushBuilder": True, "tag": "v1"})
     fresh.up()
     assert fresh.up().is_empty
     before = dependencies()
@@ -152,9 +156,9 @@ def test_an_engine_without_the_layers_takes_the_compiled_dependencies_from_the_r
     remove_pulled(fresh.client, registry)
     forget(fresh.client, mark)
 
-    manifest = fresh.directory / "sample/Cargo.toml"
+    manifest = workspace.directory / "crates/ajr-router/Cargo.toml"
     manifest.write_text(manifest.read_text().replace('version = "0.1.0"', 'version = "0.2.0"'))
-    edited = fresh.directory / "sample/crates/ajr-router/src/main.rs"
+    edited = workspace.directory / "crates/ajr-router/src/main.rs"
     edited.write_text(f"{edited.read_text()}// {secrets.token_hex(8)}\n")
     fresh.change(images={"tag": "v2"})
     fresh.up()
