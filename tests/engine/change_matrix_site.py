@@ -78,12 +78,12 @@ def new_site(client: docker.DockerClient, directory: Path) -> Iterator[tuple[Sta
         finally:
             put(stack.config, "prefix", name)
             stack.remove()
-            for image in client.images.list():
-                for tag in (*image.tags, *(image.attrs["RepoDigests"] or [])):
+            for image in client.api.images():
+                for tag in (*(image["RepoTags"] or []), *(image["RepoDigests"] or [])):
                     # Removing the last tag of an image removes its digests.
                     with contextlib.suppress(ImageNotFound):
                         if tag.startswith((name, f"{registry}/")):
-                            client.images.remove(tag)
+                            client.images.remove(tag, force=True)
 
 
 def _replace(file: Path, old: str, new: str) -> None:

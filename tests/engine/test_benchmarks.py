@@ -7,6 +7,7 @@ import docker
 
 from benchmarks.cases import CASES, side_by_side
 from benchmarks.subjects import Subject, subjects
+from gix_engine.observed_state import observe_images
 from gix_model.catalog import CATALOG
 
 PEERS = ["gix-dev", "empty"]
@@ -20,7 +21,7 @@ def leavings(client: docker.DockerClient) -> list[str]:
     found = [str(each.name) for each in client.containers.list(all=True, ignore_removed=True)]
     found += [str(each.name) for each in client.networks.list()]
     found += [each.name for each in client.volumes.list()]
-    found += [tag for image in client.images.list() for tag in image.tags]
+    found += [tag for image in observe_images(client) for tag in image.tags]
     return [name for name in found if name.startswith("bench-")]
 
 

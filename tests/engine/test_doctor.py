@@ -131,7 +131,7 @@ def test_given_unknown_objects_with_the_stack_s_label_fix_removes_them_and_keeps
             f"did not remove the container {keeper.name}: it mounts a ledger",
             f"removed the network {network.name}, which is not in the stack's state",
         }
-        there = {each.name for each in stack.client.containers.list(all=True)}
+        there = {each.name for each in stack.client.containers.list(all=True, ignore_removed=True)}
         assert (left.name in there, keeper.name in there, stranger.name in there) == (False, True, True)
         assert stack.client.networks.list(names=[str(network.name)]) == []
         [fault] = faults(diagnosis)

@@ -9,6 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from gix_engine.observed_state import observe_images
 from gix_ops.delivery import review
 from tests.support.stack_under_test import SERVICES, is_free, program_copy
 
@@ -41,10 +42,10 @@ def test_a_review_stack_comes_up_beside_other_stacks_and_leaves_nothing(
         return subprocess.run(command, cwd=program, env=environment, capture_output=True, text=True, check=False)
 
     def made() -> list[str]:
-        names = [str(each.name) for each in client.containers.list(all=True)]
+        names = [str(each.name) for each in client.containers.list(all=True, ignore_removed=True)]
         names += [str(each.name) for each in client.networks.list()]
         names += [each.name for each in client.volumes.list()]
-        names += [tag for image in client.images.list() for tag in image.tags]
+        names += [tag for image in observe_images(client) for tag in image.tags]
         return [name for name in names if name.startswith(f"pr-{number}-")]
 
     try:

@@ -173,7 +173,11 @@ def test_a_review_stack_is_created_and_removed(client: docker.DockerClient, deli
     finally:
         done = delivery.clone.make("review-down", NUMBER=str(number))
     assert done.returncode == 0, done.stdout
-    assert not [each for each in client.containers.list(all=True) if str(each.name).startswith(f"pr-{number}-")]
+    assert not [
+        each
+        for each in client.containers.list(all=True, ignore_removed=True)
+        if str(each.name).startswith(f"pr-{number}-")
+    ]
 
 
 def _free_number() -> int:

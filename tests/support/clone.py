@@ -11,6 +11,7 @@ from typing import Any
 import docker
 import yaml
 
+from gix_engine.observed_state import observe_images
 from gix_model.environment import STACK_LABEL
 from gix_model.merging import merged
 from tests.support.stack_under_test import PROGRAM, QUICK_HEALTH, SERVICES, free_ports, free_subnet
@@ -103,7 +104,7 @@ class Clone:
         found = [str(each.name) for each in containers]
         found += [str(each.name) for each in self.client.networks.list(filters=labelled)]
         found += [each.name for each in self.client.volumes.list(filters=labelled)]
-        found += [tag for image in self.client.images.list() for tag in image.tags]
+        found += [tag for image in observe_images(self.client) for tag in image.tags]
         return [name for name in found if name.startswith(self.project)]
 
     def remove(self) -> None:

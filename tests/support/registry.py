@@ -98,8 +98,8 @@ def log_in(stack: StackUnderTest, registry: Registry, password: str = PASSWORD) 
 
 def remove_pulled(client: docker.DockerClient, registry: Registry) -> None:
     """Remove the names that the registry's images have on the engine."""
-    for image in client.images.list():
-        for name in (*image.tags, *image.attrs.get("RepoDigests", [])):
+    for image in client.api.images():
+        for name in (*(image["RepoTags"] or []), *(image["RepoDigests"] or [])):
             if name.startswith(f"{registry.address}/"):
                 # Removing the last tag of a repository also removes its digests. Another stack may run the same image:
                 # then the name can be removed only by force, and the image stays.
