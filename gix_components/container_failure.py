@@ -28,22 +28,27 @@ def last_words(environment: Environment, name: str) -> str:
     """The state of the container `name`, its health, and the last lines of its log."""
     try:
         client = connection.connect(environment.settings.engine, environment.directory)
-        found = state_and_log(client.containers.get(name))
+        container = client.containers.get(name)
+        state, log = describe_state(container), log_end(container)
     except NotFound:
         return f"{name} was not created."
     except (DockerException, OSError) as error:
         return f"{name}: its log cannot be read ({error})."
-    return f"{name} is not healthy: {found}"
+    return f"{name} is not healthy: {state}. The last lines of its log (docker logs {name}):\n{log}"
 
 
-def state_and_log(container: Container) -> str:
-    """The state of a container, its health, and the last lines of its log.
+def describe_state(container: Container) -> str:
+    """The state of a container and its health, as it was read last: `exited, exit code 3, unhealthy`."""
+    state = container.attrs["State"]
+    health = state.get("Health", {}).get("Status", "no health check")
+    what = f"{state['Status']}, exit code {state['ExitCode']}" if state["Status"] == "exited" else state["Status"]
+    return f"{what}, {health}"
+
+
+def log_end(container: Container) -> str:
+    """The last lines of a container's log, indented.
 
     Raises docker.errors.DockerException or OSError if the engine does not give them.
     """
-    state = container.attrs["State"]
     log = container.logs(tail=LOG_LINES).decode(errors="replace").rstrip()
-    health = state.get("Health", {}).get("Status", "no health check")
-    what = f"{state['Status']}, exit code {state['ExitCode']}" if state["Status"] == "exited" else state["Status"]
-    shown = "\n".join(f"    {line}" for line in log.splitlines()) or "    (it wrote nothing)"
-    return f"{what}, {health}. The last lines of its log (docker logs {container.name}):\n{shown}"
+    return "\n".join(f"    {line}" for line in log.splitlines()) or "    (it wrote nothing)"

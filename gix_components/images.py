@@ -55,14 +55,14 @@ class ServiceImages(pulumi.ComponentResource):
         return ImageHandle(name=environment.image_name(spec), id=image.repo_digest, digest=image.repo_digest)
 
     def _pull(self, name: str, environment: Environment, spec: ServiceSpec) -> ImageHandle:
+        reference = environment.image_name(spec)
         image = docker.RemoteImage(
             f"{name}-image",
-            name=environment.image_name(spec),
+            name=reference,
             # Otherwise an update fails if it deletes an image that a container of another stack uses.
             keep_locally=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        name = environment.image_name(spec)
         # Of two registries on one host, the provider can state the other one's digest.
-        digest = image.image_id.apply(lambda _: name) if "@" in name else image.repo_digest
-        return ImageHandle(name=name, id=image.image_id, digest=digest)
+        digest = image.image_id.apply(lambda _: reference) if "@" in reference else image.repo_digest
+        return ImageHandle(name=reference, id=image.image_id, digest=digest)

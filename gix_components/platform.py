@@ -66,7 +66,7 @@ class GixPlatform(pulumi.ComponentResource):
             for spec in environment.specs
         }
         for spec in environment.specs:
-            self.services[spec.name].run(
+            self.services[spec.name].declare_container(
                 network=self.network.network_name,
                 volume=self.ledger.volume_name if self.ledger and spec.keeps_ledger else None,
                 tried=self.services.values(),

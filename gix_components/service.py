@@ -24,7 +24,7 @@ class Service(pulumi.ComponentResource):
     `pulumi up` waits until it is healthy. If it does not become healthy, the update fails and shows the end of its log.
     Before a container is replaced, its successor is tried: see `gix_components.trial`. The component is declared in two
     steps, so that nothing is replaced until all trials have succeeded: the trial belongs to the first step, the
-    container to the second, `run`.
+    container to the second, `declare_container`.
     """
 
     container_name: pulumi.Output[str]
@@ -63,7 +63,7 @@ class Service(pulumi.ComponentResource):
         )
         self._name, self._environment, self._spec, self._image = name, environment, spec, image
 
-    def run(
+    def declare_container(
         self,
         *,
         network: pulumi.Input[str],

@@ -19,10 +19,11 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding
 
-from gix_components.container_failure import state_and_log
-from gix_engine import connection, observed_state, removal
+from gix_components.container_failure import describe_state, log_end
+from gix_engine import connection, observed_state
 from gix_engine.observed_state import ObservedContainer, ObservedState
 from gix_ledger import helper, working_copy
+from gix_ledger.errors import LedgerError
 from gix_ledger.location import LedgerLocation
 from gix_ledger.working_copy import WorkingCopy
 from gix_model import container_inputs
@@ -41,7 +42,7 @@ _NANO = 10**9
 
 
 class TrialError(Exception):
-    """The successor of a container did not become healthy. The text says why, and that the old one still serves."""
+    """A trial failed. The text says why, that the old container still serves, and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +73,7 @@ class Successor:
         settings = container_inputs.replacing(service)
         made_of = {"command": self.command, "probe": self.probe, "variables": dict(self.variables), **settings}
         made_of["healthCheck"] = service.health_check.model_dump(mode="json", by_alias=True)
-        return {
-            "image": image,
-            "settings": pulumi.Output.secret(made_of),
-            "trial": self.environment.settings.rollout.trial,
-        }
+        return {"image": image, "settings": pulumi.Output.secret(made_of)}
 
 
 def try_before_replacement(name: str, successor: Successor) -> ResourceHookBinding:
@@ -88,9 +85,7 @@ def try_before_replacement(name: str, successor: Successor) -> ResourceHookBindi
         return ResourceHookBinding()
 
     def attempt(args: ResourceHookArgs) -> None:
-        image = (args.new_inputs or {}).get("image")
-        if isinstance(image, str):
-            run(successor, image)
+        run(successor, str((args.new_inputs or {})["image"]))
 
     hook = ResourceHook(name, attempt)
     return ResourceHookBinding(before_create=[hook], before_update=[hook])
@@ -99,7 +94,7 @@ def try_before_replacement(name: str, successor: Successor) -> ResourceHookBindi
 def run(successor: Successor, image: str) -> None:
     """Run the image with the successor's settings until it is healthy, if the service has a container that runs.
 
-    Raises TrialError if it does not become healthy, and LedgerError if the ledger cannot be copied for it.
+    Raises TrialError if it does not become healthy, or if the ledger cannot be copied for it.
     """
     environment, spec = successor.environment, successor.spec
     client = connection.connect(environment.settings.engine, environment.directory)
@@ -108,23 +103,29 @@ def run(successor: Successor, image: str) -> None:
     if serving is None:
         return
     for left in _leftovers(successor, observed):
-        removal.remove_container(client, left)
+        with contextlib.suppress(NotFound):
+            helper.remove(client.containers.get(left.id))
     pulumi.log.info(f"trying the new {spec.name} beside {serving.name}, which serves meanwhile")
-    with contextlib.ExitStack() as stack:
-        copy = None
-        if spec.keeps_ledger:
-            copy = stack.enter_context(working_copy.copied(_ledger(successor, serving)))
-        try:
-            _require_health(stack.enter_context(_container(client, successor, image, observed, copy)), successor)
-        except (DockerException, OSError) as error:
-            reason = error.explanation if isinstance(error, APIError) else error
-            raise _failed(successor, f"the engine refused it: {reason}") from error
+    ledger = _ledger(successor, serving)
+    try:
+        with (
+            contextlib.nullcontext() if ledger is None else working_copy.copied(ledger) as copy,
+            _container(client, successor, image, observed, copy) as container,
+        ):
+            _require_health(container, successor)
+    except LedgerError as error:
+        raise _failed(successor, f"there is no copy of the ledger for it: {error}") from error
+    except (DockerException, OSError) as error:
+        reason = error.explanation if isinstance(error, APIError) else error
+        raise _failed(successor, f"the engine refused it: {reason}") from error
 
 
 def _serving(successor: Successor, observed: ObservedState) -> ObservedContainer | None:
     container = observed.container(successor.name)
-    own = container is not None and container.stack == successor.environment.label
-    return container if own and container is not None and container.is_running else None
+    if container is None or container.stack != successor.environment.label:
+        return None
+    # A container that restarts again and again serves nothing.
+    return container if container.is_running and container.state != "restarting" else None
 
 
 def _leftovers(successor: Successor, observed: ObservedState) -> list[ObservedContainer]:
@@ -133,13 +134,17 @@ def _leftovers(successor: Successor, observed: ObservedState) -> list[ObservedCo
     return [each for each in own if each.helper == VERB and each.service == successor.spec.name]
 
 
-def _ledger(successor: Successor, serving: ObservedContainer) -> LedgerLocation:
+def _ledger(successor: Successor, serving: ObservedContainer) -> LedgerLocation | None:
+    """The ledger to copy; None if the service keeps none, or gets another one than the container that serves."""
     environment = successor.environment
+    volume = environment.name(environment.settings.ledger.volume)
+    if not successor.spec.keeps_ledger or volume not in serving.volumes:
+        return None
     return LedgerLocation(
         engine=environment.settings.engine,
         directory=environment.directory,
         label=environment.label,
-        volume=environment.name(environment.settings.ledger.volume),
+        volume=volume,
         container=serving.name,
         image=serving.image_id,
     )
@@ -158,14 +163,15 @@ def _container(
     if copy is not None:
         options["volumes"] = {copy.volume: {"bind": DATA_DIRECTORY, "mode": "rw"}}
     if observed.network(network) is not None:
-        # The service's host name stays with the container that serves.
         options["network"] = network
     container = client.containers.create(
         image,
         successor.command,
         name=f"{successor.name}-trial",
         working_dir="/",
-        hostname=spec.hostname,
+        # The engine adds the host name to the names on the network. Under the service's own, it would get requests, and
+        # settle jobs in the copy of the ledger.
+        hostname=f"{spec.hostname}-trial",
         environment=dict(successor.variables),
         labels={
             STACK_LABEL: environment.label,
@@ -188,29 +194,27 @@ def _container(
         container.start()
         yield container
     finally:
-        with contextlib.suppress(NotFound):
-            container.remove(force=True)
+        helper.remove(container)
 
 
 def _require_health(container: Container, successor: Successor) -> None:
     deadline = time.monotonic() + successor.healthy_within.total_seconds()
-    while True:
+    probes: list[int] = []
+    while probes[-SUCCESSES:] != SUCCESSES * [0]:
         container.reload()
         state = container.attrs["State"]
-        if state["Status"] != "running":
-            raise _failed(successor, state_and_log(container))
+        if state["Status"] != "running" or time.monotonic() > deadline:
+            # The container is removed, and its log with it.
+            reason = f"{describe_state(container)}. The last lines of its log:\n{log_end(container)}"
+            raise _failed(successor, reason)
         probes = [each["ExitCode"] for each in (state.get("Health") or {}).get("Log") or []]
-        if probes[-SUCCESSES:] == SUCCESSES * [0]:
-            return
-        if time.monotonic() > deadline:
-            raise _failed(successor, state_and_log(container))
         time.sleep(_POLL_SECONDS)
 
 
 def _failed(successor: Successor, reason: str) -> TrialError:
     return TrialError(
-        f"the new {successor.spec.name} did not become healthy in a trial, so {successor.name} was not replaced and "
-        f"still serves: {reason}\nCorrect the image or the configuration, then run pulumi up again. To replace it "
+        f"the trial of the new {successor.spec.name} failed, so {successor.name} was not replaced and still serves: "
+        f"{reason}\nCorrect the image or the configuration, then run pulumi up again. To replace it "
         "without a trial: pulumi config set --path gix:rollout.trial false"
     )
 

@@ -95,7 +95,7 @@ class ObservedContainer(_Labelled):
 
     @property
     def helper(self) -> str | None:
-        """What it does with a ledger (backup, restore, look); None if it is not the helper of a backup or restore."""
+        """What it is for (backup, restore, look, trial); None if it is no helper."""
         return self.labels.get(HELPER_LABEL)
 
 

@@ -211,7 +211,7 @@ def check_space(
         if free is not None and free < needed
     ]
     if short:
-        raise LedgerError(f"no space for a backup of {volume}, {ledger_bytes / 2**20:.1f} MiB: " + ". ".join(short))
+        raise LedgerError(f"no space for a copy of {volume}, {ledger_bytes / 2**20:.1f} MiB: " + ". ".join(short))
 
 
 def _to_disk(directory: Path) -> None:

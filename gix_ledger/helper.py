@@ -73,8 +73,8 @@ def create(  # noqa: PLR0913 - each is an attribute of the container
     except APIError as error:
         if name is not None and error.status_code == HTTPStatus.CONFLICT:
             raise LedgerError(
-                f"another backup or restore of {ledger.volume} is running (container {name}), or was interrupted; "
-                "if none is running: gixctl doctor --fix"
+                f"another backup, restore or trial of {ledger.volume} is running (container {name}), or was "
+                "interrupted; if none is running: gixctl doctor --fix"
             ) from error
         raise LedgerError(f"no container can be created on {ledger.volume}: {error.explanation}") from error
 

@@ -85,8 +85,10 @@ def created(settings: ServiceSettings) -> dict[str, Any]:
     """The same as arguments of the Docker SDK's `containers.create`."""
     arguments: dict[str, Any] = {}
     for row in _ROWS:
-        value = None if row.declared is None or row.created is None else row.declared(settings)
-        if row.created is not None and value is not None:
+        if row.declared is None or row.created is None:
+            continue
+        value = row.declared(settings)
+        if value is not None:
             arguments = merged(arguments, row.created(value))
     return arguments
 

@@ -12,7 +12,7 @@ STACK_LABEL = "io.gix.stack"
 SERVICE_LABEL = "io.gix.service"
 """Label of the container of a service. Value: the name of the service."""
 HELPER_LABEL = "io.gix.helper"
-"""Label of the container of a backup or restore. Value: the verb."""
+"""Label of the container of a backup, restore or trial. Value: which of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -183,19 +183,21 @@ def startable(facts: Facts, difference: Difference) -> ObservedContainer | None:
 
 
 def interrupted_backups(facts: Facts) -> Iterator[Finding]:
-    """What interrupted backups and restores left on the engine."""
+    """What interrupted backups, restores and trials left on the engine."""
     found = helpers(facts)
     for each in found:
         if each.state == "running":
             yield warning(
-                f"{each.name} exists: a backup or restore is running, or was interrupted",
+                f"{each.name} exists: a backup, restore or trial is running, or was interrupted",
                 "wait until it ends; if it was interrupted: gixctl doctor --fix",
                 by_fix=True,
             )
         else:
-            yield fault(f"a backup or restore was interrupted and left {each.name}", "gixctl doctor --fix", by_fix=True)
+            yield fault(
+                f"a backup, restore or trial was interrupted and left {each.name}", "gixctl doctor --fix", by_fix=True
+            )
     if not found:
-        yield ok("no backup or restore was interrupted")
+        yield ok("no backup, restore or trial was interrupted")
 
 
 def ledger(facts: Facts) -> Iterator[Finding]:

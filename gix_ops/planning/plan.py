@@ -228,7 +228,7 @@ def _effect(step: Step, acting: Mapping[str, Step]) -> Effect:
 
 
 def _is_tried(component: Step | None) -> bool:
-    return component is not None and component.op == "update" and component.inputs.get("trial") is True
+    return component is not None and component.op == "update" and component.has_hooks
 
 
 def _downtime(step: Step) -> Downtime:

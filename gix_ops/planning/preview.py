@@ -63,6 +63,11 @@ class Step:
         return str((self.new or self.old).get("parent") or "")
 
     @property
+    def has_hooks(self) -> bool:
+        """Whether the program runs code of its own when the update changes the resource."""
+        return bool(self.new.get("resourceHooks"))
+
+    @property
     def type(self) -> str:
         """The type token."""
         return str((self.new or self.old).get("type"))

@@ -262,7 +262,7 @@ def test_given_a_disk_that_is_too_small_the_backup_fails_before_it_pauses_the_au
     disk = tmp_path / "disk"
     done = on_small_disk(stack, 4 * MIB, disk, "backup", str(disk / "a.tar.gz"))
     assert done.returncode == 1
-    assert f"no space for a backup of {stack.prefix}-gcam-data" in done.stderr
+    assert f"no space for a copy of {stack.prefix}-gcam-data" in done.stderr
     assert f"{disk} has 4.0 MiB free, and needs" in done.stderr
     assert "give a name on another disk" in done.stderr
     assert done.stdout == ""

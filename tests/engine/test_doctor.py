@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,6 +17,7 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 from docker.models.volumes import Volume
 
+from tests.support.background_update import kill_update
 from tests.support.gixctl import gixctl
 from tests.support.jobs import ledger, settle
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
@@ -153,7 +152,7 @@ def test_given_an_interrupted_backup_fix_ends_it_and_the_auction_continues(stack
         stack.client.containers.get(stack.container("auction")["Id"]).pause()
         diagnosis = diagnosed(stack)
         [(level, text)] = findings(diagnosis, "backups")
-        assert (level, text) == ("fault", f"a backup or restore was interrupted and left {helper.name}")
+        assert (level, text) == ("fault", f"a backup, restore or trial was interrupted and left {helper.name}")
         assert [each["check"] for each in faults(diagnosis)] == ["resources", "backups"]
 
         diagnosis = diagnosed(stack, "--fix")
@@ -187,22 +186,8 @@ def test_given_locks_fix_releases_only_those_whose_process_has_ended(stack: Stac
 
 
 def cut_off(stack: StackUnderTest) -> None:
-    """Start `pulumi up`, and kill it and its children while it waits for the router to be healthy."""
-    stack.write()
-    with subprocess.Popen(
-        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack.name],
-        cwd=stack.directory,
-        env=os.environ | stack.variables,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as update:
-        deadline = time.monotonic() + WITHIN_SECONDS
-        while not is_new(stack):
-            assert time.monotonic() < deadline
-            assert update.poll() is None, "the update was at its end before it could be cut off"
-            time.sleep(0.05)
-        os.killpg(update.pid, signal.SIGKILL)
+    """Kill `pulumi up` while it waits for the router to be healthy."""
+    kill_update(stack, lambda: is_new(stack))
 
 
 def is_new(stack: StackUnderTest) -> bool:

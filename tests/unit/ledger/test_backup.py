@@ -84,7 +84,7 @@ def test_too_little_space_is_reported_with_both_figures(
         backup.check_space(
             "gcam-data", 100 * MIB, engine_free_bytes=engine, target_free_bytes=target, directory=Path("/safe")
         )
-    assert "no space for a backup of gcam-data, 100.0 MiB" in str(raised.value)
+    assert "no space for a copy of gcam-data, 100.0 MiB" in str(raised.value)
     for words in parts:
         assert words in str(raised.value)
 

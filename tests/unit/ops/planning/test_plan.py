@@ -152,7 +152,8 @@ def test_given_a_variable_changed_the_service_is_restarted_with_the_variable_as_
 def test_given_a_successor_that_is_tried_the_plan_says_so(*, trial: bool) -> None:
     service = f"{PLATFORM}$gix:docker:Service::gix-router"
     replaced = container("replace", "router", diff={"user": "update-replace"}, options={"parent": service})
-    component = step("update", service, old={"image": "1", "trial": trial}, new={"image": "2", "trial": trial})
+    hooks = {"resourceHooks": {"BeforeUpdate": ["gix-router-trial"]}} if trial else {}
+    component = step("update", service, old={"image": "1"}, new={"image": "2"}, options=hooks)
     found = planned(component, replaced)
     assert only(found).tried is trial
     assert found.others == ()

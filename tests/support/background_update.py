@@ -1,0 +1,38 @@
+"""`pulumi up` as a process that tests watch, and kill."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tests.support.stack_under_test import StackUnderTest
+
+_WITHIN_SECONDS = 60
+
+
+@contextmanager
+def update(stack: StackUnderTest) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start `pulumi up` in a session of its own. The end of the block waits for it."""
+    stack.write()
+    with subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack.name],
+        cwd=stack.directory,
+        env=os.environ | stack.variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        yield process
+
+
+def kill_update(stack: StackUnderTest, once: Callable[[], bool]) -> None:
+    """Start `pulumi up`, and kill it and its children as soon as `once` holds."""
+    with update(stack) as process:
+        deadline = time.monotonic() + _WITHIN_SECONDS
+        while not once():
+            assert time.monotonic() < deadline
+            assert process.poll() is None, "the update was at its end before it could be killed"
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
