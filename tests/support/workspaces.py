@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -70,24 +71,7 @@ class SmallWorkspace:
 
     def build(self, target: str, **build_args: str) -> str:
         """Build a stage and return the id of its image. Raises BuildError if it does not build."""
-        file = self.directory.with_name(f"{self.directory.name}-image-id")
-        command = [os.environ.get("GIX_DOCKER") or "docker", "build", "--progress=plain", f"--iidfile={file}"]
-        command += [f"--file={DOCKERFILE}", f"--target={target}"]
-        bases = {
-            base: os.environ[f"GIX_{base}"] for base in ("BUILDER_BASE", "RUNTIME_BASE") if f"GIX_{base}" in os.environ
-        }
-        command += [f"--build-arg={key}={value}" for key, value in ({"LTO": "off"} | bases | build_args).items()]
-        done = subprocess.run(
-            [*command, str(self.directory)],
-            env=os.environ | {"DOCKER_BUILDKIT": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise BuildError(done.stdout)
-        image = file.read_text()
+        image = build(self.directory, DOCKERFILE, target, **build_args)
         self.images.add(image)
         return image
 
@@ -96,6 +80,33 @@ class SmallWorkspace:
         for image in self.images:
             with contextlib.suppress(ImageNotFound):
                 self.client.images.remove(image)
+
+
+def build(workspace: Path, dockerfile: Path, target: str, **build_args: str) -> str:
+    """Build a stage without link-time optimization, and return the id of its image.
+
+    Raises BuildError if it does not build.
+    """
+    bases = {
+        base: os.environ[f"GIX_{base}"] for base in ("BUILDER_BASE", "RUNTIME_BASE") if f"GIX_{base}" in os.environ
+    }
+    arguments = {"LTO": "off"} | bases | build_args
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "image-id")
+        command = [os.environ.get("GIX_DOCKER") or "docker", "build", "--progress=plain", f"--iidfile={file}"]
+        command += [f"--file={dockerfile}", f"--target={target}"]
+        command += [f"--build-arg={key}={value}" for key, value in arguments.items()]
+        done = subprocess.run(
+            [*command, str(workspace)],
+            env=os.environ | {"DOCKER_BUILDKIT": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise BuildError(done.stdout)
+        return file.read_text()
 
 
 def serving_workspace(client: docker.DockerClient, directory: Path, *, starts: str = "") -> SmallWorkspace:
