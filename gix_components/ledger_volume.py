@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
+from gix_components.ordering import once
 from gix_components.succession import Place, save_predecessor
 from gix_model.environment import STACK_LABEL, Environment
 
@@ -36,7 +37,7 @@ class LedgerVolume(pulumi.ComponentResource):
         super().__init__(
             "gix:docker:LedgerVolume",
             name,
-            place.inputs() | {"volume": _once(after, place.volume)},
+            place.inputs() | {"volume": once(after, place.volume)},
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
         )
         settings = environment.settings.ledger
@@ -55,13 +56,3 @@ class LedgerVolume(pulumi.ComponentResource):
         )
         self.volume_name = volume.name
         self.register_outputs({"volumeName": self.volume_name})
-
-
-async def _once(after: Collection[pulumi.Output[Any]], value: str) -> str:
-    """Wait for `after`, then return `value`.
-
-    As a dependency in Pulumi's state, all of `after` would be protected together with the volume.
-    """
-    for each in after:
-        await each.future()
-    return value

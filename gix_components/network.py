@@ -1,15 +1,20 @@
 """The network of the services."""
 
+from collections.abc import Collection
+from typing import Any
+
 import pulumi
 import pulumi_docker as docker
 
+from gix_components.ordering import once
 from gix_model.environment import STACK_LABEL, Environment
 
 
 class ServiceNetwork(pulumi.ComponentResource):
     """A bridge network with the configured name and subnet (defaults: `gix-network`, 172.28.0.0/16).
 
-    `hooks` and `depends_on` are options of the Docker network in this component.
+    `hooks` and `depends_on` are options of the Docker network in this component. It does not change before `after`: to
+    replace a network, the provider deletes the containers that use it.
     """
 
     network_name: pulumi.Output[str]
@@ -24,6 +29,7 @@ class ServiceNetwork(pulumi.ComponentResource):
         *,
         hooks: pulumi.ResourceHookBinding | None = None,
         depends_on: list[pulumi.Resource] | None = None,
+        after: Collection[pulumi.Output[Any]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("gix:docker:Network", name, None, opts)
@@ -31,7 +37,7 @@ class ServiceNetwork(pulumi.ComponentResource):
         labels = {STACK_LABEL: environment.label} | settings.labels
         network = docker.Network(
             f"{name}-network",
-            name=environment.name(settings.name),
+            name=once(after, environment.name(settings.name)),
             driver=settings.driver,
             ipam_configs=[docker.NetworkIpamConfigArgs(subnet=settings.subnet)],
             labels=[docker.NetworkLabelArgs(label=label, value=value) for label, value in labels.items()],

@@ -40,36 +40,34 @@ class GixPlatform(pulumi.ComponentResource):
         explain = explain_failure(f"{name}-explain-failure", environment)
 
         self.images = ServiceImages(f"{name}-images", environment, opts=children)
+        self.services = {
+            spec.name: Service(
+                f"{name}-{spec.name}", environment, spec, image=self.images.by_service[spec.name], opts=children
+            )
+            for spec in environment.specs
+        }
+        # To replace the volume or the network, Pulumi deletes the containers first.
+        tried = [service.urn for service in self.services.values()]
         self.ledger = None
         if any(spec.keeps_ledger for spec in environment.specs):
             # A build may take long, or fail. A backup of the ledger that was taken before it would be out of date.
             built = [image.id for image in self.images.by_service.values()]
-            self.ledger = LedgerVolume(f"{name}-ledger", environment, after=built, opts=children)
-        # To replace the network, Pulumi removes the containers, so the ledger is backed up first. With `takeOver`, the
-        # existing containers run until all images are built.
+            self.ledger = LedgerVolume(f"{name}-ledger", environment, after=[*built, *tried], opts=children)
+        # The ledger is backed up before the containers are deleted. With `takeOver`, the existing containers run until
+        # all images are built.
         before_network = [self.ledger, self.images if environment.settings.take_over else None]
         self.network = ServiceNetwork(
             name,
             environment,
             hooks=clear_the_way,
             depends_on=[each for each in before_network if each is not None],
+            after=tried,
             opts=children,
         )
-        self.services = {
-            spec.name: Service(
-                f"{name}-{spec.name}",
-                environment,
-                spec,
-                image=self.images.by_service[spec.name],
-                opts=children,
-            )
-            for spec in environment.specs
-        }
         for spec in environment.specs:
             self.services[spec.name].declare_container(
                 network=self.network.network_name,
                 volume=self.ledger.volume_name if self.ledger and spec.keeps_ledger else None,
-                tried=self.services.values(),
                 hooks=pulumi.ResourceHookBinding.merge(clear_the_way, explain),
             )
         self.outputs = StackOutputs.export(

@@ -1,8 +1,6 @@
 """One service in its container."""
 
-from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
 
 import pulumi
 import pulumi_docker as docker
@@ -23,8 +21,8 @@ class Service(pulumi.ComponentResource):
 
     `pulumi up` waits until it is healthy. If it does not become healthy, the update fails and shows the end of its log.
     Before a container is replaced, its successor is tried: see `gix_components.trial`. The component is declared in two
-    steps, so that nothing is replaced until all trials have succeeded: the trial belongs to the first step, the
-    container to the second, `declare_container`.
+    steps: first the component itself, whose hook is the trial, and when the network and the volume are declared, the
+    container.
     """
 
     container_name: pulumi.Output[str]
@@ -68,10 +66,9 @@ class Service(pulumi.ComponentResource):
         *,
         network: pulumi.Input[str],
         volume: pulumi.Input[str] | None,
-        tried: Collection["Service"],
         hooks: pulumi.ResourceHookBinding | None = None,
     ) -> None:
-        """Declare the container. It changes when the trials of all services `tried` have succeeded.
+        """Declare the container. It changes after `network` and `volume`, and they after the trials of all services.
 
         `volume` is the name of the ledger's volume, for the service that writes it. `hooks` are bound to the container.
         """
@@ -82,7 +79,7 @@ class Service(pulumi.ComponentResource):
             name=environment.name(spec.container),
             image=self._image.id,
             # The image has the same values. They are stated because the provider does not notice when one is removed.
-            command=_after(tried, [spec.binary]),
+            command=[spec.binary],
             healthcheck=health_check(spec, settings.health_check),
             working_dir="/",
             hostname=spec.hostname,
@@ -152,16 +149,6 @@ def _environment_inputs(spec: ServiceSpec, settings: ServiceSettings) -> list[pu
         pulumi.Output.secret(f"{name}={value}") if name in settings.secret_environment else f"{name}={value}"
         for name, value in _variables(spec, settings).items()
     ]
-
-
-async def _after(tried: Collection[Service], value: Any) -> Any:
-    """Wait for the components `tried`, then return `value`.
-
-    As dependencies of the container, the components would stand for their own containers, in a circle.
-    """
-    for each in tried:
-        await each.urn.future()
-    return value
 
 
 def _ports(environment: Environment, spec: ServiceSpec) -> list[docker.ContainerPortArgs]:

@@ -6,6 +6,7 @@ the old one, without published ports and without the service's host name, until 
 fails, the hook raises TrialError, the update ends, and the old container still serves.
 """
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
@@ -84,8 +85,9 @@ def try_before_replacement(name: str, successor: Successor) -> ResourceHookBindi
     if not successor.environment.settings.rollout.trial:
         return ResourceHookBinding()
 
-    def attempt(args: ResourceHookArgs) -> None:
-        run(successor, str((args.new_inputs or {})["image"]))
+    async def attempt(args: ResourceHookArgs) -> None:
+        # In a thread, so that the trials of several services run at the same time.
+        await asyncio.to_thread(run, successor, str((args.new_inputs or {})["image"]))
 
     hook = ResourceHook(name, attempt)
     return ResourceHookBinding(before_create=[hook], before_update=[hook])

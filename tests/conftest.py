@@ -12,7 +12,7 @@ from docker.errors import DockerException
 
 from offline.docker_plugin import NAME, VERSION
 from tests import reliability
-from tests.support import unused_images
+from tests.support import built_images
 from tests.support.registry import Registry, running_registry
 
 PLUGIN = Path("plugins", f"resource-{NAME}-v{VERSION}", f"pulumi-resource-{NAME}")
@@ -46,14 +46,14 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 def pytest_testnodedown(node: Any) -> None:
     """Collect what a worker has built."""
     # A worker that was killed has no output.
-    unused_images.note(getattr(node, "workeroutput", {}).get(IMAGES, []))
+    built_images.note(getattr(node, "workeroutput", {}).get(IMAGES, []))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput[IMAGES] = unused_images.noted()
-    elif unused_images.noted():
-        unused_images.remove(docker.from_env())
+        session.config.workeroutput[IMAGES] = built_images.noted()
+    elif built_images.noted():
+        built_images.remove(docker.from_env())
     tally = session.config.pluginmanager.get_plugin(TALLY)
     if tally is not None and tally.shortfall():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -19,7 +19,7 @@ from tests.engine import change_matrix_trials as trials
 from tests.engine.change_matrix_site import edited_source, new_site
 from tests.engine.change_matrix_trials import ENCLAVE, INIT, MAX_RETRY_COUNT, MEMORY, MEMORY_SWAP, RESTART, TMPFS
 from tests.engine.changes import Act, Cell, Outcome, put, recorded, run, run_refused
-from tests.support import unused_images
+from tests.support import built_images
 from tests.support.stack_under_test import PROGRAM, StackUnderTest
 
 DOCUMENT = PROGRAM / "docs/change-matrix.md"
@@ -177,7 +177,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         matrix = whole(docker.from_env(), Path(directory))
-        unused_images.remove(docker.from_env())
+        built_images.remove(docker.from_env())
     sys.stdout.write(matrix.table())
     if matrix.wrong:
         sys.exit(matrix.complaints())

@@ -1,6 +1,5 @@
 """What one run of the change matrix uses: a stack, a registry, an engine behind TLS, another base image and source."""
 
-import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -11,9 +10,9 @@ from typing import Any
 
 import docker
 import yaml
-from docker.errors import ImageNotFound
 
 from tests.engine.changes import put
+from tests.support import built_images
 from tests.support.engine_at_port import certificates, proxy, server_context
 from tests.support.registry import PASSWORD, USERNAME, running_registry
 from tests.support.stack_under_test import StackUnderTest, free_ports, free_subnet, new_stack
@@ -81,9 +80,8 @@ def new_site(client: docker.DockerClient, directory: Path) -> Iterator[tuple[Sta
             for image in client.api.images():
                 for tag in (*(image["RepoTags"] or []), *(image["RepoDigests"] or [])):
                     # Removing the last tag of an image removes its digests.
-                    with contextlib.suppress(ImageNotFound):
-                        if tag.startswith((name, f"{registry}/")):
-                            client.images.remove(tag, force=True)
+                    if tag.startswith((name, f"{registry}/")):
+                        built_images.remove_name(client, tag)
 
 
 def _replace(file: Path, old: str, new: str) -> None:

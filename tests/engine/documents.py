@@ -23,7 +23,7 @@ from rich.text import Text
 from gix_model.catalog import CATALOG
 from gix_model.merging import merged
 from gix_model.settings import NetworkSettings
-from tests.support import unused_images
+from tests.support import built_images
 from tests.support.stack_under_test import PROGRAM, SERVICES, StackUnderTest, new_stack
 
 PICTURE = PROGRAM / "docs" / "make-up.svg"
@@ -172,7 +172,7 @@ def main() -> None:
             shown = clone.run(["make up"])
         finally:
             clone.stack.remove()
-            unused_images.remove(docker.from_env())
+            built_images.remove(docker.from_env())
     PICTURE.write_text(picture(as_everywhere(shown, clone)))
 
 

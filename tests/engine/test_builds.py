@@ -4,7 +4,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import docker
@@ -74,9 +74,8 @@ def test_given_a_cache_that_does_not_answer_the_images_are_built(fresh: StackUnd
 
 
 @pytest.fixture
-def workspace(client: docker.DockerClient, tmp_path: Path) -> Iterator[SmallWorkspace]:
-    with small_workspace(client, tmp_path / "workspace") as workspace:
-        yield workspace
+def workspace(client: docker.DockerClient, tmp_path: Path) -> SmallWorkspace:
+    return small_workspace(client, tmp_path / "workspace")
 
 
 def new_text() -> str:

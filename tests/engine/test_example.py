@@ -17,10 +17,11 @@ from zipfile import ZipFile
 
 import docker
 import pytest
-from docker.errors import ImageNotFound, NotFound
+from docker.errors import NotFound
 
 from gix_model import __version__
 from gix_model.environment import STACK_LABEL
+from tests.support import built_images
 from tests.support.jobs import settle_at
 from tests.support.stack_under_test import PROGRAM, SERVICES, free_ports, free_subnet
 from tests.unit.declared import PACKAGES
@@ -124,8 +125,7 @@ def remove(client: docker.DockerClient, shop: Shop) -> None:
     with suppress(NotFound):
         client.volumes.get(shop.name("gcam-data")).remove()
     for service in SERVICES:
-        with suppress(ImageNotFound):
-            client.images.remove(f"{shop.name(f'gix-{service}')}:latest")
+        built_images.remove_name(client, f"{shop.name(f'gix-{service}')}:latest")
 
 
 def test_the_wheel_has_every_file_of_the_packages_and_the_dockerfiles(wheel: Path) -> None:

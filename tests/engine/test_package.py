@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from gix_model.environment import STACK_LABEL
+from tests.support import built_images
 from tests.support.jobs import settle_at
 from tests.support.stack_under_test import PROGRAM, SERVICES, free_ports, free_subnet
 
@@ -82,7 +83,7 @@ class Program:
         for image in self.client.images.list(filters={"reference": f"{self.stack}-gix-*"}):
             # Other stacks can have the same image under tags of their own.
             for tag in (tag for tag in image.tags if tag.startswith(self.stack)):
-                self.client.images.remove(tag)
+                built_images.remove_name(self.client, tag)
 
 
 @pytest.fixture(scope="module")

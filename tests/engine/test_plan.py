@@ -9,6 +9,7 @@ from typing import Any
 import docker
 import pytest
 
+from tests.support import built_images
 from tests.support.gixctl import gixctl
 from tests.support.stack_under_test import SERVICES, StackUnderTest, free_subnet, new_stack
 
@@ -31,9 +32,8 @@ def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
         for service in SERVICES:
             repository = f"{stack.prefix}-gix-{service}"
             tags = [tag for image in client.images.list(repository) for tag in image.tags]
-            # Remove by tag: images of other stacks can have the same id.
             for tag in (tag for tag in tags if tag.startswith(f"{repository}:")):
-                client.images.remove(tag)
+                built_images.remove_name(client, tag)
 
 
 @contextmanager

@@ -2,19 +2,24 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import docker
 import pytest
 from docker.models.containers import Container
 
+from gix_model.catalog import CATALOG, ServiceName
 from tests.support import background_update
 from tests.support.background_update import kill_update
 from tests.support.failures import failure
 from tests.support.gixctl import gixctl
 from tests.support.jobs import ask, ledger, settle
 from tests.support.ledgers import until_in_order
-from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
+from tests.support.stack_under_test import SERVICES, StackUnderTest, free_subnet, temporary_stack
+
+EXITS_AT_ONCE = 'eprintln!("out of order"); if true { return ExitCode::from(3); }'
+NEVER_HEALTHY = "loop { std::thread::park(); }"
+"""Code at the start of a service's `main`."""
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +54,14 @@ def refused(stack: StackUnderTest, service: str) -> str:
     assert nothing_is_left(stack)
     settle(stack, jobs=1)
     return message
+
+
+def broken(stack: StackUnderTest, service: ServiceName, ends: str = EXITS_AT_ONCE) -> Callable[[], object]:
+    """Let the next image of `service` start with the code `ends`. The function that is returned undoes it."""
+    source = stack.directory / f"sample/crates/{CATALOG[service].binary}/src/main.rs"
+    good = source.read_text()
+    source.write_text(good.replace("fn main() -> ExitCode {", f"fn main() -> ExitCode {{ {ends}"))
+    return lambda: source.write_text(good)
 
 
 def test_given_a_changed_variable_only_the_successors_of_changed_services_are_tried(stack: StackUnderTest) -> None:
@@ -86,8 +99,8 @@ def test_given_an_auction_its_successor_is_tried_with_a_copy_of_the_ledger(stack
 @pytest.mark.parametrize(
     ("ends", "said"),
     [
-        ('eprintln!("out of order"); if true { return ExitCode::from(3); }', "exited, exit code 3"),
-        ("loop { std::thread::park(); }", "running, starting"),
+        (EXITS_AT_ONCE, "exited, exit code 3"),
+        (NEVER_HEALTHY, "running, starting"),
         (
             (
                 "std::thread::spawn(|| { std::thread::sleep(std::time::Duration::from_millis(1500)); "
@@ -99,12 +112,10 @@ def test_given_an_auction_its_successor_is_tried_with_a_copy_of_the_ledger(stack
     ids=["exits_at_once", "never_healthy", "healthy_and_then_dead"],
 )
 def test_given_a_bad_image_the_old_container_still_serves(stack: StackUnderTest, ends: str, said: str) -> None:
-    source = stack.directory / "sample/crates/ajr-router/src/main.rs"
-    good = source.read_text()
-    source.write_text(good.replace("fn main() -> ExitCode {", f"fn main() -> ExitCode {{ {ends}"))
+    mend = broken(stack, "router", ends)
     assert said in refused(stack, "router")
 
-    source.write_text(good)
+    mend()
     stack.up()
     assert stack.up().is_empty
 
@@ -189,20 +200,47 @@ def test_given_another_volume_for_the_ledger_the_auction_is_tried_without_the_ol
 
 
 @pytest.mark.parametrize("service", ["router", "auction"])
-def test_given_an_update_that_was_killed_in_a_trial_fix_removes_what_it_left(
-    stack: StackUnderTest, service: str
-) -> None:
+@pytest.mark.parametrize("by", ["doctor", "update"])
+def test_what_a_killed_trial_left_is_removed(stack: StackUnderTest, service: str, by: str) -> None:
     before = stack.ids()
     stack.change(**{service: {"environment": {"TRIAL": secrets.token_hex(4)}}})
     copies = cut_off_in_a_trial(stack, service)
     assert len(copies) == (1 if service == "auction" else 0)
-    diagnosis = json.loads(gixctl(stack, "doctor", "--fix", "--json").stdout)
-    until_in_order(stack)
+    if by == "doctor":
+        gixctl(stack, "doctor", "--fix")
+        until_in_order(stack)
+        assert nothing_is_left(stack)
+    else:
+        stack.pulumi.run("cancel", "--yes")
     assert stack.ids() == before
-    assert nothing_is_left(stack), diagnosis
-    assert not [each for each in stack.client.volumes.list() if each.name in copies], "a copy of the ledger is left"
 
     assert tried(stack.up().output) == {service}
+    assert stack.up().is_empty
+    until_in_order(stack)
+    assert nothing_is_left(stack)
+    assert not [each for each in stack.client.volumes.list() if each.name in copies], "a copy of the ledger is left"
+
+
+@pytest.mark.parametrize("section", ["network", "ledger"])
+def test_given_a_bad_image_and_another_network_or_volume_none_is_replaced(stack: StackUnderTest, section: str) -> None:
+    """To replace one of them, the provider deletes the containers that use it."""
+    good = dict(stack.config)
+    # Its trial takes long, so that what does not wait for it happens first.
+    mend = broken(stack, "auction", NEVER_HEALTHY)
+    stack.change(**{section: {"subnet": free_subnet(stack.client)} if section == "network" else {"volume": "new-data"}})
+    assert "running, starting" in refused(stack, "auction")
+
+    stack.config = good
+    mend()
+    stack.up()
+    assert stack.up().is_empty
+
+
+def test_given_targets_with_the_name_of_a_service_its_successor_is_tried(stack: StackUnderTest) -> None:
+    before = stack.ids()
+    stack.change(router={"environment": {"TRIAL": secrets.token_hex(4)}})
+    assert tried(stack.up("--target", "**gix-router**").output) == {"router"}
+    assert {service for service, each in stack.ids().items() if each != before[service]} == {"router"}
     assert stack.up().is_empty
 
 

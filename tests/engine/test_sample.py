@@ -23,15 +23,11 @@ CMD ["none"]
 def test_the_crates_of_the_sample_pass_their_tests(client: docker.DockerClient, tmp_path: Path) -> None:
     dockerfile = tmp_path / "Dockerfile"
     dockerfile.write_text(DOCKERFILE.read_text() + TESTS)
-    image = build(PROGRAM / "sample", dockerfile, "report")
+    container = client.containers.create(build(PROGRAM / "sample", dockerfile, "report"))
     try:
-        container = client.containers.create(image)
-        try:
-            passed = file_in(container, "/passed").decode()
-        finally:
-            container.remove()
+        passed = file_in(container, "/passed").decode()
     finally:
-        client.images.remove(image)
+        container.remove()
     sources = [file.read_text() for file in (PROGRAM / "sample/crates").rglob("*.rs")]
     written = sum(len(re.findall(r"#\[(?:tokio::)?test\]", source)) for source in sources)
     assert len(re.findall(r"^test .* \.\.\. ok$", passed, re.MULTILINE)) == written > 0

@@ -14,6 +14,7 @@ from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from tests.engine.change_matrix_trials import tried_keys
+from tests.support import built_images
 from tests.support.gixctl import gixctl
 from tests.support.stack_under_test import SERVICES, StackUnderTest, free_ports, free_subnet, temporary_stack
 
@@ -111,8 +112,7 @@ def test_given_containers_changed_by_hand_each_change_is_shown_and_its_fix_undoe
     stack.client.containers.get(name(stack, "gix-auction")).update(mem_limit="200m", memswap_limit="200m")
     network.disconnect(name(stack, "gix-enclave"))
     network.connect(name(stack, "gix-enclave"), aliases=["other"])
-    # The last tag of an image in use can be removed only by force.
-    stack.client.images.remove(f"{name(stack, 'gix-router')}:latest", force=True)
+    built_images.remove_name(stack.client, f"{name(stack, 'gix-router')}:latest")
     stranger = stack.client.containers.run(
         image, ["sleep", "120"], detach=True, name=name(stack, "stranger"), network=network.name, init=True
     )

@@ -11,6 +11,7 @@ from tests.plugin.conftest import NewScenario
 from tests.plugin.programs import container, image
 from tests.plugin.sandbox import Sandbox
 from tests.plugin.scenario import Outcome, Scenario
+from tests.support import built_images
 from tests.support.build_cache import forget
 from tests.support.registry import PASSWORD, USERNAME, Registry
 
@@ -82,7 +83,7 @@ def test_the_user_s_own_login_is_enough_to_push_but_not_to_pull(
             provider = docker.Provider("provider", registry_auth=list(auth) if auth else None)
             docker.RemoteImage("remote", name=name, opts=pulumi.ResourceOptions(provider=provider))
 
-        sandbox.client.images.remove(name)
+        built_images.remove_name(sandbox.client, name)
         scenario = new_scenario(case, environment)
         return scenario, scenario.up(program)
 
@@ -170,7 +171,7 @@ def test_layers_are_taken_from_an_image_in_the_registry_instead_of_being_built(
         update = scenario.up(lambda: image("img", name, build=build, registry=log_in, skip_push=False))
         assert not update.failed, update.messages
         found: list[str] = sandbox.client.images.get(name).attrs["RootFS"]["Layers"]
-        sandbox.client.images.remove(name)
+        built_images.remove_name(sandbox.client, name)
         forget(sandbox.client, sandbox.prefix)
         return found
 

@@ -14,6 +14,7 @@ import yaml
 from gix_engine.observed_state import observe_images
 from gix_model.environment import STACK_LABEL
 from gix_model.merging import merged
+from tests.support import built_images
 from tests.support.stack_under_test import PROGRAM, QUICK_HEALTH, SERVICES, free_ports, free_subnet
 
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -119,7 +120,7 @@ class Clone:
             if volume.name.startswith(self.project):
                 volume.remove()
         for name in self.leavings():
-            self.client.images.remove(name)
+            built_images.remove_name(self.client, name)
 
 
 def new_clone(client: docker.DockerClient, directory: Path) -> Clone:

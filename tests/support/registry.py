@@ -1,7 +1,6 @@
 """A registry on loopback that requires a log-in."""
 
 import base64
-import contextlib
 import json
 import shutil
 import subprocess
@@ -15,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import docker
-from docker.errors import ImageNotFound
 
+from tests.support import built_images
 from tests.support.stack_under_test import StackUnderTest, free_ports
 
 USERNAME: Final = "gix"
@@ -101,10 +100,7 @@ def remove_pulled(client: docker.DockerClient, registry: Registry) -> None:
     for image in client.api.images():
         for name in (*(image["RepoTags"] or []), *(image["RepoDigests"] or [])):
             if name.startswith(f"{registry.address}/"):
-                # Removing the last tag of a repository also removes its digests. Another stack may run the same image:
-                # then the name can be removed only by force, and the image stays.
-                with contextlib.suppress(ImageNotFound):
-                    client.images.remove(name, force=True)
+                built_images.remove_name(client, name)
 
 
 def digests(stack: StackUnderTest) -> dict[str, str]:

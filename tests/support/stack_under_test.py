@@ -20,7 +20,7 @@ from docker.errors import ImageNotFound
 from gix_model.catalog import CATALOG
 from gix_model.environment import STACK_LABEL
 from gix_model.merging import merged
-from tests.support import key_service, unused_images
+from tests.support import built_images, key_service
 from tests.support.pulumi_cli import PulumiCli, Update
 from tests.support.reservations import shared_reservations
 
@@ -154,9 +154,7 @@ class StackUnderTest:
             self.client.volumes.get(name).remove()
         self._note_images()
         for tag in self._tags():
-            with contextlib.suppress(ImageNotFound):
-                # The last tag of an image in use by another stack can be removed only by force. The image stays.
-                self.client.images.remove(tag, force=True)
+            built_images.remove_name(self.client, tag)
 
     def _tags(self) -> list[str]:
         """The tags of this stack's images. Without a prefix there are none, since other stacks could use them."""
@@ -167,7 +165,7 @@ class StackUnderTest:
         """Remember the ids of this stack's images, so that they can be removed after their tags have moved."""
         for tag in self._tags():
             with contextlib.suppress(ImageNotFound):
-                unused_images.note([str(self.client.images.get(tag).id)])
+                built_images.note([str(self.client.images.get(tag).id)])
 
 
 def program_copy(directory: Path) -> Path:

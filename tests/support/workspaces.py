@@ -1,18 +1,16 @@
 """Small Cargo workspaces without third-party crates, built with the Dockerfile of all services and run."""
 
-import contextlib
 import os
 import subprocess
 import tempfile
 import textwrap
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import docker
-from docker.errors import ImageNotFound
 
 from gix_model.catalog import CATALOG, ServiceName
+from tests.support import built_images
 from tests.support.stack_under_test import PROGRAM
 
 DOCKERFILE = PROGRAM / "infra/docker/Dockerfile.rust-builder"
@@ -33,7 +31,6 @@ class SmallWorkspace:
 
     client: docker.DockerClient
     directory: Path
-    images: set[str] = field(default_factory=set)
 
     def create(self) -> None:
         """Write the workspace: `common` and the crates of the services."""
@@ -60,7 +57,7 @@ class SmallWorkspace:
 
     def run(self, service: ServiceName, **build_args: str) -> str:
         """Build the image of a service, run it, and return what it prints. Raises BuildError if it does not build."""
-        image = self.build(CATALOG[service].target, **build_args)
+        image = build(self.directory, DOCKERFILE, CATALOG[service].target, **build_args)
         container = self.client.containers.run(image, detach=True)
         try:
             container.wait()
@@ -69,23 +66,11 @@ class SmallWorkspace:
             # With the anonymous volume of the auction's image.
             container.remove(force=True, v=True)
 
-    def build(self, target: str, **build_args: str) -> str:
-        """Build a stage and return the id of its image. Raises BuildError if it does not build."""
-        image = build(self.directory, DOCKERFILE, target, **build_args)
-        self.images.add(image)
-        return image
-
-    def remove_images(self) -> None:
-        """Remove the images that were built. The build cache keeps its layers."""
-        for image in self.images:
-            with contextlib.suppress(ImageNotFound):
-                self.client.images.remove(image)
-
 
 def build(workspace: Path, dockerfile: Path, target: str, **build_args: str) -> str:
     """Build a stage without link-time optimization, and return the id of its image.
 
-    Raises BuildError if it does not build.
+    The build cache keeps its layers. Raises BuildError if it does not build.
     """
     bases = {
         base: os.environ[f"GIX_{base}"] for base in ("BUILDER_BASE", "RUNTIME_BASE") if f"GIX_{base}" in os.environ
@@ -106,7 +91,16 @@ def build(workspace: Path, dockerfile: Path, target: str, **build_args: str) -> 
         )
         if done.returncode:
             raise BuildError(done.stdout)
-        return file.read_text()
+        image = file.read_text()
+        built_images.note([image])
+        return image
+
+
+def small_workspace(client: docker.DockerClient, directory: Path) -> SmallWorkspace:
+    """A new workspace."""
+    workspace = SmallWorkspace(client, directory)
+    workspace.create()
+    return workspace
 
 
 def serving_workspace(client: docker.DockerClient, directory: Path, *, starts: str = "") -> SmallWorkspace:
@@ -114,8 +108,7 @@ def serving_workspace(client: docker.DockerClient, directory: Path, *, starts: s
 
     A stack whose source it is builds in seconds. The services speak no gRPC.
     """
-    workspace = SmallWorkspace(client, directory)
-    workspace.create()
+    workspace = small_workspace(client, directory)
     workspace.crate(
         "common",
         f"""\
@@ -131,14 +124,3 @@ def serving_workspace(client: docker.DockerClient, directory: Path, *, starts: s
     for spec in CATALOG.values():
         workspace.crate(spec.binary, f"fn main() {{ common::serve({spec.port}) }}\n", "common", main=True)
     return workspace
-
-
-@contextlib.contextmanager
-def small_workspace(client: docker.DockerClient, directory: Path) -> Iterator[SmallWorkspace]:
-    """A new workspace. The end of the block removes the images that were built from it."""
-    workspace = SmallWorkspace(client, directory)
-    workspace.create()
-    try:
-        yield workspace
-    finally:
-        workspace.remove_images()

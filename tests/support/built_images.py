@@ -1,9 +1,11 @@
-"""Images that stacks under test have built.
+"""Images that tests have built.
 
-Stacks with the same content have the same images. An image that has no tag at the moment may be one that another test
-is about to tag, so these images are removed when all tests have ended.
+Stacks with the same content have the same images, and a container of one keeps an image that another has built. So a
+test removes its own names of an image. The image itself may be one that another test is about to use or to tag: it is
+removed when all tests have ended.
 """
 
+import contextlib
 from collections.abc import Iterable
 from http import HTTPStatus
 
@@ -21,6 +23,12 @@ def note(images: Iterable[str]) -> None:
 def noted() -> list[str]:
     """The ids so far."""
     return sorted(_noted)
+
+
+def remove_name(client: docker.DockerClient, name: str) -> None:
+    """Remove a tag or a digest, if it exists. An image in use stays: the last name of one is removed only by force."""
+    with contextlib.suppress(ImageNotFound):
+        client.images.remove(name, force=True)
 
 
 def remove(client: docker.DockerClient) -> None:
