@@ -88,11 +88,22 @@ release: setup ## Build TAG=, run it beside all else, scan it, push it, and writ
 	gixctl release push --stack "$(TRIAL)" --file "$(RELEASE)"
 
 .PHONY: deploy
-deploy: setup ## Run the digests of RELEASE=release.json in STACK=, held to the policy pack, and verify it
+deploy: setup ## Run the digests of RELEASE=release.json in STACK=, held to the policy pack, and verify it; MESSAGE= is for the history
 	@$(TOOLS)
 	pulumi stack select --create "$(STACK)"
 	gixctl release pin "$(STACK)" --file "$(RELEASE)"
-	pulumi up --stack "$(STACK)" --yes --skip-preview --policy-pack "$${GIX_POLICY_PACK:-policy}"
+	if ! pulumi up --stack "$(STACK)" --yes --skip-preview --policy-pack "$${GIX_POLICY_PACK:-policy}" \
+			$(if $(MESSAGE),--message "$(MESSAGE)"); then
+		gixctl status --stack "$(STACK)" || true
+		echo "make: the deployment failed; the table shows what serves. To go back: make rollback STACK=$(STACK)" >&2
+		exit 1
+	fi
+	gixctl status --verify --stack "$(STACK)"
+
+.PHONY: rollback
+rollback: setup ## Run the images and settings of VERSION= in the history of STACK= again, by default the release before; YES=true does not ask
+	@$(TOOLS)
+	gixctl rollback --stack "$(STACK)" $(if $(filter true,$(YES)),--yes) $(VERSION)
 	gixctl status --verify --stack "$(STACK)"
 
 .PHONY: drift

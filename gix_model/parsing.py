@@ -19,6 +19,7 @@ from gix_model.environment import Environment
 from gix_model.merging import merged
 from gix_model.problems import ConfigurationError, Problem
 from gix_model.raw_values import NAMESPACE
+from gix_model.secret_keys import holds_secrets
 from gix_model.secret_values import Unstated, with_encrypted, with_secrets
 from gix_model.settings import PLAIN_TEXT, ServiceSettings, StackSettings
 
@@ -267,13 +268,7 @@ def _declared(steps: list[int | str]) -> tuple[str, list[str], bool]:
         annotation = field.annotation
         below = get_args(annotation)[1] if get_origin(annotation) is dict else annotation
         model = below if isinstance(below, type) and issubclass(below, BaseModel) else None
-    return description, siblings, _holds_secrets(annotation)
-
-
-def _holds_secrets(annotation: Any) -> bool:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return any(_holds_secrets(field.annotation) for field in annotation.model_fields.values())
-    return annotation is SecretStr or any(map(_holds_secrets, get_args(annotation)))
+    return description, siblings, holds_secrets(annotation)
 
 
 def _shown(value: object) -> str:

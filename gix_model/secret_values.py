@@ -53,6 +53,13 @@ def encrypted_text(stated: Mapping[str, str]) -> str:
     return str(stated[_ENCRYPTED])
 
 
+def is_same(value: Any, stated: Any) -> bool:
+    """Whether a text or number is the one that a stack file states as the text `stated`."""
+    if not isinstance(stated, str):
+        return False
+    return bool(value == stated or (not isinstance(value, str) and value in yaml_text.meanings(stated)))
+
+
 def _inside(value: Any, stated: Any) -> Any:
     if isinstance(value, dict):
         below = stated if isinstance(stated, Mapping) else {}
@@ -60,15 +67,9 @@ def _inside(value: Any, stated: Any) -> Any:
     if isinstance(value, list):
         items = stated if isinstance(stated, list) else []
         return [_inside(item, beside) for item, beside in itertools.zip_longest(value, items[: len(value)])]
-    return value if value is None or _is_same(value, stated) else _secret(value, stated)
+    return value if value is None or is_same(value, stated) else _secret(value, stated)
 
 
 def _secret(value: Any, stated: Any) -> SecretStr:
     kind = SecretStr if is_encrypted(stated) else Unstated
     return kind(value if isinstance(value, str) else json.dumps(value))
-
-
-def _is_same(value: Any, stated: Any) -> bool:
-    if not isinstance(stated, str):
-        return False
-    return bool(value == stated or (not isinstance(value, str) and value in yaml_text.meanings(stated)))

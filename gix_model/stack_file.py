@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,10 +11,15 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from gix_model import yaml_text
 from gix_model.raw_values import NAMESPACE
-from gix_model.secret_values import encrypted_text, is_encrypted
+from gix_model.secret_values import encrypted_text, is_encrypted, is_same
 from gix_model.settings import StackSettings
 
 _CONFIG = "config"
+_UNSTATED: dict[str, Any] = {
+    str(field.alias): {} if isinstance(field.default, BaseModel) else field.default
+    for field in StackSettings.model_fields.values()
+}
+"""What Pulumi takes for a section that the file does not have: the defaults in Pulumi.yaml."""
 _ENCRYPTION = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
 
@@ -78,6 +83,17 @@ class StackFile:
         """
         stated = _without_none(settings.model_dump(by_alias=True, exclude_unset=True))
         self._merge(self._section(), {f"{NAMESPACE}:{key}": value for key, value in stated.items()})
+
+    def replace(self, settings: Mapping[str, Any], *, keep: Collection[str] = ()) -> None:
+        """State `settings`, which are by key without the namespace: `images`, `router`. Other keys are removed.
+
+        Encrypted values stay, and so do the sections `keep`.
+        """
+        section = self._section()
+        for key, default in _UNSTATED.items():
+            value, stated = settings.get(key, default), f"{NAMESPACE}:{key}"
+            if key not in keep and (stated in section or value != default):
+                self._replace(section, stated, _without_none(value) if isinstance(value, Mapping) else value)
 
     def keys(self, *path: str) -> tuple[str, ...]:
         """The keys that the file states below a key, for example below `images`, `digests`.
@@ -144,6 +160,25 @@ class StackFile:
             section = section.get(key) if isinstance(section, CommentedMap) else None
         return section if isinstance(section, CommentedMap) else CommentedMap()
 
+    def _replace(self, section: CommentedMap, key: str, value: Any) -> None:
+        below = section.get(key)
+        if not isinstance(value, Mapping):
+            if not (is_same(value, below) or value == _plain(below)):
+                self._merge(section, {key: value})
+            return
+        if not below or not isinstance(below, CommentedMap):
+            self._merge(section, {key: value})
+            return
+        if below.anchor.value is not None:
+            below = section[key] = _copy(below)
+        for each in list(below):
+            if each not in value and not _has_encrypted(below[each]):
+                yaml_text.remove(below, each)
+            elif each not in value and not is_encrypted(below[each]):
+                self._replace(below, each, {})
+        for each, inside in value.items():
+            self._replace(below, each, inside)
+
     def _merge(self, section: CommentedMap, values: Mapping[str, Any], *path: str) -> None:
         for key, value in values.items():
             below = section.get(key)
@@ -208,6 +243,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else "" if value is None else str(value)
+
+
+def _has_encrypted(value: Any) -> bool:
+    return is_encrypted(value) or (isinstance(value, Mapping) and any(map(_has_encrypted, value.values())))
 
 
 def _copy(value: Any) -> Any:

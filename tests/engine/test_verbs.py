@@ -25,6 +25,7 @@ VERBS: dict[str, list[str]] = {
     "graph": [],
     "address": ["auction"],
     "plan": [],
+    "history": [],
     "verify": [],
     "doctor": ["--json"],
     "audit": [],
@@ -34,11 +35,11 @@ VERBS: dict[str, list[str]] = {
     "fix-permissions": [],
 }
 """The arguments of each verb. Names in capitals stand for a test's files."""
-TRIED_ELSEWHERE = {"delete-ledger"}
-"""Tested in test_ledger.py, since it needs a stack that is down."""
+TRIED_ELSEWHERE = {"delete-ledger", "rollback"}
+"""Tested in test_ledger.py, since it needs a stack that is down, and in test_rollback.py."""
 NOT_ABOUT_A_STACK = {"backups", "drift", "review", "pull-request", "release"}
-WORKS_WITHOUT_AN_ENGINE = {"address"}
-WORKS_WITHOUT_A_CONTAINER = {"address", "backup", "restore", "scan"}
+WORKS_WITHOUT_AN_ENGINE = {"address", "history"}
+WORKS_WITHOUT_A_CONTAINER = {"address", "backup", "history", "restore", "scan"}
 
 
 @dataclass(frozen=True, kw_only=True)

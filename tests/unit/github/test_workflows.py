@@ -50,8 +50,9 @@ def scripts(file: Path) -> list[str]:
     return [step["run"] for step in steps(file) if "run" in step]
 
 
-def test_there_are_seven_workflows() -> None:
-    assert [file.stem for file in FILES] == ["check", "comment", "deploy", "drift", "plan", "preview", "review"]
+def test_there_are_eight_workflows() -> None:
+    names = ["check", "comment", "deploy", "drift", "plan", "preview", "review", "rollback"]
+    assert [file.stem for file in FILES] == names
 
 
 @each_workflow
@@ -145,9 +146,10 @@ def test_a_job_with_a_secret_has_an_environment_and_gives_the_secret_to_one_step
     for name, job in jobs(file).items():
         with_secrets = [step for step in job["steps"] if SECRET.search(str(step))]
         for step in with_secrets:
-            assert re.fullmatch(r"(?:plan-|drift-)?(?:staging|prod|\$\{\{ matrix\.stack \}\})", job["environment"]), (
-                name
-            )
+            assert re.fullmatch(
+                r"(?:plan-|drift-)?(?:staging|prod|\$\{\{ (?:matrix\.stack|inputs\.environment) \}\})",
+                job["environment"],
+            ), name
             assert "uses" not in step
             assert step["run"].startswith(".github/engine.sh ")
         assert len(with_secrets) <= 1
@@ -169,14 +171,16 @@ def test_the_plan_of_a_pull_request_waits_for_an_approval_and_has_no_engine() ->
     assert not [name for name in step["env"] if name.startswith("ENGINE_")]
 
 
-@pytest.mark.parametrize(("file", "name"), [("deploy", "staging"), ("deploy", "prod"), ("drift", "drift")])
+@pytest.mark.parametrize(
+    ("file", "name"), [("deploy", "staging"), ("deploy", "prod"), ("drift", "drift"), ("rollback", "rollback")]
+)
 def test_jobs_that_use_an_engine_have_its_credentials(file: str, name: str) -> None:
     job = jobs(PROGRAM / f".github/workflows/{file}.yml")[name]
     [step] = [step for step in job["steps"] if SECRET.search(str(step))]
     needed = set(re.findall(r"^\s*need ([A-Z_]+)", (PROGRAM / ".github/engine.sh").read_text(), re.MULTILINE))
     assert {"ENGINE_SSH_KEY", "ENGINE_KNOWN_HOSTS", "ENGINE_CA", "PULUMI_BACKEND_URL"} <= needed <= set(step["env"])
     assert "--stand-in" not in step["run"]
-    assert job["concurrency"]["group"]
+    assert job.get("concurrency", workflow(PROGRAM / f".github/workflows/{file}.yml")["concurrency"])["group"]
 
 
 def test_a_release_is_scanned_before_it_is_pushed_and_requires_a_scanner() -> None:

@@ -17,6 +17,7 @@ from gix_model.settings import (
 from gix_model.stack_file import StackFile, StackFileError
 
 DIGEST = f"sha256:{'a' * 64}"
+OTHER = f"sha256:{'b' * 64}"
 
 WRITTEN = f"""\
 # yaml-language-server: $schema=docs/stack-file.schema.json
@@ -240,3 +241,57 @@ def test_values_without_quotes_have_a_meaning_in_each_version_of_yaml() -> None:
     assert list(yaml_text.meanings("[")) == [None, None]
     with pytest.raises(TypeError, match="list has no form"):
         yaml_text.scalar(["a"])
+
+
+def test_the_settings_of_an_earlier_update_replace_those_of_the_file(file: Path) -> None:
+    read = StackFile.read(file.parent, "prod")
+    read.replace(
+        {
+            "router": {"user": "1000:50", "environment": {"SWITCH": "on", "NEW": "yes"}, "labels": {}, "cpus": None},
+            "images": {"way": "registry", "digests": {"router": OTHER}},
+            "services": ["router", "auction"],
+            "auction": {"cpus": 2, "restart": "no"},
+            "source": "sample",
+            "network": {},
+            "ledger": {"volume": "old"},
+        },
+        keep=["ledger"],
+    )
+    read.write()
+    assert (
+        file.read_text()
+        == f"""\
+# yaml-language-server: $schema=docs/stack-file.schema.json
+# The second environment.
+config:
+  gix:router:
+    user: 1000:50 # a user of the host
+    environment: {{SWITCH: on, NEW: "yes"}}
+    secretEnvironment:
+      TOKEN:
+        secure: v1:c2VhbGVk:ZQ==
+
+  # Before the images.
+  gix:images:
+    way: registry
+    digests:
+      router: {OTHER} # router
+  gix:services:
+    - router
+    - auction
+  gix:auction:
+    cpus: 2.0
+    restart: no
+encryptionsalt: v1:c2FsdA==:dGVzdA==
+"""
+    )
+
+
+def test_sections_that_an_earlier_update_did_not_have_lose_all_but_their_secrets(file: Path) -> None:
+    read = StackFile.read(file.parent, "prod")
+    read.replace({}, keep=["images", "services"])
+    read.write()
+    config = yaml.safe_load(file.read_text())["config"]
+    assert config["gix:router"] == {"secretEnvironment": {"TOKEN": {"secure": "v1:c2VhbGVk:ZQ=="}}}
+    assert config["gix:auction"] == {}
+    assert config["gix:images"]["way"] == "registry"

@@ -1,0 +1,117 @@
+"""The updates of a stack, from Pulumi's own history: what was deployed, when, from which commit, with which result.
+
+`gixctl history --json` prints a list of `dataclasses.asdict` of `PastUpdate`, the newest first, and is stable.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from gix_model import raw_values
+from gix_model.raw_values import NAMESPACE
+from gix_ops import services
+from gix_ops.pulumi_command import ask
+from gix_ops.stack import StackReference
+
+SUCCEEDED = "succeeded"
+"""The result of an update that did all that it should."""
+
+_COLOURS = {SUCCEEDED: "green", "failed": "red"}
+_COMMIT_DIGITS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastUpdate:
+    """One entry of the history. What Pulumi has not recorded is an empty text."""
+
+    version: int
+    """Its number: the one of the Pulumi service, or its place in the history of another back end, from 1."""
+    kind: str
+    """What Pulumi did: update, destroy, refresh, import."""
+    time: str
+    """When it started, as RFC 3339."""
+    author: str
+    """The author of the commit. Pulumi does not record who ran the update."""
+    commit: str
+    has_local_changes: bool
+    """Whether the clone had changes that were not committed."""
+    tag: str
+    """The configured tag of the images."""
+    digests: Mapping[str, str]
+    """The configured digests, by service. Images that were built have none."""
+    result: str
+    message: str
+
+
+def read(stack: StackReference) -> list[PastUpdate]:
+    """The updates of a stack, the newest first. Raises StackError if the history cannot be read."""
+    return [update for update, _ in _entries(stack)]
+
+
+def read_with_settings(stack: StackReference) -> list[tuple[PastUpdate, dict[str, Any]]]:
+    """The updates, the newest first, each with its settings as in a stack file. They have secrets in plain text.
+
+    Raises StackError if the history cannot be read.
+    """
+    return _entries(stack, "--show-secrets")
+
+
+def table(stack: StackReference, updates: list[PastUpdate]) -> Table:
+    """The updates for a terminal."""
+    shown = Table(title=stack.label, title_justify="left")
+    for heading in ("version", "started", "what", "result", "commit", "author", "tag", "digests", "message"):
+        shown.add_column(heading, no_wrap=heading in ("started", "commit"))
+    for each in updates:
+        digests = [f"{service} {services.short_digest(digest)}" for service, digest in each.digests.items()]
+        commit = each.commit[:_COMMIT_DIGITS] + (", changed" if each.has_local_changes else "")
+        colour = _COLOURS.get(each.result, "yellow")
+        shown.add_row(
+            str(each.version),
+            f"{datetime.fromisoformat(each.time):%Y-%m-%d %H:%M} UTC",
+            each.kind,
+            f"[{colour}]{escape(each.result)}[/]",
+            *map(escape, (commit, each.author, each.tag, "\n".join(digests), each.message)),
+        )
+    return shown
+
+
+def _entries(stack: StackReference, *options: str) -> list[tuple[PastUpdate, dict[str, Any]]]:
+    # Without a page size of 0, Pulumi prints the last ten updates.
+    words = ("stack", "history", "--json", "--page-size", "0", *options)
+    entries = json.loads(ask(stack.directory, *words, stack=stack.name)) or []
+    return [
+        (_update(entry, settings := _settings(entry), len(entries) - index), settings)
+        for index, entry in enumerate(entries)
+    ]
+
+
+def _update(entry: Mapping[str, Any], settings: Mapping[str, Any], place: int) -> PastUpdate:
+    about = entry.get("environment") or {}
+    images = settings.get("images") or {}
+    return PastUpdate(
+        version=entry.get("version") or place,
+        kind=entry["kind"],
+        time=entry["startTime"],
+        author=about.get("git.author", ""),
+        commit=about.get("git.head", ""),
+        has_local_changes=about.get("git.dirty") == "true",
+        tag=str(images.get("tag", "")),
+        digests=images.get("digests") or {},
+        result=entry["result"],
+        message=entry.get("message", ""),
+    )
+
+
+def _settings(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of an update by key, without the namespace. A section that Pulumi hides is not in it."""
+    found = {}
+    for key, each in (entry.get("config") or {}).items():
+        namespace, _, name = key.partition(":")
+        if namespace == NAMESPACE and "value" in each:
+            found[name] = raw_values.decode(each["value"]) if "objectValue" in each else each["value"]
+    return found

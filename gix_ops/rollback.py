@@ -1,0 +1,178 @@
+"""`gixctl rollback`: runs the images and settings of an earlier update again.
+
+What a stack is stays as it is now: its engine, its names, its ledger, its secrets, and whether successors are tried.
+"""
+
+import contextlib
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from gix_model import parsing, secret_keys, stack_file
+from gix_model.environment import Environment
+from gix_model.raw_values import NAMESPACE
+from gix_model.secret_keys import Path
+from gix_model.secret_values import is_encrypted
+from gix_model.settings import ServiceSettings
+from gix_model.stack_file import StackFile
+from gix_ops import history, pulumi_command
+from gix_ops.errors import StackError
+from gix_ops.history import SUCCEEDED, PastUpdate
+from gix_ops.planning import plan
+from gix_ops.planning.plan import Plan
+from gix_ops.stack import StackReference, project_name
+
+KEPT = ("engine", "prefix", "ledger", "rollout", "takeOver")
+"""Sections that a rollback leaves as they are."""
+
+_UPDATE = "update"
+_Entry = tuple[PastUpdate, dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollback:
+    """The way back to `target`."""
+
+    stack: StackReference
+    target: PastUpdate
+    settings: Mapping[str, Any]
+    """Without secrets."""
+    file: StackFile
+    before: str
+    """The text of the stack's file before."""
+
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[Plan]:
+        """Write the settings into the stack's file, and preview the update.
+
+        If the block raises, the file gets its old text. Raises StackError if the preview fails, or shows that data is
+        at risk.
+        """
+        self.file.replace(self.settings, keep=KEPT)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.file.path.write_text, self.before)
+            self.file.write()
+            found = plan.read(self.stack.directory, self.stack.name)
+            if found.errors or found.puts_data_at_risk:
+                reason = "; ".join(found.errors) or f"the plan puts data at risk: {found.summary}"
+                raise _refused(self.stack, self.target, [reason])
+            yield found
+            undo.pop_all()
+
+    def run(self) -> None:
+        """Update the stack. Raises StackError if the update fails; its output has been shown."""
+        words = ("up", "--yes", "--skip-preview", "--message", f"roll back to version {self.target.version}")
+        try:
+            pulumi_command.show(self.stack.directory, *words, stack=self.stack.name)
+        except StackError:
+            raise StackError(
+                f"the rollback failed; its output is above. {self.file.path.name} has the settings of version "
+                f"{self.target.version}. gixctl status shows what serves"
+            ) from None
+
+
+def find(stack: StackReference, version: int | None) -> Rollback:
+    """The way back to a version, or to the last successful update with other images or settings than the newest one.
+
+    Raises StackError with all reasons if the stack cannot go back to it.
+    """
+    entries = [each for each in history.read_with_settings(stack) if version or each[0].kind == _UPDATE]
+    target, raw = _chosen(stack, entries, version)
+    settings, secrets = secret_keys.split(raw)
+    file = StackFile.read(stack.directory, stack.name)
+    problems = [
+        *_not_deployed(target),
+        *_without_image(stack, target, settings, newest=entries[0][1]),
+        *_without_secret(file, secrets),
+    ]
+    if problems:
+        raise _refused(stack, target, problems)
+    return Rollback(stack=stack, target=target, settings=settings, file=file, before=file.path.read_text())
+
+
+def _refused(stack: StackReference, target: PastUpdate, reasons: Sequence[str]) -> StackError:
+    return StackError(f"the stack {stack.name} cannot go back to version {target.version}: {'; '.join(reasons)}")
+
+
+def _chosen(stack: StackReference, entries: Sequence[_Entry], version: int | None) -> _Entry:
+    if version is not None:
+        for entry in entries:
+            if entry[0].version == version:
+                return entry
+        raise StackError(f"the stack {stack.name} has no version {version}; gixctl history lists the versions")
+    for entry in entries[1:]:
+        if entry[0].result == SUCCEEDED and _comparable(entry[1]) != _comparable(entries[0][1]):
+            return entry
+    raise StackError(
+        f"no earlier update of the stack {stack.name} succeeded with other images or settings; gixctl history lists all"
+    )
+
+
+def _comparable(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in secret_keys.split(raw)[0].items() if key not in KEPT}
+
+
+def _not_deployed(target: PastUpdate) -> Iterator[str]:
+    if target.kind != _UPDATE:
+        yield f"it is no update, but a {target.kind}"
+    elif target.result != SUCCEEDED:
+        yield f"its result is {target.result}"
+
+
+def _without_image(
+    stack: StackReference, target: PastUpdate, settings: Mapping[str, Any], *, newest: Mapping[str, Any]
+) -> Iterator[str]:
+    """The images that it ran and that are neither on the engine nor in the registry."""
+    stated = parsing.stated_settings({f"{NAMESPACE}:{key}": value for key, value in settings.items()})
+    if stated.images.are_built:
+        yield (
+            "its images were built from source, and the history does not name them; to run them again, check out its "
+            f"commit ({target.commit or 'not recorded'}), then: pulumi up"
+        )
+        return
+    environment = Environment(
+        project=project_name(stack.directory),
+        stack=stack.name,
+        directory=stack.directory,
+        settings=stated,
+        services={service: ServiceSettings() for service in stated.services},
+    )
+    login = newest.get("registry") or {}
+    credentials = {key: login[key] for key in ("username", "password") if key in login}
+    client = stack.connect()
+    for spec in environment.specs:
+        image = environment.image_name(spec)
+        try:
+            if not _is_on_the_engine(client, image):
+                client.images.get_registry_data(image, auth_config=credentials)
+        except NotFound:
+            yield f"the image {image} is gone: neither the engine nor the registry has it"
+        except (DockerException, OSError) as error:
+            reason = error.explanation if isinstance(error, APIError) else error
+            yield f"the registry does not say whether it has the image {image}: {reason}"
+
+
+def _is_on_the_engine(client: docker.DockerClient, image: str) -> bool:
+    try:
+        client.images.get(image)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _without_secret(file: StackFile, secrets: Sequence[Path]) -> Iterator[str]:
+    """The secrets that it had, and that the stack's file does not have any more."""
+    for section, *below in secrets:
+        value: Any = file.config.get(f"{NAMESPACE}:{section}")
+        for key in below:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if section not in KEPT and not is_encrypted(value):
+            path = stack_file.key_path([f"{NAMESPACE}:{section}", *below])
+            yield (
+                f"it had the secret {path}, and {file.path.name} does not have it; set it: "
+                f"pulumi config set --secret --path {shlex.quote(path)}"
+            )
