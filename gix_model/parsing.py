@@ -53,7 +53,7 @@ def parse(
         namespace, _, name = key.partition(":")
         if namespace == NAMESPACE:
             try:
-                decoded = _decode(name, value)
+                decoded = decode(name, value)
                 raw[name] = with_secrets(decoded, (stated or {}).get(key)) if key in secret_keys else decoded
             except RecursionError:
                 too_deep.append(raw_values.too_deep((name,)))
@@ -95,8 +95,22 @@ def stated_settings(config: Mapping[str, Any]) -> StackSettings:
         namespace, _, name = key.partition(":")
         if namespace == NAMESPACE:
             with contextlib.suppress(RecursionError):
-                raw[name] = _decode(name, value) if isinstance(value, str) else with_encrypted(value)
+                raw[name] = decode(name, value) if isinstance(value, str) else with_encrypted(value)
     return _validated(raw, None)[0]
+
+
+def decode(key: str, value: str) -> Any:
+    """The value of a key, without the namespace, that Pulumi has as the text `value`.
+
+    Raises RecursionError if it is nested very deeply.
+    """
+    field = _fields(StackSettings).get(key)
+    if field is None or field.annotation is str:
+        return value
+    try:
+        return raw_values.decode(value)
+    except json.JSONDecodeError:
+        return value
 
 
 def _with_machine_defaults(raw: Mapping[str, Any], machine: Mapping[str, str]) -> dict[str, Any]:
@@ -121,16 +135,6 @@ def _environment(
     if problems:
         raise ConfigurationError(where, problems)
     return environment
-
-
-def _decode(key: str, value: str) -> Any:
-    field = _fields(StackSettings).get(key)
-    if field is None or field.annotation is str:
-        return value
-    try:
-        return raw_values.decode(value)
-    except json.JSONDecodeError:
-        return value
 
 
 def _as_in_a_file(given: Any, annotation: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from gix_model import raw_values
+from gix_model import parsing
 from gix_model.raw_values import NAMESPACE
 from gix_ops import services
 from gix_ops.pulumi_command import ask
@@ -48,17 +48,25 @@ class PastUpdate:
     message: str
 
 
-def read(stack: StackReference) -> list[PastUpdate]:
-    """The updates of a stack, the newest first. Raises StackError if the history cannot be read."""
-    return [update for update, _ in _entries(stack)]
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An update with its settings, as a stack file states them: by section, without the namespace."""
+
+    update: PastUpdate
+    settings: Mapping[str, Any]
+    hidden: tuple[str, ...]
+    """Sections with secrets that Pulumi does not show, because it was not asked to or cannot decrypt them."""
 
 
-def read_with_settings(stack: StackReference) -> list[tuple[PastUpdate, dict[str, Any]]]:
-    """The updates, the newest first, each with its settings as in a stack file. They have secrets in plain text.
+def read(stack: StackReference, *, with_secrets: bool = False) -> list[Entry]:
+    """The updates of a stack, the newest first; `with_secrets` in plain text.
 
     Raises StackError if the history cannot be read.
     """
-    return _entries(stack, "--show-secrets")
+    # Without a page size of 0, Pulumi prints the last ten updates.
+    words = ["stack", "history", "--json", "--page-size", "0", *(["--show-secrets"] if with_secrets else [])]
+    entries = json.loads(ask(stack.directory, *words, stack=stack.name)) or []
+    return [_entry(entry, len(entries) - index) for index, entry in enumerate(entries)]
 
 
 def table(stack: StackReference, updates: list[PastUpdate]) -> Table:
@@ -80,20 +88,17 @@ def table(stack: StackReference, updates: list[PastUpdate]) -> Table:
     return shown
 
 
-def _entries(stack: StackReference, *options: str) -> list[tuple[PastUpdate, dict[str, Any]]]:
-    # Without a page size of 0, Pulumi prints the last ten updates.
-    words = ("stack", "history", "--json", "--page-size", "0", *options)
-    entries = json.loads(ask(stack.directory, *words, stack=stack.name)) or []
-    return [
-        (_update(entry, settings := _settings(entry), len(entries) - index), settings)
-        for index, entry in enumerate(entries)
-    ]
-
-
-def _update(entry: Mapping[str, Any], settings: Mapping[str, Any], place: int) -> PastUpdate:
+def _entry(entry: Mapping[str, Any], place: int) -> Entry:
+    settings, hidden = {}, []
+    for key, each in (entry.get("config") or {}).items():
+        namespace, _, name = key.partition(":")
+        if namespace == NAMESPACE and "value" in each:
+            settings[name] = parsing.decode(name, each["value"])
+        elif namespace == NAMESPACE:
+            hidden.append(name)
     about = entry.get("environment") or {}
     images = settings.get("images") or {}
-    return PastUpdate(
+    update = PastUpdate(
         version=entry.get("version") or place,
         kind=entry["kind"],
         time=entry["startTime"],
@@ -105,13 +110,4 @@ def _update(entry: Mapping[str, Any], settings: Mapping[str, Any], place: int) -
         result=entry["result"],
         message=entry.get("message", ""),
     )
-
-
-def _settings(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of an update by key, without the namespace. A section that Pulumi hides is not in it."""
-    found = {}
-    for key, each in (entry.get("config") or {}).items():
-        namespace, _, name = key.partition(":")
-        if namespace == NAMESPACE and "value" in each:
-            found[name] = raw_values.decode(each["value"]) if "objectValue" in each else each["value"]
-    return found
+    return Entry(update=update, settings=settings, hidden=tuple(hidden))

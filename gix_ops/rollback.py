@@ -21,7 +21,7 @@ from gix_model.settings import ServiceSettings
 from gix_model.stack_file import StackFile
 from gix_ops import history, pulumi_command
 from gix_ops.errors import StackError
-from gix_ops.history import SUCCEEDED, PastUpdate
+from gix_ops.history import SUCCEEDED, Entry, PastUpdate
 from gix_ops.planning import plan
 from gix_ops.planning.plan import Plan
 from gix_ops.stack import StackReference, project_name
@@ -30,7 +30,6 @@ KEPT = ("engine", "prefix", "ledger", "rollout", "takeOver")
 """Sections that a rollback leaves as they are."""
 
 _UPDATE = "update"
-_Entry = tuple[PastUpdate, dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +79,14 @@ def find(stack: StackReference, version: int | None) -> Rollback:
 
     Raises StackError with all reasons if the stack cannot go back to it.
     """
-    entries = [each for each in history.read_with_settings(stack) if version or each[0].kind == _UPDATE]
-    target, raw = _chosen(stack, entries, version)
-    settings, secrets = secret_keys.split(raw)
+    entries = history.read(stack, with_secrets=True)
+    chosen = _chosen(stack, entries, version)
+    target = chosen.update
+    settings, secrets = secret_keys.split(chosen.settings)
     file = StackFile.read(stack.directory, stack.name)
-    problems = [
-        *_not_deployed(target),
-        *_without_image(stack, target, settings, newest=entries[0][1]),
-        *_without_secret(file, secrets),
-    ]
+    problems = [*_not_deployed(target), *_hidden(chosen), *_without_secret(file, secrets)]
+    if not chosen.hidden:
+        problems += _without_image(stack, target, settings, login=entries[0].settings.get("registry") or {})
     if problems:
         raise _refused(stack, target, problems)
     return Rollback(stack=stack, target=target, settings=settings, file=file, before=file.path.read_text())
@@ -98,22 +96,23 @@ def _refused(stack: StackReference, target: PastUpdate, reasons: Sequence[str]) 
     return StackError(f"the stack {stack.name} cannot go back to version {target.version}: {'; '.join(reasons)}")
 
 
-def _chosen(stack: StackReference, entries: Sequence[_Entry], version: int | None) -> _Entry:
+def _chosen(stack: StackReference, entries: Sequence[Entry], version: int | None) -> Entry:
     if version is not None:
         for entry in entries:
-            if entry[0].version == version:
+            if entry.update.version == version:
                 return entry
         raise StackError(f"the stack {stack.name} has no version {version}; gixctl history lists the versions")
-    for entry in entries[1:]:
-        if entry[0].result == SUCCEEDED and _comparable(entry[1]) != _comparable(entries[0][1]):
+    updates = [entry for entry in entries if entry.update.kind == _UPDATE]
+    for entry in updates[1:]:
+        if entry.update.result == SUCCEEDED and _comparable(entry) != _comparable(updates[0]):
             return entry
     raise StackError(
         f"no earlier update of the stack {stack.name} succeeded with other images or settings; gixctl history lists all"
     )
 
 
-def _comparable(raw: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in secret_keys.split(raw)[0].items() if key not in KEPT}
+def _comparable(entry: Entry) -> dict[str, Any]:
+    return {key: value for key, value in secret_keys.split(entry.settings)[0].items() if key not in KEPT}
 
 
 def _not_deployed(target: PastUpdate) -> Iterator[str]:
@@ -123,8 +122,13 @@ def _not_deployed(target: PastUpdate) -> Iterator[str]:
         yield f"its result is {target.result}"
 
 
+def _hidden(entry: Entry) -> Iterator[str]:
+    for section in entry.hidden:
+        yield f"{NAMESPACE}:{section} had a secret, and its key is not the one that the stack has now"
+
+
 def _without_image(
-    stack: StackReference, target: PastUpdate, settings: Mapping[str, Any], *, newest: Mapping[str, Any]
+    stack: StackReference, target: PastUpdate, settings: Mapping[str, Any], *, login: Mapping[str, Any]
 ) -> Iterator[str]:
     """The images that it ran and that are neither on the engine nor in the registry."""
     stated = parsing.stated_settings({f"{NAMESPACE}:{key}": value for key, value in settings.items()})
@@ -141,7 +145,6 @@ def _without_image(
         settings=stated,
         services={service: ServiceSettings() for service in stated.services},
     )
-    login = newest.get("registry") or {}
     credentials = {key: login[key] for key in ("username", "password") if key in login}
     client = stack.connect()
     for spec in environment.specs:

@@ -15,11 +15,11 @@ HEADING = "Delivery"
 def command(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """List the updates of a stack, the newest first.
 
-    Shows their time, commit, images, result and message, from Pulumi's own history. Pulumi records the author of the commit, and not who ran the
-    update. Images that were built from source have no digest.
+    Shows their time, commit, images, result and message, from Pulumi's own history. Pulumi records the author of the
+    commit, and not who ran the update. Images that were built from source have no digest.
     """
     read = StackReference.find(stack, program_directory(Path.cwd()))
-    found = history.read(read)
+    found = [entry.update for entry in history.read(read)]
     if as_json:
         write_json(found)
     elif found:

@@ -13,7 +13,6 @@ import yaml
 from tests.support import built_images
 from tests.support.failures import failure
 from tests.support.gixctl import command, gixctl
-from tests.support.ledgers import until_in_order
 from tests.support.registry import Registry, digests, log_in, remove_pulled
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 from tests.support.workspaces import serving_workspace
@@ -121,9 +120,8 @@ def test_given_two_releases_a_rollback_runs_the_first_one_again(
     assert "RELEASE=one" in variables(stack, "router")
     assert "TOKEN=of-tomorrow" in variables(stack, "auction")
     assert file.read_text().startswith("# The first environment.\n")
-    assert history(stack)[0]["message"] == "roll back to version 1"
-
     take_file(stack)
+    assert history(stack)[0]["message"] == "roll back to version 1"
     assert stack.up().is_empty
 
 
@@ -171,7 +169,6 @@ def test_given_an_image_that_is_gone_or_a_missing_secret_the_rollback_is_refused
     before = stack.ids()
     try:
         del stack.secrets["gix:auction.secretEnvironment.TOKEN"]
-        (stack.directory / f"Pulumi.{stack.name}.yaml").unlink()
         stack.write()
         done = gixctl(stack, "rollback")
     finally:
@@ -187,7 +184,6 @@ def test_given_a_ledger_that_the_earlier_release_cannot_read_nothing_is_replaced
 ) -> None:
     deploy(stack, releases["one"], "one")
     deploy(stack, releases["three"], "three")
-    until_in_order(stack)
     before = stack.ids()
     done = gixctl(stack, "rollback", "--yes")
     assert done.returncode == 1
