@@ -55,7 +55,8 @@ def _results(runs: list[Run]) -> Iterator[str]:
         yield from table(rows)
     yield "\n## Machine and versions\n"
     for run in runs:
-        yield f"\nCases {', '.join(sorted(run.cases))} on the workspace {run.workspace}:\n\n| | |\n|---|---|\n"
+        heading = f"{'Case' if len(run.cases) == 1 else 'Cases'} {', '.join(sorted(run.cases))}"
+        yield f"\n{heading} on the workspace {run.workspace}:\n\n| | |\n|---|---|\n"
         yield from (f"| {title} | {fact} |\n" for title, fact in run.facts.items())
 
 

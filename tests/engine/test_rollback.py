@@ -38,7 +38,7 @@ Releases = Mapping[str, dict[str, str]]
 def releases(
     client: docker.DockerClient, registry: Registry, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Releases]:
-    found = {}
+    found: dict[str, dict[str, str]] = {}
     login = {"username": USERNAME, "password": PASSWORD}
     for tag, starts in RELEASES.items():
         workspace = serving_workspace(client, tmp_path_factory.mktemp("workspace"), starts=starts)
