@@ -4,15 +4,15 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from gix_model import parsing
+from gix_model.catalog import CATALOG
 from gix_model.raw_values import NAMESPACE
 from gix_ops import services
 from gix_ops.pulumi_command import ask
@@ -69,23 +69,25 @@ def read(stack: StackReference, *, with_secrets: bool = False) -> list[Entry]:
     return [_entry(entry, len(entries) - index) for index, entry in enumerate(entries)]
 
 
-def table(stack: StackReference, updates: list[PastUpdate]) -> Table:
-    """The updates for a terminal."""
-    shown = Table(title=stack.label, title_justify="left")
-    for heading in ("version", "started", "what", "result", "commit", "author", "tag", "digests", "message"):
-        shown.add_column(heading, no_wrap=heading in ("started", "commit"))
+def text(updates: Sequence[PastUpdate]) -> Text:
+    """The updates for a terminal, a paragraph for each."""
+    shown = Text()
     for each in updates:
-        digests = [f"{service} {services.short_digest(digest)}" for service, digest in each.digests.items()]
-        commit = each.commit[:_COMMIT_DIGITS] + (", changed" if each.has_local_changes else "")
-        colour = _COLOURS.get(each.result, "yellow")
-        shown.add_row(
-            str(each.version),
-            f"{datetime.fromisoformat(each.time):%Y-%m-%d %H:%M} UTC",
-            each.kind,
-            f"[{colour}]{escape(each.result)}[/]",
-            *map(escape, (commit, each.author, each.tag, "\n".join(digests), each.message)),
-        )
+        shown.append(f"{each.version}  {datetime.fromisoformat(each.time):%Y-%m-%d %H:%M} UTC  {each.kind} ", "bold")
+        shown.append(each.result, _COLOURS.get(each.result, "yellow"))
+        shown.append("".join(f"\n    {line}" for line in _details(each)) + "\n")
     return shown
+
+
+def _details(update: PastUpdate) -> Iterator[str]:
+    if update.message:
+        yield update.message.partition("\n")[0]
+    if update.commit:
+        changed = " with local changes" if update.has_local_changes else ""
+        yield f"commit {update.commit[:_COMMIT_DIGITS]}{changed}, author {update.author or '(not recorded)'}"
+    digests = [f"{service} {services.short_digest(digest)}" for service, digest in update.digests.items()]
+    if update.tag or digests:
+        yield "images " + ", ".join([*([f"with the tag {update.tag}"] if update.tag else []), *digests])
 
 
 def _entry(entry: Mapping[str, Any], place: int) -> Entry:
@@ -98,6 +100,7 @@ def _entry(entry: Mapping[str, Any], place: int) -> Entry:
             hidden.append(name)
     about = entry.get("environment") or {}
     images = settings.get("images") or {}
+    digests = images.get("digests") or {}
     update = PastUpdate(
         version=entry.get("version") or place,
         kind=entry["kind"],
@@ -106,7 +109,8 @@ def _entry(entry: Mapping[str, Any], place: int) -> Entry:
         commit=about.get("git.head", ""),
         has_local_changes=about.get("git.dirty") == "true",
         tag=str(images.get("tag", "")),
-        digests=images.get("digests") or {},
+        # Pulumi records them by name.
+        digests={service: digests[service] for service in CATALOG if service in digests},
         result=entry["result"],
         message=entry.get("message", ""),
     )

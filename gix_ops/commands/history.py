@@ -1,6 +1,7 @@
 """`gixctl history`."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -11,18 +12,21 @@ from gix_ops.stack import StackReference, program_directory
 
 HEADING = "Delivery"
 
+LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="Number of updates to list.")]
 
-def command(stack: StackOption = None, as_json: JsonOption = False) -> None:
+
+def command(stack: StackOption = None, limit: LimitOption = 10, as_json: JsonOption = False) -> None:
     """List the updates of a stack, the newest first.
 
-    Shows their time, commit, images, result and message, from Pulumi's own history. Pulumi records the author of the
-    commit, and not who ran the update. Images that were built from source have no digest.
+    Shows their version, time, result, message, commit and images, from Pulumi's own history. Pulumi records the author
+    of the commit, and not who ran the update. Images that were built from source have no digest.
     """
     read = StackReference.find(stack, program_directory(Path.cwd()))
-    found = [entry.update for entry in history.read(read)]
+    found = [entry.update for entry in history.read(read)][:limit]
     if as_json:
         write_json(found)
     elif found:
-        Console().print(history.table(read, found))
+        typer.echo(f"{read.label}:")
+        Console().print(history.text(found), end="", highlight=False)
     else:
-        typer.echo("the stack has had no update")
+        typer.echo(f"{read.label} has had no update")

@@ -1,6 +1,7 @@
 """The history of a stack, and the way back to an earlier update."""
 
 import json
+import secrets
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,8 +41,11 @@ def releases(
 ) -> Iterator[Releases]:
     found: dict[str, dict[str, str]] = {}
     login = {"username": USERNAME, "password": PASSWORD}
+    # Another run on the engine has other images, so none of them removes an image that the other is about to tag.
+    run = secrets.token_hex(8)
     for tag, starts in RELEASES.items():
-        workspace = serving_workspace(client, tmp_path_factory.mktemp("workspace"), starts=starts)
+        code = f'{starts} println!("{run}");'
+        workspace = serving_workspace(client, tmp_path_factory.mktemp("workspace"), starts=code)
         found[tag] = {}
         for spec in CATALOG.values():
             repository = f"{registry.address}/gix-network/{spec.name}"
@@ -101,8 +105,8 @@ def deploy(stack: StackUnderTest, digests: Mapping[str, str], tag: str) -> None:
     stack.up("--message", f"release {tag}")
 
 
-def history(stack: StackUnderTest) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(gixctl(stack, "history", "--json").stdout)
+def history(stack: StackUnderTest, *options: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(gixctl(stack, "history", "--json", *options).stdout)
     return found
 
 
@@ -135,7 +139,9 @@ def test_the_history_names_the_commit_the_images_and_the_message(deployed: Stack
     assert one["commit"] == two["commit"] != ""
     shown = gixctl(deployed, "history").stdout
     assert f"gix/{deployed.name}" in shown
-    assert "release two" in shown
+    assert "    release two\n    commit " in shown
+    assert "    images with the tag two, router sha256:" in shown
+    assert [each["version"] for each in history(deployed, "--limit", "1")] == [2]
 
 
 def test_given_two_releases_a_rollback_runs_the_first_one_again(stack: StackUnderTest, releases: Releases) -> None:
