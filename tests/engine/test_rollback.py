@@ -43,19 +43,21 @@ def releases(
     login = {"username": USERNAME, "password": PASSWORD}
     # Another run on the engine has other images, so none of them removes an image that the other is about to tag.
     run = secrets.token_hex(8)
-    for tag, starts in RELEASES.items():
-        code = f'{starts} println!("{run}");'
-        workspace = serving_workspace(client, tmp_path_factory.mktemp("workspace"), starts=code)
-        found[tag] = {}
-        for spec in CATALOG.values():
-            repository = f"{registry.address}/gix-network/{spec.name}"
-            image = build(workspace.directory, DOCKERFILE, spec.target)
-            client.images.get(image).tag(repository, tag)
-            client.images.push(repository, tag, auth_config=login)
-            found[tag][spec.name] = client.images.get_registry_data(f"{repository}:{tag}", login).id
-    remove_pulled(client, registry)
-    yield found
-    remove_pulled(client, registry)
+    try:
+        for tag, starts in RELEASES.items():
+            code = f'{starts} println!("{run}");'
+            workspace = serving_workspace(client, tmp_path_factory.mktemp("workspace"), starts=code)
+            found[tag] = {}
+            for spec in CATALOG.values():
+                repository = f"{registry.address}/gix-network/{spec.name}"
+                image = build(workspace.directory, DOCKERFILE, spec.target)
+                client.images.get(image).tag(repository, tag)
+                client.images.push(repository, tag, auth_config=login)
+                found[tag][spec.name] = client.images.get_registry_data(f"{repository}:{tag}", login).id
+        remove_pulled(client, registry)
+        yield found
+    finally:
+        remove_pulled(client, registry)
 
 
 def prepare(stack: StackUnderTest, registry: Registry) -> StackUnderTest:
