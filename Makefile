@@ -93,7 +93,7 @@ deploy: setup ## Run the digests of RELEASE=release.json in STACK=, held to the 
 	pulumi stack select --create "$(STACK)"
 	gixctl release pin "$(STACK)" --file "$(RELEASE)"
 	if ! pulumi up --stack "$(STACK)" --yes --skip-preview --policy-pack "$${GIX_POLICY_PACK:-policy}" \
-			$(if $(MESSAGE),--message "$(MESSAGE)"); then
+			$${MESSAGE:+--message "$$MESSAGE"}; then
 		gixctl status --stack "$(STACK)" || true
 		echo "make: the deployment failed; the table shows what serves. To go back: make rollback STACK=$(STACK)" >&2
 		exit 1
@@ -103,7 +103,8 @@ deploy: setup ## Run the digests of RELEASE=release.json in STACK=, held to the 
 .PHONY: rollback
 rollback: setup ## Run the images and settings of VERSION= in the history of STACK= again, by default the release before; YES=true does not ask
 	@$(TOOLS)
-	gixctl rollback --stack "$(STACK)" $(if $(filter true,$(YES)),--yes) $(VERSION)
+	# From the environment, not from make: a person types it into the form of the workflow.
+	gixctl rollback --stack "$(STACK)" $(if $(filter true,$(YES)),--yes) $${VERSION:+-- "$$VERSION"}
 	gixctl status --verify --stack "$(STACK)"
 
 .PHONY: drift

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
-from gix_components.ordering import once
+from gix_components.ordering import value_after
 from gix_components.succession import Place, save_predecessor
 from gix_model.environment import STACK_LABEL, Environment
 
@@ -37,7 +37,7 @@ class LedgerVolume(pulumi.ComponentResource):
         super().__init__(
             "gix:docker:LedgerVolume",
             name,
-            place.inputs() | {"volume": once(after, place.volume)},
+            place.inputs() | {"volume": value_after(after, place.volume)},
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
         )
         settings = environment.settings.ledger

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
-from gix_components.ordering import once
+from gix_components.ordering import value_after
 from gix_model.environment import STACK_LABEL, Environment
 
 
@@ -37,7 +37,7 @@ class ServiceNetwork(pulumi.ComponentResource):
         labels = {STACK_LABEL: environment.label} | settings.labels
         network = docker.Network(
             f"{name}-network",
-            name=once(after, environment.name(settings.name)),
+            name=value_after(after, environment.name(settings.name)),
             driver=settings.driver,
             ipam_configs=[docker.NetworkIpamConfigArgs(subnet=settings.subnet)],
             labels=[docker.NetworkLabelArgs(label=label, value=value) for label, value in labels.items()],

@@ -6,12 +6,12 @@ from typing import Any
 import pulumi
 
 
-async def once(after: Collection[pulumi.Output[Any]], value: str) -> str:
-    """Wait for `after`, then return `value`, as an input of a resource that must not change before.
+async def value_after(outputs: Collection[pulumi.Output[Any]], value: str) -> str:
+    """Wait for `outputs`, then return `value`: an input of a resource that must not change before them.
 
-    As dependencies in the state, all of `after` would be protected with a protected resource, and a component would
+    As dependencies in the state, their resources would be protected with a protected resource, and a component would
     stand for its children.
     """
-    for each in after:
+    for each in outputs:
         await each.future()
     return value

@@ -53,7 +53,7 @@ def parse(
         namespace, _, name = key.partition(":")
         if namespace == NAMESPACE:
             try:
-                decoded = decode(name, value)
+                decoded = _decode(name, value)
                 raw[name] = with_secrets(decoded, (stated or {}).get(key)) if key in secret_keys else decoded
             except RecursionError:
                 too_deep.append(raw_values.too_deep((name,)))
@@ -90,27 +90,21 @@ def stated_settings(config: Mapping[str, Any]) -> StackSettings:
     A wrong value counts as not stated, so that files can be compared before they are correct. A secret is its
     encrypted text.
     """
-    raw: dict[str, Any] = {}
+    return _validated(sections(config), None)[0]
+
+
+def sections(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`config`, by Pulumi's keys, without the namespace. A value that is a text is decoded as Pulumi writes it.
+
+    Values that are nested too deeply, and keys of other namespaces, are left out.
+    """
+    found: dict[str, Any] = {}
     for key, value in config.items():
         namespace, _, name = key.partition(":")
         if namespace == NAMESPACE:
             with contextlib.suppress(RecursionError):
-                raw[name] = decode(name, value) if isinstance(value, str) else with_encrypted(value)
-    return _validated(raw, None)[0]
-
-
-def decode(key: str, value: str) -> Any:
-    """The value of a key, without the namespace, that Pulumi has as the text `value`.
-
-    Raises RecursionError if it is nested very deeply.
-    """
-    field = _fields(StackSettings).get(key)
-    if field is None or field.annotation is str:
-        return value
-    try:
-        return raw_values.decode(value)
-    except json.JSONDecodeError:
-        return value
+                found[name] = _decode(name, value) if isinstance(value, str) else with_encrypted(value)
+    return found
 
 
 def _with_machine_defaults(raw: Mapping[str, Any], machine: Mapping[str, str]) -> dict[str, Any]:
@@ -135,6 +129,16 @@ def _environment(
     if problems:
         raise ConfigurationError(where, problems)
     return environment
+
+
+def _decode(key: str, value: str) -> Any:
+    field = _fields(StackSettings).get(key)
+    if field is None or field.annotation is str:
+        return value
+    try:
+        return raw_values.decode(value)
+    except json.JSONDecodeError:
+        return value
 
 
 def _as_in_a_file(given: Any, annotation: Any) -> Any:

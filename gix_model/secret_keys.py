@@ -7,7 +7,7 @@ from pydantic import BaseModel, SecretStr
 
 from gix_model.settings import StackSettings
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
 """The keys that lead to a value, without the namespace: `registry`, `password`."""
 
 
@@ -18,20 +18,20 @@ def holds_secrets(annotation: Any) -> bool:
     return annotation is SecretStr or any(map(holds_secrets, get_args(annotation)))
 
 
-def split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Path, ...]]:
+def split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[KeyPath, ...]]:
     """`settings`, as a stack file states them, without the values of keys for secrets; and the paths of those keys."""
-    found: list[Path] = []
+    found: list[KeyPath] = []
     return _split(settings, StackSettings, (), found), tuple(found)
 
 
-def _split(values: Mapping[str, Any], annotation: Any, path: Path, found: list[Path]) -> dict[str, Any]:
+def _split(values: Mapping[str, Any], annotation: Any, path: KeyPath, found: list[KeyPath]) -> dict[str, Any]:
     kept = {}
     for key, value in values.items():
         below = _below(annotation, key)
         if not holds_secrets(below):
             kept[key] = value
-        elif _has_keys(below):
-            kept[key] = _split(value, below, (*path, key), found) if isinstance(value, Mapping) else value
+        elif _has_keys(below) and isinstance(value, Mapping):
+            kept[key] = _split(value, below, (*path, key), found)
         else:
             found.append((*path, key))
     return kept

@@ -162,19 +162,16 @@ class StackFile:
 
     def _replace(self, section: CommentedMap, key: str, value: Any) -> None:
         below = section.get(key)
-        if not isinstance(value, Mapping):
+        if not isinstance(value, Mapping) or not isinstance(below, CommentedMap):
             if not (is_same(value, below) or value == _plain(below)):
-                self._merge(section, {key: value})
-            return
-        if not below or not isinstance(below, CommentedMap):
-            self._merge(section, {key: value})
+                _set(section, key, value)
             return
         if below.anchor.value is not None:
             below = section[key] = _copy(below)
-        for each in list(below):
-            if each not in value and not _has_encrypted(below[each]):
+        for each in [each for each in below if each not in value]:
+            if not _has_encrypted(below[each]):
                 yaml_text.remove(below, each)
-            elif each not in value and not is_encrypted(below[each]):
+            elif not is_encrypted(below[each]):
                 self._replace(below, each, {})
         for each, inside in value.items():
             self._replace(below, each, inside)
@@ -183,10 +180,7 @@ class StackFile:
         for key, value in values.items():
             below = section.get(key)
             if not (below and isinstance(value, Mapping)):
-                if key in section:
-                    section[key] = _commented(value)
-                else:
-                    yaml_text.append(section, key, _commented(value))
+                _set(section, key, value)
                 continue
             if not isinstance(below, CommentedMap):
                 where = key_path((*path, key))
@@ -243,6 +237,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else "" if value is None else str(value)
+
+
+def _set(section: CommentedMap, key: str, value: Any) -> None:
+    if key in section:
+        section[key] = _commented(value)
+    else:
+        yaml_text.append(section, key, _commented(value))
 
 
 def _has_encrypted(value: Any) -> bool:

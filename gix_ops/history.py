@@ -50,12 +50,12 @@ class PastUpdate:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An update with its settings, as a stack file states them: by section, without the namespace."""
+    """An update with its settings: by section, without the namespace."""
 
     update: PastUpdate
     settings: Mapping[str, Any]
     hidden: tuple[str, ...]
-    """Sections with secrets that Pulumi does not show, because it was not asked to or cannot decrypt them."""
+    """Keys with secrets that Pulumi does not show, because it was not asked to or cannot decrypt them."""
 
 
 def read(stack: StackReference, *, with_secrets: bool = False) -> list[Entry]:
@@ -86,21 +86,14 @@ def _details(update: PastUpdate) -> Iterator[str]:
         changed = " with local changes" if update.has_local_changes else ""
         yield f"commit {update.commit[:_COMMIT_DIGITS]}{changed}, author {update.author or '(not recorded)'}"
     digests = [f"{service} {services.short_digest(digest)}" for service, digest in update.digests.items()]
-    if update.tag or digests:
-        yield "images " + ", ".join([*([f"with the tag {update.tag}"] if update.tag else []), *digests])
+    yield ", ".join([f"images with the tag {update.tag}", *digests])
 
 
 def _entry(entry: Mapping[str, Any], place: int) -> Entry:
-    settings, hidden = {}, []
-    for key, each in (entry.get("config") or {}).items():
-        namespace, _, name = key.partition(":")
-        if namespace == NAMESPACE and "value" in each:
-            settings[name] = parsing.decode(name, each["value"])
-        elif namespace == NAMESPACE:
-            hidden.append(name)
+    config = entry.get("config") or {}
+    shown = {key: each["value"] for key, each in config.items() if "value" in each}
     about = entry.get("environment") or {}
-    images = settings.get("images") or {}
-    digests = images.get("digests") or {}
+    images = parsing.stated_settings(shown).images
     update = PastUpdate(
         version=entry.get("version") or place,
         kind=entry["kind"],
@@ -108,10 +101,11 @@ def _entry(entry: Mapping[str, Any], place: int) -> Entry:
         author=about.get("git.author", ""),
         commit=about.get("git.head", ""),
         has_local_changes=about.get("git.dirty") == "true",
-        tag=str(images.get("tag", "")),
+        tag=images.tag,
         # Pulumi records them by name.
-        digests={service: digests[service] for service in CATALOG if service in digests},
+        digests={service: images.digests[service] for service in CATALOG if service in images.digests},
         result=entry["result"],
         message=entry.get("message", ""),
     )
-    return Entry(update=update, settings=settings, hidden=tuple(hidden))
+    hidden = tuple(key for key in config if key.startswith(f"{NAMESPACE}:") and key not in shown)
+    return Entry(update=update, settings=parsing.sections(shown), hidden=hidden)

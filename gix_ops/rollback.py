@@ -4,18 +4,19 @@ What a stack is stays as it is now: its engine, its names, its ledger, its secre
 """
 
 import contextlib
+import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import docker
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, NotFound
 
+from gix_engine import observed_state
 from gix_model import parsing, secret_keys, stack_file
 from gix_model.environment import Environment
 from gix_model.raw_values import NAMESPACE
-from gix_model.secret_keys import Path
+from gix_model.secret_keys import KeyPath
 from gix_model.secret_values import is_encrypted
 from gix_model.settings import ServiceSettings
 from gix_model.stack_file import StackFile
@@ -24,7 +25,7 @@ from gix_ops.errors import StackError
 from gix_ops.history import SUCCEEDED, Entry, PastUpdate
 from gix_ops.planning import plan
 from gix_ops.planning.plan import Plan
-from gix_ops.stack import StackReference, project_name
+from gix_ops.stack import StackReference, configured, project_name
 
 KEPT = ("engine", "prefix", "ledger", "rollout", "takeOver")
 """Sections that a rollback leaves as they are."""
@@ -41,8 +42,6 @@ class Rollback:
     settings: Mapping[str, Any]
     """Without secrets."""
     file: StackFile
-    before: str
-    """The text of the stack's file before."""
 
     @contextlib.contextmanager
     def prepared(self) -> Iterator[Plan]:
@@ -51,14 +50,15 @@ class Rollback:
         If the block raises, the file gets its old text. Raises StackError if the preview fails, or shows that data is
         at risk.
         """
+        before = self.file.path.read_text()
         self.file.replace(self.settings, keep=KEPT)
         with contextlib.ExitStack() as undo:
-            undo.callback(self.file.path.write_text, self.before)
+            undo.callback(self.file.path.write_text, before)
             self.file.write()
             found = plan.read(self.stack.directory, self.stack.name)
             if found.errors or found.puts_data_at_risk:
-                reason = "; ".join(found.errors) or f"the plan puts data at risk: {found.summary}"
-                raise _refused(self.stack, self.target, [reason])
+                risk = f"the plan puts data at risk ({found.summary}); change {self.file.path.name} by hand"
+                raise _refused(self.stack, self.target, found.errors or [risk])
             yield found
             undo.pop_all()
 
@@ -70,7 +70,7 @@ class Rollback:
         except StackError:
             raise StackError(
                 f"the rollback failed; its output is above. {self.file.path.name} has the settings of version "
-                f"{self.target.version}. gixctl status shows what serves"
+                f"{self.target.version}. gixctl status shows what serves; to try again: pulumi up"
             ) from None
 
 
@@ -86,10 +86,10 @@ def find(stack: StackReference, version: int | None) -> Rollback:
     file = StackFile.read(stack.directory, stack.name)
     problems = [*_not_deployed(target), *_hidden(chosen), *_without_secret(file, secrets)]
     if not chosen.hidden:
-        problems += _without_image(stack, target, settings, login=entries[0].settings.get("registry") or {})
+        problems += _without_image(stack, target, settings)
     if problems:
         raise _refused(stack, target, problems)
-    return Rollback(stack=stack, target=target, settings=settings, file=file, before=file.path.read_text())
+    return Rollback(stack=stack, target=target, settings=settings, file=file)
 
 
 def _refused(stack: StackReference, target: PastUpdate, reasons: Sequence[str]) -> StackError:
@@ -101,13 +101,16 @@ def _chosen(stack: StackReference, entries: Sequence[Entry], version: int | None
         for entry in entries:
             if entry.update.version == version:
                 return entry
-        raise StackError(f"the stack {stack.name} has no version {version}; gixctl history lists the versions")
+        raise StackError(
+            f"the stack {stack.name} has no version {version}; gixctl history lists them; --limit lists more"
+        )
     updates = [entry for entry in entries if entry.update.kind == _UPDATE]
     for entry in updates[1:]:
         if entry.update.result == SUCCEEDED and _comparable(entry) != _comparable(updates[0]):
             return entry
     raise StackError(
-        f"no earlier update of the stack {stack.name} succeeded with other images or settings; gixctl history lists all"
+        f"no earlier update of the stack {stack.name} succeeded with other images or settings; gixctl history lists "
+        "the updates"
     )
 
 
@@ -117,19 +120,20 @@ def _comparable(entry: Entry) -> dict[str, Any]:
 
 def _not_deployed(target: PastUpdate) -> Iterator[str]:
     if target.kind != _UPDATE:
-        yield f"it is no update, but a {target.kind}"
+        yield f"it is no update, but a {target.kind}; choose another version in gixctl history"
     elif target.result != SUCCEEDED:
-        yield f"its result is {target.result}"
+        yield f"its result is {target.result}; choose another version in gixctl history"
 
 
 def _hidden(entry: Entry) -> Iterator[str]:
-    for section in entry.hidden:
-        yield f"{NAMESPACE}:{section} had a secret, and its key is not the one that the stack has now"
+    for key in entry.hidden:
+        yield (
+            f"{key} had a secret that cannot be decrypted, because the secrets of the stack have another key now; set "
+            "the images by hand: gixctl history --json has their digests"
+        )
 
 
-def _without_image(
-    stack: StackReference, target: PastUpdate, settings: Mapping[str, Any], *, login: Mapping[str, Any]
-) -> Iterator[str]:
+def _without_image(stack: StackReference, target: PastUpdate, settings: Mapping[str, Any]) -> Iterator[str]:
     """The images that it ran and that are neither on the engine nor in the registry."""
     stated = parsing.stated_settings({f"{NAMESPACE}:{key}": value for key, value in settings.items()})
     if stated.images.are_built:
@@ -145,29 +149,25 @@ def _without_image(
         settings=stated,
         services={service: ServiceSettings() for service in stated.services},
     )
-    credentials = {key: login[key] for key in ("username", "password") if key in login}
+    registry = json.loads(configured(stack.name, stack.directory, "registry"))
+    login = {key: registry[key] for key in ("username", "password") if key in registry}
     client = stack.connect()
     for spec in environment.specs:
         image = environment.image_name(spec)
         try:
-            if not _is_on_the_engine(client, image):
-                client.images.get_registry_data(image, auth_config=credentials)
+            if observed_state.inspect_image(client, image) is None:
+                client.images.get_registry_data(image, auth_config=login)
         except NotFound:
-            yield f"the image {image} is gone: neither the engine nor the registry has it"
+            yield (
+                f"the image {image} is gone: neither the engine nor the registry has it; push it again, or choose "
+                "another version in gixctl history"
+            )
         except (DockerException, OSError) as error:
             reason = error.explanation if isinstance(error, APIError) else error
-            yield f"the registry does not say whether it has the image {image}: {reason}"
+            yield f"the registry does not say whether it has the image {image} ({reason}); correct {NAMESPACE}:registry"
 
 
-def _is_on_the_engine(client: docker.DockerClient, image: str) -> bool:
-    try:
-        client.images.get(image)
-    except ImageNotFound:
-        return False
-    return True
-
-
-def _without_secret(file: StackFile, secrets: Sequence[Path]) -> Iterator[str]:
+def _without_secret(file: StackFile, secrets: Sequence[KeyPath]) -> Iterator[str]:
     """The secrets that it had, and that the stack's file does not have any more."""
     for section, *below in secrets:
         value: Any = file.config.get(f"{NAMESPACE}:{section}")

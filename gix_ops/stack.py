@@ -108,12 +108,17 @@ def _read(outputs: Mapping[str, Any], name: str | None) -> StackOutputs:
 
 
 def _configured_engine(name: str, directory: Path) -> EngineSettings:
-    config = json.loads(ask(directory, "config", "--json", "--show-secrets", stack=name))
     try:
-        return EngineSettings.model_validate_json(config.get(key_of(("engine",)), {}).get("value", "{}"))
+        return EngineSettings.model_validate_json(configured(name, directory, "engine"))
     except ValidationError as error:
         keys = ", ".join(key_of(("engine", *each["loc"])) for each in error.errors())
         raise StackError(f"Pulumi.{name}.yaml: {keys} cannot be read; pulumi preview says what is wrong") from None
+
+
+def configured(name: str, directory: Path, section: str) -> str:
+    """A section of a stack's configuration as JSON, with secrets in plain text. Raises StackError as `ask` does."""
+    config = json.loads(ask(directory, "config", "--json", "--show-secrets", stack=name))
+    return str(config.get(key_of((section,)), {}).get("value", "{}"))
 
 
 def connect(settings: EngineSettings, directory: Path) -> docker.DockerClient:

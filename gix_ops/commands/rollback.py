@@ -39,7 +39,7 @@ def command(version: VersionArgument = None, stack: StackOption = None, yes: Yes
     found = rollback.find(StackReference.find(stack, program_directory(Path.cwd())), version)
     with found.prepared() as plan:
         Console().print(plan_text.terminal(plan), highlight=False)
-        question = f"Go back to version {found.target.version} ({found.target.message or 'no message'})?"
-        if not (yes or typer.confirm(question)):
-            raise typer.Exit(1)
+        if not yes:
+            version, message = found.target.version, found.target.message or "no message"
+            typer.confirm(f"Go back to version {version} ({message})?", abort=True)
     found.run()

@@ -211,6 +211,22 @@ def test_given_an_image_that_is_gone_and_a_missing_secret_both_are_named_and_not
     assert ids(deployed) == before
 
 
+def test_given_a_wrong_password_of_the_registry_the_rollback_is_refused(
+    deployed: StackUnderTest, registry: Registry, releases: Releases
+) -> None:
+    router = f"{registry.address}/gix-network/router@{releases['one']['router']}"
+    built_images.remove_name(deployed.client, router)
+    deployed.secrets["gix:registry.password"] = "wrong-password"
+    try:
+        done = gixctl(deployed, "rollback")
+    finally:
+        deployed.secrets["gix:registry.password"] = PASSWORD
+    assert done.returncode == 1
+    assert f"the registry does not say whether it has the image {router}" in done.stderr
+    assert "correct gix:registry" in done.stderr
+    assert "wrong-password" not in done.stdout + done.stderr
+
+
 @contextmanager
 def without_revision(registry: Registry, service: str, digest: str) -> Iterator[None]:
     """A registry that has lost an image, for the time of the block."""

@@ -1,11 +1,12 @@
 """`pulumi up` as a process that tests watch, and kill."""
 
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import psutil
 
 from tests.support.stack_under_test import StackUnderTest
 
@@ -35,4 +36,6 @@ def kill_update(stack: StackUnderTest, once: Callable[[], bool]) -> None:
             assert time.monotonic() < deadline
             assert process.poll() is None, "the update was at its end before it could be killed"
             time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)
+        # Plugins are in sessions of their own.
+        for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+            each.kill()

@@ -27,3 +27,10 @@ def test_values_of_keys_for_secrets_are_left_out_and_their_keys_are_named() -> N
 
 def test_a_key_that_the_settings_do_not_know_is_plain() -> None:
     assert split({"unknown": {"password": "p"}}) == ({"unknown": {"password": "p"}}, ())
+
+
+def test_a_value_in_place_of_the_keys_of_secrets_may_be_one() -> None:
+    assert split({"registry": "p4ss", "auction": {"secretEnvironment": "t0ken"}}) == (
+        {"auction": {}},
+        (("registry",), ("auction", "secretEnvironment")),
+    )

@@ -90,4 +90,11 @@ def test_all_reasons_are_named_at_once(refusal: Find) -> None:
 
 def test_a_section_that_cannot_be_decrypted_is_named(refusal: Find) -> None:
     said = refusal(update("one", config={"gix:registry": {"secret": True}}), version=1)
-    assert "gix:registry had a secret, and its key is not the one that the stack has now" in said
+    assert "gix:registry had a secret that cannot be decrypted" in said
+    assert "gixctl history --json" in said
+
+
+@pytest.mark.parametrize("images", ["text", {"digests": ["none"]}, {"tag": {"no": "text"}}])
+def test_an_update_whose_configuration_was_wrong_is_in_the_history(refusal: Find, images: object) -> None:
+    wrong = update("one", result="failed", config={"gix:images": {"value": json.dumps(images), "secret": False}})
+    assert "its result is failed" in refusal(wrong, update("two"), version=1)
