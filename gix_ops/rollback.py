@@ -101,9 +101,7 @@ def _chosen(stack: StackReference, entries: Sequence[Entry], version: int | None
         for entry in entries:
             if entry.update.version == version:
                 return entry
-        raise StackError(
-            f"the stack {stack.name} has no version {version}; gixctl history lists them; --limit lists more"
-        )
+        raise StackError(f"the stack {stack.name} has no version {version}; gixctl history lists the versions")
     updates = [entry for entry in entries if entry.update.kind == _UPDATE]
     for entry in updates[1:]:
         if entry.update.result == SUCCEEDED and _comparable(entry) != _comparable(updates[0]):

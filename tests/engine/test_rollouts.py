@@ -107,7 +107,7 @@ def test_given_an_auction_its_successor_is_tried_with_a_copy_of_the_ledger(stack
         (NEVER_HEALTHY, "running, starting"),
         (HEALTHY_ONCE, "exited, exit code 4"),
     ],
-    ids=["exits_at_once", "never_healthy", "healthy_once"],
+    ids=["exits_at_once", "never_healthy", "healthy_and_then_dead"],
 )
 def test_given_a_bad_image_the_old_container_still_serves(stack: StackUnderTest, ends: str, said: str) -> None:
     mend = broken(stack, "router", ends)

@@ -35,9 +35,9 @@ class Delivery:
     released: dict[str, str]
     output: str
 
-    def make(self, environment: str, *words: str) -> subprocess.CompletedProcess[str]:
+    def make(self, environment: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run `make WORDS` with the credentials of an environment's engine, as a workflow's step does."""
-        return make(self.clone, self.opens, environment, *words)
+        return make(self.clone, self.opens, environment, *words, **variables)
 
     def outputs(self, environment: str) -> dict[str, str]:
         """The digest of the image that each service of an environment runs."""
@@ -78,12 +78,12 @@ def tls_engine(client: docker.DockerClient, directory: Path) -> Iterator[tuple[s
 
 
 def make(
-    clone: Clone, opens: dict[str, dict[str, str]], environment: str, *words: str
+    clone: Clone, opens: dict[str, dict[str, str]], environment: str, *words: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     # No machine exists at the ssh:// address; this machine's engine stands in for it.
     stand_in = ("--stand-in",) if environment == "prod" else ()
     make = ("make", "--no-print-directory", *words)
-    return clone.step(".github/engine.sh", *stand_in, environment, *make, **opens[environment])
+    return clone.step(".github/engine.sh", *stand_in, environment, *make, **opens[environment], **variables)
 
 
 def _delivered(clone: Clone, registry: Registry, opens: dict[str, dict[str, str]]) -> Delivery:
@@ -144,6 +144,33 @@ def test_after_a_deployment_there_is_no_drift_and_a_stopped_service_is_drift(del
     assert done.returncode == 2
     assert "<code>enclave</code>" in done.stdout
     assert "preview --refresh --expect-no-changes` says:" in done.stdout
+
+
+def test_given_a_deployment_that_fails_what_serves_is_shown_and_a_rollback_restores_it(delivery: Delivery) -> None:
+    release = json.loads((delivery.clone.directory / "release.json").read_text())
+    release["digests"] = dict.fromkeys(SERVICES, f"sha256:{'0' * 64}")
+    (delivery.clone.directory / "absent.json").write_text(json.dumps(release))
+    words = ("deploy", "STACK=staging", "RELEASE=absent.json", 'MESSAGE=the "second" release')
+    done = delivery.make("staging", *words)
+    assert done.returncode != 0
+    assert "the deployment failed; the table shows what serves. To go back: make rollback STACK=staging" in done.stdout
+    assert done.stdout.count("healthy") >= len(SERVICES)
+
+    # As in a job of its own: no commit has the digests of a release.
+    delivery.clone.git("checkout", "--", ".")
+    done = delivery.make("staging", "rollback", "STACK=staging", "YES=true", VERSION="1; touch injected")
+    assert done.returncode != 0
+    assert "Invalid value for 'version'" in done.stdout
+    assert not (delivery.clone.directory / "injected").exists()
+
+    done = delivery.make("staging", "rollback", "STACK=staging", "YES=true", VERSION="")
+    assert done.returncode == 0, done.stdout
+    assert delivery.outputs("staging") == delivery.released
+    updates = json.loads(delivery.clone.run("gixctl", "history", "--stack", "staging", "--json"))
+    assert [(each["message"], each["result"]) for each in updates[:2]] == [
+        ("roll back to version 1", "succeeded"),
+        ('the "second" release', "failed"),
+    ]
 
 
 def test_a_plan_compares_a_pull_request_with_the_deployment(delivery: Delivery) -> None:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -37,5 +37,8 @@ def kill_update(stack: StackUnderTest, once: Callable[[], bool]) -> None:
             assert process.poll() is None, "the update was at its end before it could be killed"
             time.sleep(0.05)
         # Plugins are in sessions of their own.
-        for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-            each.kill()
+        plugins = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        for each in plugins:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
