@@ -258,32 +258,10 @@ def test_the_settings_of_an_earlier_update_replace_those_of_the_file(file: Path)
         keep=["ledger"],
     )
     read.write()
-    assert (
-        file.read_text()
-        == f"""\
-# yaml-language-server: $schema=docs/stack-file.schema.json
-# The second environment.
-config:
-  gix:router:
-    user: 1000:50 # a user of the host
-    environment: {{SWITCH: on, NEW: "yes"}}
-    secretEnvironment:
-      TOKEN:
-        secure: v1:c2VhbGVk:ZQ==
-
-  # Before the images.
-  gix:images:
-    way: registry
-    digests:
-      router: {OTHER} # router
-  gix:services:
-    - router
-    - auction
-  gix:auction:
-    cpus: 2.0
-    restart: no
-encryptionsalt: v1:c2FsdA==:dGVzdA==
-"""
+    variables = "SWITCH: on, MODE: 0755, DAY: 2024-1-2, SIZE: 1_000, EMPTY: \"\", PLAIN: 'quoted'"
+    digests = f"      auction: {DIGEST} # auction\n      # Before the router.\n      router: {DIGEST} # router\n"
+    assert file.read_text() == WRITTEN.replace(variables, 'SWITCH: on, NEW: "yes"').replace(
+        digests, f"      router: {OTHER} # router\n"
     )
 
 
