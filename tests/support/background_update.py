@@ -29,16 +29,26 @@ def update(stack: StackUnderTest) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def kill_update(stack: StackUnderTest, once: Callable[[], bool]) -> None:
-    """Start `pulumi up`, and kill it and its children as soon as `once` holds."""
+    """Start `pulumi up`, and kill it and its plugins as soon as `once` holds."""
     with update(stack) as process:
         deadline = time.monotonic() + _WITHIN_SECONDS
         while not once():
             assert time.monotonic() < deadline
             assert process.poll() is None, "the update was at its end before it could be killed"
             time.sleep(0.05)
-        # Plugins are in sessions of their own.
-        plugins = psutil.Process(process.pid).children(recursive=True)
+        plugins = list(_plugins(process.pid))
         process.kill()
         for each in plugins:
             with suppress(psutil.NoSuchProcess):
                 each.kill()
+
+
+def _plugins(update: int) -> Iterator[psutil.Process]:
+    """The resource plugins of the update with this process id. They survive it, because they have sessions of their own.
+
+    What watches over a copy of the ledger is a child process, too. It is made to survive the update.
+    """
+    for each in psutil.Process(update).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if each.name().startswith("pulumi-resource-"):
+                yield each
