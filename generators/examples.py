@@ -43,7 +43,13 @@ config:
     "rollout": """\
 config:
   gix:rollout:
-    trial: false
+    strategy: start-first
+""",
+    "edge": """\
+config:
+  gix:edge:
+    image: haproxy:2.8.5
+    memory: 128MiB
 """,
     "ledger": """\
 config:

@@ -97,9 +97,22 @@ class EngineArgs(TypedDict, total=False):
 class RolloutArgs(TypedDict, total=False):
     """How an update replaces the container of a service."""
 
+    strategy: Literal["restart", "start-first"]
+    """`restart` deletes a container before its successor is created; `start-first` creates the successor first, behind
+    an edge that publishes the ports, so that no request is lost; the auction's container is always deleted first.
+    Default: 'restart'."""
     trial: bool
     """Before a container is replaced, run its successor beside it until it is healthy; if it does not become healthy,
     the update fails and the old container still serves. Default: True."""
+
+
+class EdgeArgs(TypedDict, total=False):
+    """The edge: HAProxy, which publishes the ports of all services with `gix:rollout.strategy: start-first`."""
+
+    image: str
+    """Image of HAProxy, with bash; GIX_EDGE_IMAGE overrides the default. Default: 'haproxy:2.8'."""
+    memory: str | None
+    """Memory limit, e.g. 128MiB; none means no limit."""
 
 
 class HealthCheckArgs(TypedDict, total=False):
@@ -220,6 +233,8 @@ class StackArgs(TypedDict, total=False):
     """Docker engine."""
     rollout: RolloutArgs
     """How an update replaces containers."""
+    edge: EdgeArgs
+    """The edge, with `gix:rollout.strategy: start-first`."""
     defaults: ServiceDefaultsArgs
     """Settings of all services; a service's own keys override them."""
     router: ServiceArgs

@@ -1,11 +1,14 @@
 """The platform of one environment: connection to the engine, images, network, ledger and services."""
 
+import functools
 from typing import Any
 
 import pulumi
 import pulumi_docker
 
 from gix_components.container_failure import explain_failure
+from gix_components.edge import Edge
+from gix_components.host_ports import release_ports
 from gix_components.images import ServiceImages
 from gix_components.ledger_volume import LedgerVolume
 from gix_components.network import ServiceNetwork
@@ -29,6 +32,8 @@ class GixPlatform(pulumi.ComponentResource):
     """The volume of the ledger; None if the auction does not run."""
     services: dict[ServiceName, Service]
     """The services that run, by name."""
+    edge: Edge | None
+    """The edge, with `gix:rollout.strategy: start-first`."""
     outputs: dict[str, pulumi.Input[Any]]
     """The outputs to export, which gixctl and other stacks read. See gix_model.outputs.StackOutputs."""
 
@@ -64,11 +69,17 @@ class GixPlatform(pulumi.ComponentResource):
             after=tried,
             opts=children,
         )
+        release = release_ports(f"{name}-release-ports", environment)
+        hooks = functools.reduce(pulumi.ResourceHookBinding.merge, (clear_the_way, release, explain))
+        self.edge = None
+        if environment.has_edge:
+            self.edge = Edge(f"{name}-edge", environment, network=self.network.network_name, hooks=hooks, opts=children)
         for spec in environment.specs:
             self.services[spec.name].declare_container(
                 network=self.network.network_name,
                 volume=self.ledger.volume_name if self.ledger and spec.keeps_ledger else None,
-                hooks=pulumi.ResourceHookBinding.merge(clear_the_way, explain),
+                edge=self.edge,
+                hooks=hooks,
             )
         self.outputs = StackOutputs.export(
             services={
@@ -85,6 +96,7 @@ class GixPlatform(pulumi.ComponentResource):
             volume=self.ledger.volume_name if self.ledger else None,
             versions=VersionOutputs.export(program=__version__, images=environment.settings.images.tag),
             scan=ScanOutputs.export(fail_on=environment.settings.images.fail_on),
+            edge=self.edge.container_name if self.edge else None,
             label=environment.label,
             engine=environment.settings.engine.model_dump(by_alias=True),
         )

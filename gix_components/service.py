@@ -5,15 +5,16 @@ from datetime import timedelta
 import pulumi
 import pulumi_docker as docker
 
-from gix_components import trial
+from gix_components import health_check, trial
+from gix_components.edge import Edge
+from gix_components.handover import hand_over
 from gix_components.images import ImageHandle
+from gix_components.ordering import value_after
 from gix_components.trial import Successor
-from gix_model import container_inputs, provider_facts
+from gix_model import container_inputs
 from gix_model.catalog import DATA_DIRECTORY, ServiceSpec
 from gix_model.environment import SERVICE_LABEL, STACK_LABEL, Environment
-from gix_model.settings import HealthCheckSettings, ServiceSettings
-
-_START_ALLOWANCE = timedelta(seconds=5)
+from gix_model.settings import ServiceSettings
 
 
 class Service(pulumi.ComponentResource):
@@ -48,9 +49,9 @@ class Service(pulumi.ComponentResource):
             environment=environment,
             spec=spec,
             command=[spec.binary],
-            probe=_probe(spec),
+            probe=health_check.tcp_probe(spec.port),
             variables=_variables(spec, settings),
-            healthy_within=timedelta(seconds=wait_seconds(settings.health_check)),
+            healthy_within=timedelta(seconds=health_check.wait_seconds(settings.health_check)),
         )
         hooks = trial.try_before_replacement(f"{name}-trial", successor)
         super().__init__(
@@ -66,39 +67,47 @@ class Service(pulumi.ComponentResource):
         *,
         network: pulumi.Input[str],
         volume: pulumi.Input[str] | None,
-        hooks: pulumi.ResourceHookBinding | None = None,
+        edge: Edge | None,
+        hooks: pulumi.ResourceHookBinding,
     ) -> None:
         """Declare the container. It changes after `network` and `volume`, and they after the trials of all services.
 
-        `volume` is the name of the ledger's volume, for the service that writes it. `hooks` are bound to the container.
+        `volume` is the name of the ledger's volume, for the service that writes it. `edge` publishes the ports, if
+        there is one; the container changes after it. `hooks` are bound to the container.
         """
         environment, spec, settings = self._environment, self._spec, self._environment.services[self._spec.name]
         labels = {STACK_LABEL: environment.label, SERVICE_LABEL: spec.name} | settings.labels
+        first, host = environment.starts_first(spec), environment.backend_host(spec)
+        if first:
+            hooks = pulumi.ResourceHookBinding.merge(hooks, hand_over(f"{self._name}-hand-over", environment, spec))
+        # The provider adds a random suffix to the name of a resource, if there is no name of its own.
+        named, suffixed = f"{self._name}-container", environment.name(spec.container)
         container = docker.Container(
-            f"{self._name}-container",
-            name=environment.name(spec.container),
+            suffixed if first else named,
+            name=None if first else environment.name(spec.container),
             image=self._image.id,
             # The image has the same values. They are stated because the provider does not notice when one is removed.
             command=[spec.binary],
-            healthcheck=health_check(spec, settings.health_check),
+            healthcheck=health_check.arguments(health_check.tcp_probe(spec.port), settings.health_check),
             working_dir="/",
-            hostname=spec.hostname,
+            hostname=host if edge is None else value_after([edge.container_id], host),
             envs=_environment_inputs(spec, settings),
-            ports=_ports(environment, spec),
-            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network, aliases=[spec.hostname])],
+            ports=_ports(environment, spec) if edge is None else [],
+            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network, aliases=[host])],
             volumes=[]
             if volume is None
             else [docker.ContainerVolumeArgs(volume_name=volume, container_path=DATA_DIRECTORY)],
             labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in labels.items()],
             must_run=True,
             wait=True,
-            wait_timeout=wait_seconds(settings.health_check),
+            wait_timeout=health_check.wait_seconds(settings.health_check),
             **container_inputs.declared(settings),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 replace_on_changes=_replaced_on_changes(settings),
-                delete_before_replace=True,
+                delete_before_replace=not first,
                 hooks=hooks,
+                aliases=[pulumi.Alias(name=named if first else suffixed)],
             ),
         )
         port = environment.host_port(spec)
@@ -109,30 +118,6 @@ class Service(pulumi.ComponentResource):
         self.register_outputs(
             {"containerName": self.container_name, "endpoint": self.endpoint, "address": self.address}
         )
-
-
-def health_check(spec: ServiceSpec, settings: HealthCheckSettings) -> docker.ContainerHealthcheckArgs:
-    """The probe of the original Docker set-up: a TCP connection to the service's port, from inside its container."""
-    return docker.ContainerHealthcheckArgs(
-        tests=_probe(spec),
-        interval=provider_facts.recorded_time(settings.interval),
-        timeout=provider_facts.recorded_time(settings.timeout),
-        start_period=provider_facts.recorded_start_period(settings.start_period),
-        start_interval=None
-        if settings.start_interval is None
-        else provider_facts.recorded_time(settings.start_interval),
-        retries=settings.retries,
-    )
-
-
-def wait_seconds(settings: HealthCheckSettings) -> int:
-    """How many seconds `pulumi up` waits for a service: by then its health check has a result."""
-    probes = (settings.retries + 1) * (settings.interval + settings.timeout)
-    return round((settings.start_period + probes + _START_ALLOWANCE).total_seconds())
-
-
-def _probe(spec: ServiceSpec) -> list[str]:
-    return ["CMD-SHELL", f"timeout 2 bash -c '</dev/tcp/localhost/{spec.port}' || exit 1"]
 
 
 def _variables(spec: ServiceSpec, settings: ServiceSettings) -> dict[str, str]:
@@ -152,14 +137,9 @@ def _environment_inputs(spec: ServiceSpec, settings: ServiceSettings) -> list[pu
 
 
 def _ports(environment: Environment, spec: ServiceSpec) -> list[docker.ContainerPortArgs]:
-    settings = environment.services[spec.name]
-    published = {spec.port: environment.host_port(spec)}
-    if spec.metrics_port is not None:
-        published[spec.metrics_port] = settings.metrics_port
     return [
-        docker.ContainerPortArgs(internal=internal, external=external, ip=settings.bind_address, protocol="tcp")
-        for internal, external in published.items()
-        if external is not None
+        docker.ContainerPortArgs(internal=each.internal, external=each.external, ip=each.address, protocol="tcp")
+        for each in environment.host_ports(spec)
     ]
 
 

@@ -24,7 +24,7 @@ class Occupants:
     @classmethod
     def find(cls, observed: ObservedState, environment: Environment) -> "Occupants":
         """Find them in the observed state of the stack's engine."""
-        names = {environment.name(spec.container) for spec in environment.specs}
+        names = environment.container_names
         network = environment.name(environment.settings.network.name)
         return cls(
             containers=tuple(

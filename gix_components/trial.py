@@ -123,11 +123,10 @@ def run(successor: Successor, image: str) -> None:
 
 
 def _serving(successor: Successor, observed: ObservedState) -> ObservedContainer | None:
-    container = observed.container(successor.name)
-    if container is None or container.stack != successor.environment.label:
-        return None
+    own = observed.created_by(successor.environment.label).containers
+    of_service = [each for each in own if each.service == successor.spec.name and each.helper is None]
     # A container that restarts again and again serves nothing.
-    return container if container.is_running and container.state != "restarting" else None
+    return next((each for each in of_service if each.is_running and each.state != "restarting"), None)
 
 
 def _leftovers(successor: Successor, observed: ObservedState) -> list[ObservedContainer]:

@@ -14,8 +14,7 @@ from gix_engine.observed_state import (
     ObservedState,
     ObservedVolume,
 )
-from gix_model.catalog import CATALOG
-from gix_model.environment import Environment
+from gix_model.environment import Environment, HostPort
 from gix_model.problems import Problem
 from gix_model.units import format_duration
 
@@ -132,7 +131,7 @@ def _limits(environment: Environment, observed: ObservedState) -> Iterator[Probl
 
 
 def _container_names(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
-    wanted = {environment.name(spec.container) for spec in environment.specs}
+    wanted = environment.container_names
     for container in observed.containers:
         for name in container.names:
             if name in wanted and _conflicts(environment, container):
@@ -240,7 +239,7 @@ def _protected_without_auction(environment: Environment, observed: ObservedState
 
 def _other_writers(environment: Environment, observed: ObservedState, volume: str) -> Iterator[Problem]:
     """Containers that would write to an adopted volume beside the stack's own auction."""
-    taken_over = {environment.name(spec.container) for spec in environment.specs if environment.settings.take_over}
+    taken_over = environment.container_names if environment.settings.take_over else frozenset()
     for container in observed.containers:
         ended = container.state in ("exited", "created", "dead")
         writes = volume in container.written_volumes and not ended
@@ -266,7 +265,7 @@ def unused_ledgers(environment: Environment, observed: ObservedState) -> list[st
 def _addresses(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
     if not observed.local:
         return
-    published = {key.partition(".")[0]: address for key, address, _ in _published(environment)}
+    published = {port.key.partition(".")[0]: port.address for port in _published(environment)}
     for service, address in published.items():
         if not machine.has_address(address):
             yield Problem(
@@ -289,28 +288,24 @@ def helpers(environment: Environment, observed: ObservedState) -> Iterator[Probl
 
 
 def _ports(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
-    wanted = {environment.name(spec.container) for spec in environment.specs}
-    for key, address, port in _published(environment):
-        subject = f"{key} = {port}"
-        fix = f"stop what uses it, or set {key} to another port"
-        holder = _container_on(observed, address, port)
+    wanted = environment.container_names
+    for port in _published(environment):
+        subject = f"{port.key} = {port.external}"
+        fix = f"stop what uses it, or set {port.key} to another port"
+        holder = _container_on(observed, port.address, port.external)
         if holder is not None:
             # `_container_names` reports a container with one of the stack's names, or it is taken over.
             if not (wanted.intersection(holder.names) or _is_own(environment, holder)):
                 yield Problem(subject=subject, limit=f"is used by the container {holder.name}", fix=fix)
-        elif observed.local and machine.is_taken(address, port):
+        elif observed.local and machine.is_taken(port.address, port.external):
             yield Problem(
                 subject=subject, limit="is used by a process on this machine", fix=f"find it: ss -ltnp; {fix}"
             )
 
 
-def _published(environment: Environment) -> Iterator[tuple[str, str, int]]:
-    for name, service in environment.services.items():
-        port = environment.host_port(CATALOG[name])
-        if port is not None:
-            yield f"gix:{name}.hostPort", service.bind_address, port
-        if service.metrics_port is not None:
-            yield f"gix:{name}.metricsPort", service.bind_address, service.metrics_port
+def _published(environment: Environment) -> Iterator[HostPort]:
+    for spec in environment.specs:
+        yield from environment.host_ports(spec)
 
 
 def _container_on(observed: ObservedState, address: str, port: int) -> ObservedContainer | None:

@@ -13,6 +13,22 @@ SERVICE_LABEL = "io.gix.service"
 """Label of the container of a service. Value: the name of the service."""
 HELPER_LABEL = "io.gix.helper"
 """Label of the container of a backup, restore or trial. Value: which of them."""
+EDGE_LABEL = "io.gix.edge"
+"""Label of the container of the edge. Value: the program that runs there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostPort:
+    """A port that a service has on the host."""
+
+    key: str
+    """The key that sets it, for example gix:router.hostPort."""
+    address: str
+    """Address on the host."""
+    external: int
+    """Port on the host."""
+    internal: int
+    """Port inside the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +93,43 @@ class Environment:
         """The host port of a service; None if it is not published."""
         service = self.services[spec.name]
         return (service.host_port or spec.port) if service.publish else None
+
+    def host_ports(self, spec: ServiceSpec) -> tuple[HostPort, ...]:
+        """All ports that a service has on the host: its own, and that of its metrics."""
+        service = self.services[spec.name]
+        ports = (
+            ("hostPort", spec.port, self.host_port(spec)),
+            ("metricsPort", spec.metrics_port, service.metrics_port),
+        )
+        return tuple(
+            HostPort(key=f"gix:{spec.name}.{key}", address=service.bind_address, external=external, internal=internal)
+            for key, internal, external in ports
+            if internal is not None and external is not None
+        )
+
+    @property
+    def has_edge(self) -> bool:
+        """Whether an edge publishes the ports, so that a container of a service can start before the old one ends."""
+        return self.settings.rollout.strategy == "start-first"
+
+    @property
+    def edge_name(self) -> str:
+        """The name of the container of the edge."""
+        return self.name("gix-edge")
+
+    @property
+    def container_names(self) -> frozenset[str]:
+        """The names on the engine that belong to the stack's containers."""
+        names = {self.name(spec.container) for spec in self.specs}
+        return frozenset(names | ({self.edge_name} if self.has_edge else set()))
+
+    def starts_first(self, spec: ServiceSpec) -> bool:
+        """Whether a new container of a service starts before the old one is deleted. Two must not write one ledger."""
+        return self.has_edge and not spec.keeps_ledger
+
+    def backend_host(self, spec: ServiceSpec) -> str:
+        """The host name of a service's containers on the network. Behind an edge, the edge has the service's own."""
+        return f"{spec.hostname}-backend" if self.has_edge else spec.hostname
 
     @property
     def longest_grace_seconds(self) -> int:

@@ -71,6 +71,8 @@ class StackOutputs(Outputs):
     """Name of the ledger's volume; None if the auction does not run. Pulumi exports no output that is None."""
     versions: VersionOutputs
     scan: ScanOutputs = ScanOutputs()
+    edge: str | None = None
+    """Name of the edge's container; None if there is no edge."""
     label: str
     """Value of the label STACK_LABEL on everything that the stack creates: PROJECT/STACK."""
     engine: EngineSettings

@@ -283,6 +283,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _rollout(environment: Environment) -> Iterator[Problem]:
+    if environment.has_edge and not environment.settings.rollout.trial:
+        yield Problem(
+            subject="gix:rollout.trial = false",
+            limit="a new container gets requests before its health is known, with gix:rollout.strategy start-first",
+            fix="set it to true",
+        )
+
+
 def _production(environment: Environment) -> Iterator[Problem]:
     if not environment.settings.production:
         return
@@ -307,6 +316,12 @@ def _production(environment: Environment) -> Iterator[Problem]:
                     limit="is not set, and production pulls images by digest only",
                     fix="set the digest that the push printed: sha256:...",
                 )
+    if environment.has_edge and _PINNED.search(environment.settings.edge.image) is None:
+        yield Problem(
+            subject=f"gix:edge.image = {environment.settings.edge.image}",
+            limit="is not pinned, so that it may become another image",
+            fix="pin it by version or digest: haproxy:2.8.5",
+        )
     if "auction" in environment.services and not ledger.protect:
         yield Problem(
             subject="gix:ledger.protect = false",
@@ -328,5 +343,6 @@ _RULES: tuple[Callable[[Environment], Iterator[Problem]], ...] = (
     _logging,
     _ulimits,
     _tmpfs,
+    _rollout,
     _production,
 )

@@ -519,11 +519,26 @@ class ServiceSettings(ServiceDefaults):
 class RolloutSettings(Settings):
     """How an update replaces the container of a service."""
 
+    strategy: Literal["restart", "start-first"] = Field(
+        "restart",
+        description="`restart` deletes a container before its successor is created; `start-first` creates the "
+        "successor first, behind an edge that publishes the ports, so that no request is lost; the auction's container "
+        "is always deleted first",
+    )
     trial: bool = Field(
         True,
         description="before a container is replaced, run its successor beside it until it is healthy; if it does not "
         "become healthy, the update fails and the old container still serves",
     )
+
+
+class EdgeSettings(Settings):
+    """The edge: HAProxy, which publishes the ports of all services with `gix:rollout.strategy: start-first`."""
+
+    image: ImageReference = Field(
+        "haproxy:2.8", description="image of HAProxy, with bash; GIX_EDGE_IMAGE overrides the default"
+    )
+    memory: Memory | None = Field(None, description="memory limit, e.g. 128MiB; none means no limit")
 
 
 class StackSettings(Settings):
@@ -553,6 +568,7 @@ class StackSettings(Settings):
     ledger: LedgerSettings = Field(LedgerSettings(), description="volume with the auction's ledger")
     engine: EngineSettings = Field(EngineSettings(), description="Docker engine")
     rollout: RolloutSettings = Field(RolloutSettings(), description="how an update replaces containers")
+    edge: EdgeSettings = Field(EdgeSettings(), description="the edge, with `gix:rollout.strategy: start-first`")
     defaults: ServiceDefaults = Field(
         ServiceDefaults(), description="settings of all services; a service's own keys override them"
     )

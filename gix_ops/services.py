@@ -47,6 +47,8 @@ class ServiceContainer:
     name: str
     outputs: ServiceOutputs
     found: Mapping[str, Any]
+    edge: Mapping[str, Any] | None = None
+    """The engine's record of the edge, which publishes the ports; None if the service's own container does."""
 
     @property
     def state(self) -> str:
@@ -83,7 +85,9 @@ class ServiceContainer:
     @property
     def ports(self) -> list[Port]:
         """The ports that the host publishes now: the service's own port first, then by number."""
-        published = ((self.found.get("NetworkSettings") or {}).get("Ports") or {}).items()
+        publisher = self.found if self.edge is None else self.edge
+        published = ((publisher.get("NetworkSettings") or {}).get("Ports") or {}).items()
+        spec = CATALOG[self.service]
         found = [
             Port(
                 internal=int(inside.partition("/")[0]),
@@ -94,8 +98,9 @@ class ServiceContainer:
             for inside, bindings in published
             for each in bindings or ()
         ]
-        own = CATALOG[self.service].port
-        return sorted(found, key=lambda port: (port.internal != own, port.internal, port.address, port.external))
+        if self.edge is not None:
+            found = [port for port in found if port.internal in (spec.port, spec.metrics_port)]
+        return sorted(found, key=lambda port: (port.internal != spec.port, port.internal, port.address, port.external))
 
 
 def names(stack: Stack, wanted: Collection[str] = ()) -> list[ServiceName]:
@@ -121,7 +126,8 @@ def endpoint(stack: Stack, service: str) -> str:
 
 def read(stack: Stack, client: docker.DockerClient, wanted: Collection[str] = ()) -> list[ServiceContainer]:
     """The containers of the `wanted` services. Default: all. Raises StackError as `names` and `inspect` do."""
-    return [_read(stack, client, service) for service in names(stack, wanted)]
+    edge = None if stack.outputs.edge is None else inspect(client, stack.outputs.edge)
+    return [_read(stack, client, service, edge) for service in names(stack, wanted)]
 
 
 def inspect(client: docker.DockerClient, name: str) -> Mapping[str, Any]:
@@ -143,10 +149,12 @@ def running(stack: Stack, client: docker.DockerClient, service: str) -> ServiceC
     return container
 
 
-def _read(stack: Stack, client: docker.DockerClient, service: ServiceName) -> ServiceContainer:
+def _read(
+    stack: Stack, client: docker.DockerClient, service: ServiceName, edge: Mapping[str, Any] | None
+) -> ServiceContainer:
     outputs = stack.outputs.services[service]
     name = outputs.container
-    return ServiceContainer(service=service, name=name, outputs=outputs, found=inspect(client, name))
+    return ServiceContainer(service=service, name=name, outputs=outputs, found=inspect(client, name), edge=edge)
 
 
 def short_digest(digest: str) -> str:

@@ -63,6 +63,9 @@ class Effect(StrEnum):
     RESTARTED_IF_IMAGE_CHANGES = "restarted if its image changes"
     """The update builds or pulls its image. Only then is it known whether the image has changed."""
     RESTARTED = "restarted"
+    REPLACED_IF_IMAGE_CHANGES = "replaced without interruption if its image changes"
+    REPLACED = "replaced without interruption"
+    """The new container starts before the old one is deleted: `gix:rollout.strategy: start-first`."""
     CREATED = "created"
     REMOVED = "removed"
 
@@ -203,7 +206,7 @@ def _service(name: str, step: Step, acting: Mapping[str, Step]) -> ServicePlan:
         effect=effect,
         tried=step.replaces and _is_tried(acting.get(step.parent)),
         causes=causes(step, acting),
-        downtime=_downtime(step) if step.replaces else None,
+        downtime=_downtime(step) if step.replaces and not step.starts_first else None,
         data_at_risk=tuple(_risks_of_mounts(step, acting)),
     )
 
@@ -221,10 +224,16 @@ def _effect(step: Step, acting: Mapping[str, Step]) -> Effect:
                 return Effect.STARTED
             return Effect.UPDATED if any(map(step.is_live, step.reasons)) else Effect.RECORDED
         case _:
-            replaced = (acting[urn] for urn in step.dependencies if urn in acting and acting[urn].replaces)
-            only_image = step.reasons == ("image",) and step.inputs.get("image") == fields.UNKNOWN
-            is_open = only_image and all(each.is_image for each in replaced)
-            return Effect.RESTARTED_IF_IMAGE_CHANGES if is_open else Effect.RESTARTED
+            return _replacement(step, acting)
+
+
+def _replacement(step: Step, acting: Mapping[str, Step]) -> Effect:
+    replaced = (acting[urn] for urn in step.dependencies if urn in acting and acting[urn].replaces)
+    only_image = step.reasons == ("image",) and step.inputs.get("image") == fields.UNKNOWN
+    is_open = only_image and all(each.is_image for each in replaced)
+    if step.starts_first:
+        return Effect.REPLACED_IF_IMAGE_CHANGES if is_open else Effect.REPLACED
+    return Effect.RESTARTED_IF_IMAGE_CHANGES if is_open else Effect.RESTARTED
 
 
 def _is_tried(component: Step | None) -> bool:

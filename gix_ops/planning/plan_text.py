@@ -20,6 +20,8 @@ _COLOURS = {
     Effect.UPDATED: "cyan",
     Effect.RESTARTED_IF_IMAGE_CHANGES: "yellow",
     Effect.RESTARTED: "yellow",
+    Effect.REPLACED_IF_IMAGE_CHANGES: "cyan",
+    Effect.REPLACED: "cyan",
     Effect.CREATED: "green",
     Effect.REMOVED: "red",
 }

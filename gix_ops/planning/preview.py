@@ -83,6 +83,11 @@ class Step:
         return self.op == "delete" and bool(self.old.get("delete"))
 
     @property
+    def starts_first(self) -> bool:
+        """Whether a replacement is created before the old one is deleted: if the provider made both names."""
+        return all("name" in (inputs.get("__defaults") or ()) for inputs in (self.inputs, self.old_inputs))
+
+    @property
     def is_image(self) -> bool:
         """Whether the resource is an image, built or pulled."""
         return self.type in (IMAGE, REMOTE_IMAGE)

@@ -92,13 +92,14 @@ def test_a_passphrase_is_set_only_if_there_is_none(offline_machine: Machine, giv
 
 
 def test_base_images_set_by_the_user_stay(offline_machine: Machine) -> None:
-    show = '. .offline/env; echo "$GIX_RUNTIME_BASE $GIX_BUILDER_BASE"'
+    show = '. .offline/env; echo "$GIX_RUNTIME_BASE $GIX_BUILDER_BASE $GIX_EDGE_IMAGE"'
 
     own = offline_machine.shell(show, GIX_RUNTIME_BASE="mine/slim:1").split()
     older = offline_machine.shell(show, GIX_RUNTIME_BASE="gix-offline/debian:bookworm-slim-older").split()
 
     assert own[0] == "mine/slim:1"
     assert own[1].startswith("gix-offline/rust:bookworm-")
+    assert own[2].startswith("gix-offline/haproxy:bookworm-")
     assert older[0].startswith("gix-offline/debian:bookworm-slim-")
     assert not older[0].endswith("older")
 
@@ -120,6 +121,7 @@ def test_with_official_parts_no_variable_overrides_them(machine: Machine) -> Non
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION",
         "GIX_RUNTIME_BASE",
         "GIX_BUILDER_BASE",
+        "GIX_EDGE_IMAGE",
     }
     assert not (machine.clone / ".offline/pulumi").exists()
 

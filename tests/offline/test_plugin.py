@@ -59,7 +59,7 @@ def test_a_pulumi_built_from_modules_gets_a_policy_pack_that_it_can_start(machin
     assert done.returncode == 0, done.stdout
     assert "official docker plugin" in done.stdout
     assert "GIX_PLUGIN_HOME" not in machine.published("plugin")
-    for part in ("packages", "engine", "bases"):
+    for part in ("packages", "engine", "bases", "edge"):
         machine.publish(part, "")
     assert machine.run("env.sh").returncode == 0
     pack, analyzer = machine.shell(

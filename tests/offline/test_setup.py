@@ -39,7 +39,7 @@ def test_a_second_run_changes_nothing_and_is_fast(machine: Machine) -> None:
     assert min(took) < 2, "seconds; the best of three, as the machine may be busy"
     assert machine.files() == before
     actions = [line for line in second.stdout.splitlines() if line[10:16].strip() == "did"]
-    assert len(actions) == 6
+    assert len(actions) == 7
     assert all("nothing" in action for action in actions), second.stdout
 
 
@@ -48,7 +48,7 @@ def test_each_part_prints_what_it_found_and_did(machine: Machine) -> None:
 
     said = machine.run("setup").stdout.splitlines()
 
-    for part in ("packages", "engine", "pulumi", "plugin", "bases", "env"):
+    for part in ("packages", "engine", "pulumi", "plugin", "bases", "edge", "env"):
         words = [line.split()[1] for line in said if line.split()[0] == part]
         assert words == ["found", "did"], (part, said)
 

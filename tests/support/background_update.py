@@ -44,7 +44,7 @@ def kill_update(stack: StackUnderTest, once: Callable[[], bool]) -> None:
 
 
 def _plugins(update: int) -> Iterator[psutil.Process]:
-    """The resource plugins of the update with this process id. They survive it, because they have sessions of their own.
+    """The resource plugins of the update with this process id. They have sessions of their own, so they survive it.
 
     What watches over a copy of the ledger is a child process, too. It is made to survive the update.
     """

@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # it ships no types
@@ -20,7 +21,7 @@ LIMIT = 1000
 PRIMES = (168, 76127)
 """How many primes there are up to LIMIT, and their sum: what the enclave works out."""
 _ROUTER = "gix.v1.RouterService"
-_CHANNEL = (
+CHANNEL = (
     # The time that each call may take, those of reflection included.
     ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "timeout": "10s"}]})),
     ("grpc.enable_http_proxy", 0),
@@ -31,18 +32,27 @@ _UP_WITHIN_SECONDS = 20
 def ask(router: tuple[str, int], job: dict[str, Any]) -> dict[str, Any]:
     """Send a job to a router. The answer is the receipt with `ok` true, or `ok` false and the `error`."""
     host, port = router
-    with grpc.insecure_channel(f"{host}:{port}", options=_CHANNEL) as channel:
+    with grpc.insecure_channel(f"{host}:{port}", options=CHANNEL) as channel:
         try:
-            method = DescriptorPool(ProtoReflectionDescriptorDatabase(channel)).FindMethodByName(f"{_ROUTER}.Submit")
-            submit = channel.unary_unary(
-                f"/{_ROUTER}/Submit",
-                request_serializer=GetMessageClass(method.input_type).SerializeToString,
-                response_deserializer=GetMessageClass(method.output_type).FromString,
-            )
-            receipt = submit(GetMessageClass(method.input_type)(**job))
+            receipt = submission(channel)(**job)
         except grpc.RpcError as error:
             return {"ok": False, "error": f"{error.code().name}: {error.details()}"}
     return {"ok": True} | {field.name: getattr(receipt, field.name) for field in receipt.DESCRIPTOR.fields}
+
+
+def submission(channel: grpc.Channel) -> Callable[..., Any]:
+    """A function that sends a job with these fields by a channel, and returns its receipt.
+
+    Raises grpc.RpcError if the job, or the router's own description of its messages, does not come back.
+    """
+    method = DescriptorPool(ProtoReflectionDescriptorDatabase(channel)).FindMethodByName(f"{_ROUTER}.Submit")
+    job = GetMessageClass(method.input_type)
+    submit = channel.unary_unary(
+        f"/{_ROUTER}/Submit",
+        request_serializer=job.SerializeToString,
+        response_deserializer=GetMessageClass(method.output_type).FromString,
+    )
+    return lambda **fields: submit(job(**fields))
 
 
 def settle_at(router: tuple[str, int], jobs: int) -> list[dict[str, Any]]:

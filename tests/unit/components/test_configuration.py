@@ -28,7 +28,7 @@ SECRET = "hunter2-of-package"  # noqa: S105 - what must show nowhere
 def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Run the tests as the program of the stack gix/dev, without defaults of the machine."""
     monkeypatch.chdir(PROGRAM)
-    for variable in ("GIX_BUILDER_BASE", "GIX_RUNTIME_BASE"):
+    for variable in ("GIX_BUILDER_BASE", "GIX_RUNTIME_BASE", "GIX_EDGE_IMAGE"):
         monkeypatch.delenv(variable, raising=False)
     project, stack = pulumi.get_project(), pulumi.get_stack()
     pulumi.runtime.settings._set_project("gix")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from gix_components import configuration
 from gix_components.arguments import StackArgs
-from gix_components.service import health_check, wait_seconds
+from gix_components.health_check import arguments, tcp_probe, wait_seconds
 from gix_engine import collisions
 from gix_engine.observed_state import ObservedState
 from gix_model.problems import ConfigurationError
@@ -169,7 +169,7 @@ def accept_or_refuse(config: Mapping[str, str]) -> None:
     assert read
     for spec in read.specs:
         service = read.services[spec.name]
-        assert health_check(spec, service.health_check)
+        assert arguments(tcp_probe(spec.port), service.health_check)
         assert wait_seconds(service.health_check) > 0
         assert read.image_name(spec)
     collisions.find(read, ObservedState())

@@ -325,10 +325,26 @@ def test_production_refuses_to_pull_by_tag() -> None:
     assert set(found) == {f"gix:images.digests.{service}" for service in CATALOG}
 
 
-def test_the_machine_s_base_images_are_defaults_that_a_stack_overrides() -> None:
-    machine = {"GIX_BUILDER_BASE": "local/rust:1", "GIX_RUNTIME_BASE": "local/debian:1"}
-    images = environment({"gix:images": '{"runtimeBase": "debian:12.5-slim"}'}, machine=machine).settings.images
-    assert (images.builder_base, images.runtime_base) == ("local/rust:1", "debian:12.5-slim")
+def test_the_machine_s_images_are_defaults_that_a_stack_overrides() -> None:
+    machine = {
+        "GIX_BUILDER_BASE": "local/rust:1",
+        "GIX_RUNTIME_BASE": "local/debian:1",
+        "GIX_EDGE_IMAGE": "local/edge:1",
+    }
+    settings = environment({"gix:images": '{"runtimeBase": "debian:12.5-slim"}'}, machine=machine).settings
+    assert (settings.images.builder_base, settings.images.runtime_base) == ("local/rust:1", "debian:12.5-slim")
+    assert settings.edge.image == "local/edge:1"
+
+
+def test_an_edge_requires_trials() -> None:
+    found = problems({"rollout": {"strategy": "start-first", "trial": False}})
+    assert "gets requests before its health is known" in found["gix:rollout.trial"].limit
+
+
+def test_production_requires_a_pinned_edge() -> None:
+    config = PRODUCTION | {"rollout": {"strategy": "start-first"}}
+    assert "gix:edge.image" in problems(config)
+    assert "gix:edge.image" not in problems(config | {"edge": {"image": "haproxy:2.8.5"}, "takeOver": True})
 
 
 def test_a_service_s_own_keys_override_the_defaults() -> None:

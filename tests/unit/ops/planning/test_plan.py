@@ -160,6 +160,15 @@ def test_given_a_successor_that_is_tried_the_plan_says_so(*, trial: bool) -> Non
     assert ("**tried, then restarted (about" in plan_text.markdown(found)) is trial
 
 
+@pytest.mark.parametrize("before", ["provider", "program"])
+def test_given_names_of_the_provider_a_container_is_replaced_without_interruption(before: str) -> None:
+    named = {"__defaults": ["name"]}
+    old = named if before == "provider" else {"__defaults": []}
+    found = planned(container("replace", "router", diff={"user": "update-replace"}, old=old, new=named))
+    assert only(found).effect is (Effect.REPLACED if before == "provider" else Effect.RESTARTED)
+    assert (only(found).downtime is None) is (before == "provider")
+
+
 def test_given_a_start_interval_the_downtime_is_computed_from_it() -> None:
     check = {"interval": "10s", "startInterval": "500ms"}
     found = planned(container("replace", "router", diff={"user": "update-replace"}, new={"healthcheck": check}))

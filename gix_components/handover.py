@@ -1,0 +1,162 @@
+"""Hands the requests of a service over to its new container, before the old one is deleted.
+
+A hook of the new container waits until the edge sends requests to it. Then the edge leaves the old containers out
+("drain"), and the hook waits until their requests have ended. When the engine has deleted an old container, its place
+in the edge is free for the next one. HAProxy keeps the state "drain" of a free place, so a process in the edge's
+container sets it back.
+"""
+
+import asyncio
+import csv
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from docker.errors import DockerException, NotFound
+from docker.models.containers import Container
+from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding
+
+from gix_components.edge import RUNTIME_API_PORT
+from gix_engine import connection
+from gix_model.catalog import ServiceSpec
+from gix_model.environment import Environment
+
+SEES_WITHIN = timedelta(seconds=15)
+"""How long the edge may take until it sends requests to a new container."""
+
+_POLL_SECONDS = 0.2
+_UP = "2"
+"""The operational state of a server that gets requests, in `show servers state`."""
+_COMMAND = f"exec 3<>/dev/tcp/127.0.0.1/{RUNTIME_API_PORT}; printf '%s\\n' \"$1\" >&3; cat <&3"
+_READY_WHEN_FREE = f"""
+command() {{ {_COMMAND}; }}
+while command "show servers state $1" | grep -q " $2 $3 "; do sleep 0.2; done
+command "set server $1/$2 state ready"
+"""
+
+
+class HandOverError(Exception):
+    """The edge does not send requests to the new container. The old one still serves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A place for a container in a backend of the edge. `address` is that of its container, or `-`."""
+
+    backend: str
+    name: str
+    address: str
+    is_up: bool
+
+
+@dataclass(frozen=True)
+class RuntimeApi:
+    """HAProxy's runtime API, in the edge's container."""
+
+    edge: Container
+
+    def command(self, text: str) -> str:
+        """Run a command and return its answer. Raises docker.errors.DockerException if the edge does not run."""
+        code, output = self.edge.exec_run(["bash", "-c", _COMMAND, "command", text])
+        # Without `stream`, the output is not an iterator.
+        answer = output.decode(errors="replace") if isinstance(output, bytes) else ""
+        if code:
+            raise DockerException(f"the edge does not answer: {answer.strip()}")
+        return answer
+
+    def servers(self) -> list[Server]:
+        """The servers of all backends."""
+        return read_servers(self.command("show servers state").splitlines())
+
+    def requests(self, server: Server) -> int:
+        """How many requests a server has at the moment."""
+        rows = csv.DictReader(self.command(f"show stat {server.backend} 4 -1").lstrip("# ").splitlines())
+        return sum(int(row["scur"] or 0) for row in rows if row["svname"] == server.name)
+
+    def drain(self, server: Server) -> None:
+        """Send no more requests to a server."""
+        self.command(f"set server {server.backend}/{server.name} state drain")
+
+    def ready_when_free(self, server: Server) -> None:
+        """Let the next container that takes the server's place get requests, as soon as this one is gone."""
+        script = ["bash", "-c", _READY_WHEN_FREE, "ready", server.backend, server.name, server.address]
+        self.edge.exec_run(script, detach=True)
+
+
+def hand_over(name: str, environment: Environment, spec: ServiceSpec) -> ResourceHookBinding:
+    """Hooks for a container that hand the requests of its service over to it. `name` is the hook's own."""
+
+    async def attempt(args: ResourceHookArgs) -> None:
+        # In a thread, so that several services are handed over at the same time.
+        await asyncio.to_thread(run, environment, spec, str(args.id))
+
+    return ResourceHookBinding(after_create=[ResourceHook(name, attempt)])
+
+
+def run(environment: Environment, spec: ServiceSpec, container_id: str) -> None:
+    """Hand the requests of a service over to the container with this id.
+
+    Raises HandOverError if the edge does not send requests to it in time.
+    """
+    client = connection.connect(environment.settings.engine, environment.directory)
+    network = environment.name(environment.settings.network.name)
+    grace = environment.services[spec.name].stop_grace
+    try:
+        new = client.containers.get(container_id).attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
+        api = RuntimeApi(client.containers.get(environment.edge_name))
+        _wait_until_used(api, spec, new)
+        old = [each for each in _of(spec, api.servers()) if each.address not in (new, "-")]
+        for server in old:
+            api.drain(server)
+            api.ready_when_free(server)
+        _wait_until_idle(api, old, grace)
+    except NotFound as error:
+        raise _failed(environment, spec, f"there is no container {environment.edge_name}") from error
+    except (DockerException, OSError) as error:
+        raise _failed(environment, spec, str(error)) from error
+
+
+def read_servers(lines: Iterable[str]) -> list[Server]:
+    """Read the answer to `show servers state`: the version of the format, the names of the columns, the servers."""
+    _version, header, *rows = [line for line in lines if line.strip()]
+    columns = header.removeprefix("# ").split()
+    records = [dict(zip(columns, row.split(), strict=False)) for row in rows]
+    return [
+        Server(
+            backend=each["be_name"],
+            name=each["srv_name"],
+            address=each["srv_addr"],
+            is_up=each["srv_op_state"] == _UP and each["srv_admin_state"] == "0",
+        )
+        for each in records
+    ]
+
+
+def _of(spec: ServiceSpec, servers: Iterable[Server]) -> list[Server]:
+    return [each for each in servers if each.backend in (spec.name, f"{spec.name}-metrics")]
+
+
+def _wait_until_used(api: RuntimeApi, spec: ServiceSpec, address: str) -> None:
+    deadline = time.monotonic() + SEES_WITHIN.total_seconds()
+    while True:
+        used = [each for each in _of(spec, api.servers()) if each.address == address]
+        if used and all(each.is_up for each in used):
+            return
+        if time.monotonic() > deadline:
+            raise DockerException(f"it sends no request to {address} after {SEES_WITHIN.total_seconds():g} s")
+        time.sleep(_POLL_SECONDS)
+
+
+def _wait_until_idle(api: RuntimeApi, servers: Iterable[Server], grace: timedelta) -> None:
+    """Wait until the servers have no request, at the most as long as the service may take to stop."""
+    deadline = time.monotonic() + grace.total_seconds()
+    while sum(map(api.requests, servers)) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+
+
+def _failed(environment: Environment, spec: ServiceSpec, reason: str) -> HandOverError:
+    return HandOverError(
+        f"the edge did not hand over to the new container of the {spec.name}: {reason}. The old one still serves. "
+        f"See docker logs {environment.edge_name}, then run pulumi up again"
+    )

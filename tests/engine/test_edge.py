@@ -1,0 +1,137 @@
+"""Behind an edge, an update loses no request: real gRPC at 200 jobs in a second, through the published port."""
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+
+import docker
+import pytest
+
+from gix_model.environment import EDGE_LABEL, SERVICE_LABEL, STACK_LABEL
+from tests.engine.test_rollouts import EXITS_AT_ONCE, broken, tried
+from tests.support import background_update
+from tests.support.background_update import kill_update
+from tests.support.failures import failure
+from tests.support.gixctl import gixctl
+from tests.support.jobs import ledger, settle
+from tests.support.ledgers import until_in_order
+from tests.support.load import Load, load
+from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
+
+RATE = 200
+LEAST_RATE = 60
+"""Jobs in a second that a machine which runs other tests at the same time must reach."""
+
+
+@pytest.fixture(scope="module")
+def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    """A stack that is up, behind an edge. Each test leaves it so that the next update is clean."""
+    with temporary_stack(client, tmp_path_factory.mktemp("edge") / "gix") as stack:
+        stack.change(rollout={"strategy": "start-first", "trial": True})
+        stack.up()
+        settle(stack, jobs=2)
+        yield stack
+
+
+def ids(stack: StackUnderTest) -> dict[str, set[str]]:
+    """The ids of the containers of each service, and of the edge."""
+    found: dict[str, set[str]] = {}
+    label = f"{STACK_LABEL}=gix/{stack.name}"
+    for each in stack.client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
+        found.setdefault(each.labels.get(SERVICE_LABEL, "edge"), set()).add(str(each.id))
+    return found
+
+
+def replaced(before: dict[str, set[str]], after: dict[str, set[str]]) -> set[str]:
+    """What has another container than before. Each has one."""
+    assert {name: len(each) for name, each in after.items()} == dict.fromkeys((*SERVICES, "edge"), 1)
+    return {name for name in after if after[name] != before[name]}
+
+
+def require_no_loss(done: Load) -> None:
+    assert not done.failures
+    assert done.rate > LEAST_RATE
+    assert len(done.settled) > LEAST_RATE
+
+
+@pytest.mark.parametrize("services", [["router"], ["router", "enclave"]], ids="+".join)
+def test_given_another_variable_the_container_is_replaced_and_no_request_fails(
+    stack: StackUnderTest, services: list[str]
+) -> None:
+    before = ids(stack)
+    stack.change(**{service: {"environment": {"EDGE": secrets.token_hex(4)}} for service in services})
+    plan = " ".join(gixctl(stack, "plan", "--json").stdout.split())
+    assert plan.count('"effect": "replaced without interruption"') == len(services)
+    with load(stack.endpoint("router"), rate=RATE) as done:
+        assert tried(stack.up().output) == set(services)
+    require_no_loss(done)
+    assert replaced(before, ids(stack)) == set(services)
+    assert stack.up().is_empty
+
+
+def test_given_another_auction_requests_wait_and_each_is_settled_once(stack: StackUnderTest) -> None:
+    before = ids(stack)
+    stack.change(auction={"environment": {"EDGE": secrets.token_hex(4)}})
+    already = Counter(json.loads(line)["job"] for line in ledger(stack))
+    with load(stack.endpoint("router"), rate=RATE) as done:
+        stack.up()
+    require_no_loss(done)
+    assert replaced(before, ids(stack)) == {"auction"}
+    settled = Counter(json.loads(line)["job"] for line in ledger(stack)) - already
+    assert settled == Counter(done.settled)
+
+
+def test_given_a_bad_image_no_request_fails_and_nothing_is_replaced(stack: StackUnderTest) -> None:
+    before = ids(stack)
+    mend = broken(stack, "router", EXITS_AT_ONCE)
+    with load(stack.endpoint("router"), rate=RATE) as done:
+        assert "the trial of the new router failed" in failure(stack)
+    require_no_loss(done)
+    assert ids(stack) == before
+    mend()
+    stack.up()
+    assert stack.up().is_empty
+
+
+def test_the_edge_and_the_containers_are_as_declared(stack: StackUnderTest) -> None:
+    report = gixctl(stack, "verify", "--json").stdout
+    assert json.loads(report)["differences"] == [], report
+    until_in_order(stack)
+    label = f"{EDGE_LABEL}=haproxy"
+    [edge] = stack.client.containers.list(filters={"label": [f"{STACK_LABEL}=gix/{stack.name}", label]})
+    assert edge.name == f"{stack.prefix}-gix-edge" == stack.outputs()["edge"]
+    names = {service: each["container"] for service, each in stack.outputs()["services"].items()}
+    assert stack.outputs()["services"]["router"]["endpoint"] in gixctl(stack, "graph").stdout
+    assert names["auction"] == f"{stack.prefix}-gix-auction"
+    assert all(names[service].startswith(f"{stack.prefix}-gix-{service}-") for service in ("router", "enclave"))
+
+
+def test_given_an_update_that_is_killed_while_both_containers_run_the_next_one_completes_it(
+    stack: StackUnderTest,
+) -> None:
+    before = ids(stack)
+    stack.change(router={"environment": {"EDGE": secrets.token_hex(4)}})
+    with load(stack.endpoint("router"), rate=RATE) as done:
+        kill_update(stack, lambda: len(ids(stack).get("router", ())) > 1)
+        stack.pulumi.run("cancel", "--yes")
+        stack.pulumi.run("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+        stack.up()
+    require_no_loss(done)
+    assert replaced(before, ids(stack)) == {"router"}
+    assert stack.up().is_empty
+
+
+def test_a_stack_can_get_an_edge_and_give_it_up(stack: StackUnderTest) -> None:
+    stack.change(rollout={"strategy": "restart"})
+    stack.up()
+    assert ids(stack).keys() == {*SERVICES}
+    settle(stack, jobs=1)
+    assert stack.up().is_empty
+
+    stack.change(rollout={"strategy": "start-first"})
+    with background_update.update(stack) as update:
+        assert update.wait() == 0
+    assert ids(stack).keys() == {*SERVICES, "edge"}
+    settle(stack, jobs=1)
+    assert stack.up().is_empty

@@ -1,0 +1,66 @@
+"""Requests to a router at a steady rate, while a test changes the stack."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import grpc  # type: ignore[import-untyped]  # it ships no types
+
+from tests.support.jobs import CHANNEL, submission
+
+CLIENTS = 20
+"""Requests that are under way at the same time, at the most."""
+
+
+@dataclass
+class Load:
+    """What became of the requests."""
+
+    settled: list[str] = field(default_factory=list)
+    """The jobs whose receipts came back."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """The errors of the others."""
+    longest_seconds: float = 0.0
+    """The longest time that a settled job took."""
+    rate: float = 0.0
+    """Requests in a second, over the whole time."""
+
+
+@contextmanager
+def load(router: tuple[str, int], *, rate: int) -> Iterator[Load]:
+    """Send `rate` jobs in a second during the block, through one connection for each client.
+
+    If an answer takes longer than the clients have time for, the rate is lower.
+    """
+    result, lock, stop, start = Load(), threading.Lock(), threading.Event(), time.monotonic()
+
+    def send(client: int) -> None:
+        host, port = router
+        with grpc.insecure_channel(f"{host}:{port}", options=CHANNEL) as channel:
+            submit, number = submission(channel), 0
+            while not stop.wait(max(0.0, start + (number + client / CLIENTS) * CLIENTS / rate - time.monotonic())):
+                name, begun = f"load-{client}-{number}", time.monotonic()
+                number += 1
+                try:
+                    submit(job=name, limit=10)
+                except grpc.RpcError as error:
+                    with lock:
+                        result.failures[f"{error.code().name}: {error.details()}"] += 1
+                    continue
+                with lock:
+                    result.settled.append(name)
+                    result.longest_seconds = max(result.longest_seconds, time.monotonic() - begun)
+
+    threads = [threading.Thread(target=send, args=(client,)) for client in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield result
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        result.rate = (len(result.settled) + result.failures.total()) / (time.monotonic() - start)

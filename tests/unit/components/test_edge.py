@@ -1,0 +1,199 @@
+"""What the platform declares behind an edge, and how the edge hands over."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from docker.errors import DockerException, NotFound
+
+from gix_components import edge, handover
+from gix_components.handover import HandOverError, Server
+from gix_components.host_ports import holders
+from gix_components.platform import GixPlatform
+from gix_engine import connection
+from gix_engine.observed_state import ObservedContainer, ObservedState, PublishedPort
+from gix_model.catalog import CATALOG
+from gix_model.environment import EDGE_LABEL, STACK_LABEL, Environment
+from tests.unit.declared import Declared, Resource, configured, declare, environment
+
+START_FIRST = {"rollout": {"strategy": "start-first"}}
+STATE = """\
+1
+# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight
+3 router 1 router1 10.0.0.2 2 0 1
+3 router 2 router2 10.0.0.3 2 8 1
+3 router 3 router3 - 0 32 1
+5 auction 1 auction1 10.0.0.4 0 0 1
+"""
+
+
+def behind_edge(**config: Any) -> Environment:
+    return environment(**configured({f"gix:{key}": value for key, value in (START_FIRST | config).items()}))
+
+
+@pytest.fixture(scope="module")
+def declared() -> Declared:
+    read = behind_edge(prefix="blue", router={"metricsPort": 9001, "bindAddress": "127.0.0.1"})
+    return declare(lambda options: GixPlatform("gix", read, options))
+
+
+def of_service(declared: Declared, service: str) -> Resource:
+    spec = CATALOG["auction"]
+    name = "gix-auction-container" if service == spec.name else f"blue-gix-{service}"
+    return declared.resources[name]
+
+
+def test_the_edge_publishes_the_ports_and_has_the_host_names_of_all_services(declared: Declared) -> None:
+    inputs = declared.resources["gix-edge-container"].inputs
+    assert inputs["name"] == "blue-gix-edge"
+    assert {(each["ip"], each["external"], each["internal"]) for each in inputs["ports"]} == {
+        ("127.0.0.1", 50051, 50051),
+        ("127.0.0.1", 9001, 9001),
+        ("0.0.0.0", 50052, 50052),
+        ("0.0.0.0", 50053, 50053),
+    }
+    assert inputs["networksAdvanced"] == [
+        {"name": "blue-gix-network", "aliases": ["edge", "router", "auction", "enclave"]}
+    ]
+    assert {each["label"]: each["value"] for each in inputs["labels"]} == {
+        STACK_LABEL: "gix/dev",
+        EDGE_LABEL: "haproxy",
+    }
+
+
+def test_the_edge_is_hardened(declared: Declared) -> None:
+    inputs = declared.resources["gix-edge-container"].inputs
+    assert (inputs["user"], inputs["readOnly"], inputs["stopSignal"]) == ("99:99", True, "SIGUSR1")
+    assert inputs["capabilities"] == {"drops": ["ALL"]}
+    assert inputs["securityOpts"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("service", ["router", "enclave"])
+def test_a_container_behind_the_edge_is_named_by_the_provider_and_created_first(
+    declared: Declared, service: str
+) -> None:
+    container = of_service(declared, service)
+    assert "name" not in container.inputs
+    assert container.options.delete_before_replace is False
+    assert container.inputs["ports"] == []
+    assert container.inputs["hostname"] == f"{service}-backend"
+    assert container.inputs["networksAdvanced"] == [{"name": "blue-gix-network", "aliases": [f"{service}-backend"]}]
+
+
+def test_the_auction_keeps_its_name_and_is_deleted_first(declared: Declared) -> None:
+    container = of_service(declared, "auction")
+    assert container.inputs["name"] == "blue-gix-auction"
+    assert container.options.delete_before_replace is True
+    assert container.inputs["ports"] == []
+
+
+def test_the_edge_leaves_out_a_service_that_does_not_run() -> None:
+    text = edge.configuration(behind_edge(services=["router"]))
+    assert "server-template router 4 router-backend:50051 proto h2" in text
+    assert "auction" not in text
+
+
+def test_the_edge_keeps_the_address_of_the_auction_while_there_is_none() -> None:
+    sections = edge.configuration(behind_edge()).split("\nresolvers ")
+    by_service = {section.split()[0]: section for section in sections[1:]}
+    assert "hold nx 60s" in by_service["auction"]
+    assert "check" not in by_service["auction"]
+    for service in ("router", "enclave"):
+        assert "hold nx 0s" in by_service[service]
+        assert "check inter" in by_service[service]
+
+
+def test_the_servers_of_the_edge_are_read() -> None:
+    assert handover.read_servers(STATE.splitlines()) == [
+        Server(backend="router", name="router1", address="10.0.0.2", is_up=True),
+        # In the state `drain`.
+        Server(backend="router", name="router2", address="10.0.0.3", is_up=False),
+        Server(backend="router", name="router3", address="-", is_up=False),
+        Server(backend="auction", name="auction1", address="10.0.0.4", is_up=False),
+    ]
+
+
+class Edge:
+    """The edge's container: answers the runtime API, and notes the commands."""
+
+    def __init__(self, state: str = STATE) -> None:
+        self.state = state
+        self.commands: list[str] = []
+        self.scripts: list[list[str]] = []
+
+    def exec_run(self, words: list[str], *, detach: bool = False) -> tuple[int, bytes]:
+        if detach:
+            self.scripts.append(words[4:])
+            return 0, b""
+        command = words[-1]
+        self.commands.append(command)
+        if command == "show servers state":
+            return 0, self.state.encode()
+        requests = "0" if self.commands.count(command) > 1 else "1"
+        return 0, f"# pxname,svname,qcur,scur\nrouter,router2,0,{requests}\nrouter,router1,0,7\n".encode()
+
+
+def engine(monkeypatch: pytest.MonkeyPatch, edge_container: Edge | None, address: str) -> None:
+    new = {"NetworkSettings": {"Networks": {"gix-network": {"IPAddress": address}}}}
+
+    def get(name: str) -> object:
+        if name == "new":
+            return SimpleNamespace(attrs=new)
+        if edge_container is None:
+            raise NotFound("none")
+        return edge_container
+
+    monkeypatch.setattr(connection, "connect", lambda *_: SimpleNamespace(containers=SimpleNamespace(get=get)))
+
+
+def test_the_old_container_is_drained_until_it_has_no_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    container = Edge()
+    engine(monkeypatch, container, "10.0.0.2")
+    handover.run(behind_edge(), CATALOG["router"], "new")
+    drained = container.commands.index("set server router/router2 state drain")
+    assert container.commands[:drained] == 2 * ["show servers state"]
+    assert container.commands[drained + 1 :] == 2 * ["show stat router 4 -1"]
+    assert container.scripts == [["router", "router2", "10.0.0.3"]]
+
+
+def test_given_an_edge_that_does_not_use_the_new_container_the_old_one_is_not_drained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    container = Edge()
+    engine(monkeypatch, container, "10.0.0.9")
+    monkeypatch.setattr(handover, "SEES_WITHIN", timedelta(0))
+    with pytest.raises(HandOverError, match=r"10\.0\.0\.9.*The old one still serves"):
+        handover.run(behind_edge(), CATALOG["router"], "new")
+    assert not any("drain" in command for command in container.commands)
+
+
+def test_given_no_edge_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine(monkeypatch, None, "10.0.0.2")
+    with pytest.raises(HandOverError, match="there is no container gix-edge"):
+        handover.run(behind_edge(), CATALOG["router"], "new")
+
+
+def test_given_an_edge_that_does_not_answer_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    container = Edge()
+    monkeypatch.setattr(container, "exec_run", lambda *_, **__: (1, b"connection refused"))
+    engine(monkeypatch, container, "10.0.0.2")
+    with pytest.raises(HandOverError, match="the edge does not answer: connection refused"):
+        handover.run(behind_edge(), CATALOG["router"], "new")
+    assert issubclass(DockerException, Exception)
+
+
+def test_only_the_stack_s_own_running_containers_give_up_a_port() -> None:
+    def container(name: str, *, state: str = "running", stack: str = "gix/dev", port: int = 50051) -> ObservedContainer:
+        published = (PublishedPort(address="0.0.0.0", port=port, protocol="tcp"),)
+        return ObservedContainer(id=name, names=(name,), state=state, labels={STACK_LABEL: stack}, published=published)
+
+    observed = ObservedState(
+        containers=(
+            container("own"),
+            container("stopped", state="exited"),
+            container("strange", stack="gix/other"),
+            container("elsewhere", port=50052),
+        )
+    )
+    assert [each.name for each in holders(observed, "gix/dev", {50051})] == ["own"]
