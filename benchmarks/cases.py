@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from benchmarks import jobs
 from benchmarks.availability import Prober, probed
 from benchmarks.commands import BenchmarkError, at_the_same_time, peak_memory, seconds
 from benchmarks.measurements import BYTES, SECONDS, Measurement
@@ -29,11 +30,15 @@ class Case:
     """Whether third-party crates are compiled, which takes minutes."""
     once: bool = False
     """Whether one measurement is enough."""
+    sends_jobs: bool = False
+    """Whether the services must be those of the sample."""
 
     def includes(self, subject: Subject) -> bool:
         """Whether a peer takes part."""
         if not subject.peer.has_services:
             return self.has_floor
+        if self.sends_jobs and subject.workspace.name != "sample":
+            return False
         return subject.peer.compiles_crates or not self.compiles
 
 
@@ -130,6 +135,12 @@ def side_by_side(subject: Subject, count: int) -> Iterator[Measurement]:
         subject.remove_added_stacks()
 
 
+def _jobs(subject: Subject) -> Iterator[Measurement]:
+    subject.ensure_up()
+    for service, processor in jobs.processor_seconds(subject.site):
+        yield Measurement(f"processor time of {service} for {jobs.JOBS} jobs", SECONDS, processor)
+
+
 CASES: Mapping[str, Case] = {
     "a": Case("cold: the build cache is empty", _cold, compiles=True),
     "b": Case("images built, to three healthy services", _up, has_floor=True),
@@ -141,6 +152,7 @@ CASES: Mapping[str, Case] = {
     "g": Case("down", _down, has_floor=True),
     "j": Case("image sizes", _sizes, once=True),
     "k": Case("1, 5 and 20 stacks side by side", _many, once=True),
+    "l": Case("processor time of the services", _jobs, sends_jobs=True),
 }
 """All cases by letter, in the order in which they run. Case i, availability, is measured in d and f."""
 

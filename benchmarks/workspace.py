@@ -33,6 +33,7 @@ class Workspace:
     """A workspace in a folder of its own."""
 
     def __init__(self, name: WorkspaceName, folder: Path) -> None:
+        self.name = name
         self.folder = folder
         if name == "sample":
             shutil.copytree(_SAMPLE, folder, ignore=shutil.ignore_patterns("target"))

@@ -32,6 +32,8 @@ def provided_home() -> Path | None:
 def pytest_configure(config: pytest.Config) -> None:
     # A background job of a shell ignores Ctrl-C, and its children inherit that. Tests need Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Without bytecode, Python would compile the program of a stack at each update.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(reliability.Tally(), TALLY)
 
