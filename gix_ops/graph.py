@@ -42,8 +42,16 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Edge:
+    """The edge, which publishes the ports of all services."""
+
+    container: str
+    health: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Graph:
-    """A stack's graph. `volume` is None if no service keeps the ledger."""
+    """A stack's graph. `volume` is None if no service keeps the ledger, `edge` if the services publish their ports."""
 
     label: str
     network: str
@@ -54,11 +62,13 @@ class Graph:
     has_volume: bool
     """Whether the engine has the volume."""
     nodes: tuple[Node, ...]
+    edge: Edge | None = None
 
     @property
     def missing(self) -> list[str]:
         """What the stack declares and the engine does not have, each with its kind."""
         found = [f"the container {node.container}" for node in self.nodes if node.health == MISSING]
+        found += [f"the container {self.edge.container}"] if self.edge and self.edge.health == MISSING else []
         found += [f"the network {self.network}"] if self.driver == MISSING else []
         return found + ([f"the volume {self.volume}"] if self.volume and not self.has_volume else [])
 
@@ -81,7 +91,13 @@ def read(stack: Stack, client: docker.DockerClient) -> Graph:
         volume=volume,
         has_volume=has_volume,
         nodes=tuple(_node(each, here, volume) for each in containers),
+        edge=_edge(stack, client),
     )
+
+
+def _edge(stack: Stack, client: docker.DockerClient) -> Edge | None:
+    name = stack.outputs.edge
+    return None if name is None else Edge(container=name, health=services.health(services.inspect(client, name)))
 
 
 def _subnet(network: Mapping[str, Any]) -> str:

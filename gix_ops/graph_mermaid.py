@@ -28,9 +28,13 @@ def _lines(graph: Graph) -> Iterator[str]:
         yield f'    {node.service}["{label}"]:::{_CLASSES.get(node.health, "bad")}'
     for node in graph.nodes:
         yield from (f"    {node.service} -->|asks| {peer}" for peer in node.peers)
+    if graph.edge:
+        label = "<br>".join(map(_text, ("edge", graph.edge.container, graph.edge.health)))
+        yield f'    edge_["{label}"]:::{_CLASSES.get(graph.edge.health, "bad")}'
+        yield from (f"    edge_ --> {node.service}" for node in graph.nodes)
     yield "  end"
     for node in graph.nodes:
-        yield from _ports(node)
+        yield from _ports(node, target="edge_" if graph.edge else node.service)
     if graph.volume:
         label = _text(graph.volume) + ("" if graph.has_volume else f"<br>{MISSING}")
         yield f'  volume[("{label}")]:::{"good" if graph.has_volume else "bad"}'
@@ -47,10 +51,10 @@ def summary(graph: Graph) -> str:
     return f"{total}, {', '.join(f'{count} {health}' for health, count in counts.items())}"
 
 
-def _ports(node: Node) -> Iterator[str]:
+def _ports(node: Node, *, target: str) -> Iterator[str]:
     for index, port in enumerate(node.ports):
         label = _text(f"{port.published} to {port.internal}{' metrics' if port.is_metrics else ''}")
-        yield f'  {node.service}{index}(["{label}"]) --> {node.service}'
+        yield f'  {node.service}{index}(["{label}"]) --> {target}'
 
 
 def _text(text: str) -> str:

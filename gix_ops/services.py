@@ -53,14 +53,12 @@ class ServiceContainer:
     @property
     def state(self) -> str:
         """The container's state, as the engine names it, or `missing`."""
-        return str(self.found["State"]["Status"]) if self.found else MISSING
+        return state(self.found)
 
     @property
     def health(self) -> str:
         """The health of a running container, as the engine names it, otherwise the state."""
-        if self.state != "running" or "Health" not in self.found["State"]:
-            return self.state
-        return str(self.found["State"]["Health"]["Status"])
+        return health(self.found)
 
     @property
     def digest(self) -> str:
@@ -155,6 +153,18 @@ def _read(
     outputs = stack.outputs.services[service]
     name = outputs.container
     return ServiceContainer(service=service, name=name, outputs=outputs, found=inspect(client, name), edge=edge)
+
+
+def state(found: Mapping[str, Any]) -> str:
+    """The state in the engine's record of a container, as the engine names it; `missing` if the record is empty."""
+    return str(found["State"]["Status"]) if found else MISSING
+
+
+def health(found: Mapping[str, Any]) -> str:
+    """The health in the engine's record of a running container, as the engine names it, otherwise its state."""
+    if state(found) != "running" or "Health" not in found["State"]:
+        return state(found)
+    return str(found["State"]["Health"]["Status"])
 
 
 def short_digest(digest: str) -> str:

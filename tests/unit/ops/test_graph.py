@@ -7,7 +7,7 @@ import pytest
 
 from gix_model.catalog import CATALOG, ServiceName
 from gix_ops import graph_mermaid
-from gix_ops.graph import Graph, HostPort, Node
+from gix_ops.graph import Edge, Graph, HostPort, Node
 
 SERVICES: tuple[ServiceName, ...] = ("router", "auction", "enclave")
 NODES = tuple(
@@ -101,3 +101,13 @@ def test_missing_objects_are_named_with_their_kind() -> None:
 def test_markup_in_a_name_is_escaped_in_the_flowchart() -> None:
     drawn = graph_mermaid.draw(dataclasses.replace(GRAPH, label='gix/<dev> & "co"|]'))
     assert 'title: "gix/#60;dev#62; #38; #34;co#34;#124;#93;, 3 services' in drawn
+
+
+@pytest.mark.parametrize(("health", "style"), [("healthy", "good"), ("missing", "bad")])
+def test_behind_an_edge_the_ports_are_those_of_the_edge(health: str, style: str) -> None:
+    graph = dataclasses.replace(GRAPH, edge=Edge(container="gix-edge", health=health))
+    lines = graph_mermaid.draw(graph).splitlines()
+    assert f'    edge_["edge<br>gix-edge<br>{health}"]:::{style}' in lines
+    assert '  router0(["127.0.0.1:50051 to 50051"]) --> edge_' in lines
+    assert "    edge_ --> router" in lines
+    assert graph.missing == (["the container gix-edge"] if health == "missing" else [])
