@@ -2,7 +2,7 @@
 # Writes .offline/env from what the other parts published. A POSIX shell that sources it finds pulumi, gixctl and so on.
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-GIX_TEST_TOOLS='' GIX_DOCKER='' GIX_TOOLS='' GIX_PLUGIN_HOME='' GIX_ANALYZER='' GIX_POLICY_PACK='' GIX_ACTIONLINT='' GIX_YAML_HOST='' GIX_RUNTIME_BASE='' GIX_BUILDER_BASE=''
+GIX_TEST_TOOLS='' GIX_DOCKER='' GIX_TOOLS='' GIX_PLUGIN_HOME='' GIX_ANALYZER='' GIX_POLICY_PACK='' GIX_ACTIONLINT='' GIX_YAML_HOST='' GIX_RUNTIME_BASE='' GIX_BUILDER_BASE='' GIX_GRPC_PROBE_IMAGE=''
 for part in packages engine pulumi plugin bases; do
     # shellcheck source=/dev/null
     . "$STATE/parts/$part"
@@ -51,6 +51,9 @@ EOF
     [[ -z $GIX_RUNTIME_BASE ]] || cat <<EOF
 case \${GIX_RUNTIME_BASE:-gix-offline/} in gix-offline/*) export GIX_RUNTIME_BASE=${GIX_RUNTIME_BASE@Q} ;; esac
 case \${GIX_BUILDER_BASE:-gix-offline/} in gix-offline/*) export GIX_BUILDER_BASE=${GIX_BUILDER_BASE@Q} ;; esac
+EOF
+    [[ -z $GIX_GRPC_PROBE_IMAGE ]] || cat <<EOF
+case \${GIX_GRPC_PROBE_IMAGE:-gix-offline/} in gix-offline/*) export GIX_GRPC_PROBE_IMAGE=${GIX_GRPC_PROBE_IMAGE@Q} ;; esac
 EOF
 }
 
