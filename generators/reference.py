@@ -51,8 +51,8 @@ program takes them for secrets and refuses them. In Python code, a secret is a `
 
 ## Defaults of a machine
 
-The environment variables GIX_BUILDER_BASE and GIX_RUNTIME_BASE set the defaults of `gix:images.builderBase` and
-`gix:images.runtimeBase`. The values of a stack override them.
+The environment variables GIX_BUILDER_BASE, GIX_RUNTIME_BASE and GIX_GRPC_PROBE_IMAGE set the defaults of
+`gix:images.builderBase`, `gix:images.runtimeBase` and `gix:images.grpcProbeImage`. The values of a stack override them.
 """
 
 

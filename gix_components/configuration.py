@@ -40,9 +40,9 @@ def load() -> Environment:
 def from_code(**settings: Unpack[StackArgs]) -> Environment:
     """Make the environment of the running stack from settings in code. The rules are those of a file.
 
-    Relative paths, such as `source`, start at the program's directory. GIX_BUILDER_BASE and GIX_RUNTIME_BASE set the
-    defaults of the base images. A secret must be a SecretStr, and no other value may be one. A pulumi.Output is
-    refused, because it has no value yet.
+    Relative paths, such as `source`, start at the program's directory. GIX_BUILDER_BASE, GIX_RUNTIME_BASE and
+    GIX_GRPC_PROBE_IMAGE set the defaults of the images to build from. A secret must be a SecretStr, and no other value
+    may be one. A pulumi.Output is refused, because it has no value yet.
 
     Raises ConfigurationError with all problems. It names keys as in a file: gix:router.hostPort.
     """

@@ -8,7 +8,7 @@ import pulumi_docker as docker
 from gix_components import trial
 from gix_components.images import ImageHandle
 from gix_components.trial import Successor
-from gix_model import container_inputs, provider_facts
+from gix_model import container_inputs, provider_facts, units
 from gix_model.catalog import DATA_DIRECTORY, ServiceSpec
 from gix_model.environment import SERVICE_LABEL, STACK_LABEL, Environment
 from gix_model.settings import HealthCheckSettings, ServiceSettings
@@ -48,7 +48,7 @@ class Service(pulumi.ComponentResource):
             environment=environment,
             spec=spec,
             command=[spec.binary],
-            probe=_probe(spec),
+            probe=_probe(spec, settings.health_check),
             variables=_variables(spec, settings),
             healthy_within=timedelta(seconds=wait_seconds(settings.health_check)),
         )
@@ -112,9 +112,9 @@ class Service(pulumi.ComponentResource):
 
 
 def health_check(spec: ServiceSpec, settings: HealthCheckSettings) -> docker.ContainerHealthcheckArgs:
-    """The probe of the original Docker set-up: a TCP connection to the service's port, from inside its container."""
+    """The health check of a service's container."""
     return docker.ContainerHealthcheckArgs(
-        tests=_probe(spec),
+        tests=_probe(spec, settings),
         interval=provider_facts.recorded_time(settings.interval),
         timeout=provider_facts.recorded_time(settings.timeout),
         start_period=provider_facts.recorded_start_period(settings.start_period),
@@ -131,8 +131,20 @@ def wait_seconds(settings: HealthCheckSettings) -> int:
     return round((settings.start_period + probes + _START_ALLOWANCE).total_seconds())
 
 
-def _probe(spec: ServiceSpec) -> list[str]:
-    return ["CMD-SHELL", f"timeout 2 bash -c '</dev/tcp/localhost/{spec.port}' || exit 1"]
+def _probe(spec: ServiceSpec, settings: HealthCheckSettings) -> list[str]:
+    """The command that runs in the container for each probe, as the engine takes it."""
+    match settings.probe:
+        case "grpc":
+            # Below the timeout of the engine, which ends the probe without a message.
+            milliseconds = settings.timeout * 2 // 3 // timedelta(milliseconds=1)
+            limit = units.format_duration(timedelta(milliseconds=max(milliseconds, 1)))
+            limits = [f"-connect-timeout={limit}", f"-rpc-timeout={limit}"]
+            return ["CMD", "grpc-health-probe", f"-addr=localhost:{spec.port}", *limits]
+        case "command":
+            return ["CMD", *settings.command]
+        case "tcp":
+            # That of the original Docker set-up.
+            return ["CMD-SHELL", f"timeout 2 bash -c '</dev/tcp/localhost/{spec.port}' || exit 1"]
 
 
 def _variables(spec: ServiceSpec, settings: ServiceSettings) -> dict[str, str]:

@@ -23,7 +23,11 @@ from gix_model.secret_keys import holds_secrets
 from gix_model.secret_values import Unstated, with_encrypted, with_secrets
 from gix_model.settings import PLAIN_TEXT, ServiceSettings, StackSettings
 
-_MACHINE_DEFAULTS = {"GIX_BUILDER_BASE": "builderBase", "GIX_RUNTIME_BASE": "runtimeBase"}
+_MACHINE_DEFAULTS = {
+    "GIX_BUILDER_BASE": "builderBase",
+    "GIX_RUNTIME_BASE": "runtimeBase",
+    "GIX_GRPC_PROBE_IMAGE": "grpcProbeImage",
+}
 _KEYS_OF_SECRETS = "gix:registry.password and secretEnvironment of a service or of gix:defaults"
 _SECRET_IN_CODE = "a secret: SecretStr in Python, pulumi.secret or fn::secret in other languages"  # noqa: S105 - a text
 _LONGEST_VALUE = 60
@@ -42,8 +46,8 @@ def parse(
     """Make an environment from `config`: Pulumi's keys (`gix:source`) with their values as text, objects as JSON.
 
     `secret_keys` are the keys that contain a secret. `stated`, from stack_file.read, says which of their values are
-    secret; without it, all of them count as secret. `machine` may have GIX_BUILDER_BASE and GIX_RUNTIME_BASE, the
-    defaults of a machine, which the keys of the stack override.
+    secret; without it, all of them count as secret. `machine` may have GIX_BUILDER_BASE, GIX_RUNTIME_BASE and
+    GIX_GRPC_PROBE_IMAGE, the defaults of a machine, which the keys of the stack override.
 
     Raises ConfigurationError with all problems.
     """

@@ -24,6 +24,11 @@ _RESERVED_VARIABLES = {
     "RUST_BACKTRACE": "set rustBacktrace instead",
     "GIX_DATA_DIR": f"leave it out: the ledger's volume is always at {DATA_DIRECTORY}",
 }
+_PINNED_EXAMPLES = {
+    "builderBase": "rust:1.75.0-bookworm",
+    "runtimeBase": "debian:bookworm-20231218-slim",
+    "grpcProbeImage": "ghcr.io/grpc-ecosystem/grpc-health-probe:v0.4.57",
+}
 _PINNED = re.compile(r"@sha256:|:[^:/]*(?:\d+\.\d+\.\d+|\d{8})")
 
 
@@ -157,6 +162,32 @@ def _tmpfs(environment: Environment) -> Iterator[Problem]:
                 )
 
 
+def _probes(environment: Environment) -> Iterator[Problem]:
+    """A probe that runs a command needs one, and the others take none."""
+    settings = environment.settings
+    probes = {name: service.health_check.probe for name, service in environment.services.items()}
+    for name, service in environment.services.items():
+        key, own = f"gix:{name}.healthCheck", getattr(settings, name).health_check.command
+        if probes[name] == "command" and not service.health_check.command:
+            yield Problem(
+                subject=f"{key}.probe = command",
+                limit=f"{key}.command is not set",
+                fix=f"set {key}.command to a program and its arguments, e.g. [test, -e, /tmp/ready]",
+            )
+        if own and probes[name] != "command":
+            yield Problem(
+                subject=f"{key}.command = {own}",
+                limit=f"has no effect with {key}.probe = {probes[name]}",
+                fix=f"leave it out, or set {key}.probe to command",
+            )
+    if settings.defaults.health_check.command and "command" not in probes.values():
+        yield Problem(
+            subject=f"gix:defaults.healthCheck.command = {settings.defaults.health_check.command}",
+            limit="has no effect, because no service has probe = command",
+            fix="leave it out, or set gix:defaults.healthCheck.probe to command",
+        )
+
+
 def _source(environment: Environment) -> Iterator[Problem]:
     if not environment.builds:
         return
@@ -288,12 +319,15 @@ def _production(environment: Environment) -> Iterator[Problem]:
         return
     images, ledger = environment.settings.images, environment.settings.ledger
     if environment.builds:
-        for key, base in (("builderBase", images.builder_base), ("runtimeBase", images.runtime_base)):
+        bases = {"builderBase": images.builder_base, "runtimeBase": images.runtime_base}
+        if any(service.health_check.probe == "grpc" for service in environment.services.values()):
+            bases["grpcProbeImage"] = images.grpc_probe_image
+        for key, base in bases.items():
             if _PINNED.search(base) is None:
                 yield Problem(
                     subject=f"gix:images.{key} = {base}",
                     limit="is not pinned, so that it may become another image",
-                    fix="pin it by version, date or digest: rust:1.75.0-bookworm, debian:bookworm-20231218-slim",
+                    fix=f"pin it by version, date or digest: {_PINNED_EXAMPLES[key]}",
                 )
         if images.tag == "latest":
             yield Problem(
@@ -328,5 +362,6 @@ _RULES: tuple[Callable[[Environment], Iterator[Problem]], ...] = (
     _logging,
     _ulimits,
     _tmpfs,
+    _probes,
     _production,
 )
