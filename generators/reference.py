@@ -51,8 +51,9 @@ program takes them for secrets and refuses them. In Python code, a secret is a `
 
 ## Defaults of a machine
 
-The environment variables GIX_BUILDER_BASE, GIX_RUNTIME_BASE and GIX_EDGE_IMAGE set the defaults of
-`gix:images.builderBase`, `gix:images.runtimeBase` and `gix:edge.image`. The values of a stack override them.
+The environment variables GIX_BUILDER_BASE, GIX_RUNTIME_BASE, GIX_GRPC_PROBE_IMAGE and GIX_EDGE_IMAGE set the defaults
+of `gix:images.builderBase`, `gix:images.runtimeBase`, `gix:images.grpcProbeImage` and `gix:edge.image`. The values of a
+stack override them.
 """
 
 

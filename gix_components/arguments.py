@@ -24,6 +24,9 @@ class ImageArgs(TypedDict, total=False):
     """Base image of the builder stage; GIX_BUILDER_BASE overrides the default. Default: 'rust:1.75-bookworm'."""
     runtime_base: str
     """Base image of the services; GIX_RUNTIME_BASE overrides the default. Default: 'debian:bookworm-slim'."""
+    grpc_probe_image: str
+    """Image from which services with `healthCheck.probe: grpc` get the program grpc-health-probe; GIX_GRPC_PROBE_IMAGE
+    overrides the default. Default: 'ghcr.io/grpc-ecosystem/grpc-health-probe:v0.4.57'."""
     lto: Literal["fat", "thin", "off"]
     """Link-time optimization of the binaries: `fat` makes the smallest and fastest ones, `off` the quickest builds;
     applies to the profile `release` and to profiles that inherit it. Default: 'fat'."""
@@ -116,8 +119,14 @@ class EdgeArgs(TypedDict, total=False):
 
 
 class HealthCheckArgs(TypedDict, total=False):
-    """The health check, which connects to the port of the service."""
+    """The health check, which runs a probe in the container repeatedly."""
 
+    probe: Literal["tcp", "grpc", "command"]
+    """`tcp` connects to the port of the service; `grpc` calls the health service of gRPC with grpc-health-probe, which
+    is then in the image; `command` runs `command`. Default: 'tcp'."""
+    command: list[str]
+    """Program and arguments to run in the container; exit code 0 means healthy; only with `probe: command`. Default:
+    []."""
     interval: str
     """Time between probes. Default: '10s'."""
     timeout: str

@@ -10,6 +10,8 @@ from gix_model.environment import Environment
 
 LOG_LINES = 20
 """Number of log lines that are shown."""
+PROBE_WIDTH = 200
+"""Number of characters that are shown of what a probe printed."""
 
 
 def explain_failure(name: str, environment: Environment) -> ResourceHookBinding:
@@ -38,11 +40,17 @@ def last_words(environment: Environment, name: str) -> str:
 
 
 def describe_state(container: Container) -> str:
-    """The state of a container and its health, as it was read last: `exited, exit code 3, unhealthy`."""
+    """The state of a container and its health, as it was read last: `exited, exit code 3, unhealthy`.
+
+    If it runs, also what its last probe printed, unless that succeeded.
+    """
     state = container.attrs["State"]
-    health = state.get("Health", {}).get("Status", "no health check")
+    health = state.get("Health") or {}
     what = f"{state['Status']}, exit code {state['ExitCode']}" if state["Status"] == "exited" else state["Status"]
-    return f"{what}, {health}"
+    described = f"{what}, {health.get('Status', 'no health check')}"
+    failed = [each["Output"] for each in (health.get("Log") or [])[-1:] if each["ExitCode"]]
+    printed = " ".join("".join(failed).split())
+    return f"{described}; its last probe: {printed[:PROBE_WIDTH]}" if printed and what == "running" else described
 
 
 def log_end(container: Container) -> str:

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pulumi_docker as docker
 
-from gix_model import provider_facts
+from gix_model import provider_facts, units
+from gix_model.catalog import ServiceSpec
 from gix_model.settings import HealthCheckSettings
 
 _START_ALLOWANCE = timedelta(seconds=5)
@@ -14,6 +15,21 @@ _START_ALLOWANCE = timedelta(seconds=5)
 def tcp_probe(port: int) -> list[str]:
     """The probe of the original Docker set-up: a TCP connection to a port, from inside the container."""
     return ["CMD-SHELL", f"timeout 2 bash -c '</dev/tcp/localhost/{port}' || exit 1"]
+
+
+def probe(spec: ServiceSpec, settings: HealthCheckSettings) -> list[str]:
+    """The command that runs in a service's container for each probe, as the engine takes it."""
+    match settings.probe:
+        case "grpc":
+            # Below the timeout of the engine, which ends the probe without a message.
+            milliseconds = settings.timeout * 2 // 3 // timedelta(milliseconds=1)
+            limit = units.format_duration(timedelta(milliseconds=max(milliseconds, 1)))
+            limits = [f"-connect-timeout={limit}", f"-rpc-timeout={limit}"]
+            return ["CMD", "grpc-health-probe", f"-addr=localhost:{spec.port}", *limits]
+        case "command":
+            return ["CMD", *settings.command]
+        case "tcp":
+            return tcp_probe(spec.port)
 
 
 def arguments(probe: Sequence[str], settings: HealthCheckSettings) -> docker.ContainerHealthcheckArgs:

@@ -51,6 +51,7 @@ class ServiceImages(pulumi.ComponentResource):
             dockerfile=ALL_SERVICES if of_all else spec.dockerfile,
             target=spec.target if of_all else None,
             parent=self,
+            args=_probe_args(environment, spec),
         )
         return ImageHandle(name=environment.image_name(spec), id=image.repo_digest, digest=image.repo_digest)
 
@@ -66,3 +67,10 @@ class ServiceImages(pulumi.ComponentResource):
         # Of two registries on one host, the provider can state the other one's digest.
         digest = image.image_id.apply(lambda _: reference) if "@" in reference else image.repo_digest
         return ImageHandle(name=reference, id=image.image_id, digest=digest)
+
+
+def _probe_args(environment: Environment, spec: ServiceSpec) -> dict[str, str]:
+    """Build arguments that put the program of the service's probe into its image. Most probes need none."""
+    if environment.services[spec.name].health_check.probe != "grpc":
+        return {}
+    return {"PROBE": "grpc", "GRPC_PROBE_IMAGE": environment.settings.images.grpc_probe_image}

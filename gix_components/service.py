@@ -49,7 +49,7 @@ class Service(pulumi.ComponentResource):
             environment=environment,
             spec=spec,
             command=[spec.binary],
-            probe=health_check.tcp_probe(spec.port),
+            probe=health_check.probe(spec, settings.health_check),
             variables=_variables(spec, settings),
             healthy_within=timedelta(seconds=health_check.wait_seconds(settings.health_check)),
         )
@@ -88,7 +88,7 @@ class Service(pulumi.ComponentResource):
             image=self._image.id,
             # The image has the same values. They are stated because the provider does not notice when one is removed.
             command=[spec.binary],
-            healthcheck=health_check.arguments(health_check.tcp_probe(spec.port), settings.health_check),
+            healthcheck=health_check.arguments(health_check.probe(spec, settings.health_check), settings.health_check),
             working_dir="/",
             hostname=host if edge is None else value_after([edge.container_id], host),
             envs=_environment_inputs(spec, settings),

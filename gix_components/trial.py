@@ -73,7 +73,9 @@ class Successor:
         service = self.environment.services[self.spec.name]
         settings = container_inputs.replacing(service)
         made_of = {"command": self.command, "probe": self.probe, "variables": dict(self.variables), **settings}
-        made_of["healthCheck"] = service.health_check.model_dump(mode="json", by_alias=True)
+        # `probe` has the command that follows from the keys that are left out here.
+        check = service.health_check.model_dump(mode="json", by_alias=True, exclude={"probe", "command"})
+        made_of["healthCheck"] = check
         return {"image": image, "settings": pulumi.Output.secret(made_of)}
 
 

@@ -26,6 +26,7 @@ from gix_model.settings import PLAIN_TEXT, ServiceSettings, StackSettings
 _MACHINE_DEFAULTS = {
     "GIX_BUILDER_BASE": ("images", "builderBase"),
     "GIX_RUNTIME_BASE": ("images", "runtimeBase"),
+    "GIX_GRPC_PROBE_IMAGE": ("images", "grpcProbeImage"),
     "GIX_EDGE_IMAGE": ("edge", "image"),
 }
 _KEYS_OF_SECRETS = "gix:registry.password and secretEnvironment of a service or of gix:defaults"
@@ -47,7 +48,7 @@ def parse(
 
     `secret_keys` are the keys that contain a secret. `stated`, from stack_file.read, says which of their values are
     secret; without it, all of them count as secret. `machine` may have GIX_BUILDER_BASE, GIX_RUNTIME_BASE and
-    GIX_EDGE_IMAGE, the defaults of a machine, which the keys of the stack override.
+    GIX_GRPC_PROBE_IMAGE and GIX_EDGE_IMAGE, the defaults of a machine, which the keys of the stack override.
 
     Raises ConfigurationError with all problems.
     """

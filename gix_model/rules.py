@@ -24,6 +24,12 @@ _RESERVED_VARIABLES = {
     "RUST_BACKTRACE": "set rustBacktrace instead",
     "GIX_DATA_DIR": f"leave it out: the ledger's volume is always at {DATA_DIRECTORY}",
 }
+_PINNED_EXAMPLES = {
+    "images.builderBase": "rust:1.75.0-bookworm",
+    "images.runtimeBase": "debian:bookworm-20231218-slim",
+    "images.grpcProbeImage": "ghcr.io/grpc-ecosystem/grpc-health-probe:v0.4.57",
+    "edge.image": "haproxy:2.8.5",
+}
 _PINNED = re.compile(r"@sha256:|:[^:/]*(?:\d+\.\d+\.\d+|\d{8})")
 
 
@@ -155,6 +161,32 @@ def _tmpfs(environment: Environment) -> Iterator[Problem]:
                     limit=f"overlaps the ledger's volume at {DATA_DIRECTORY}",
                     fix="use another path",
                 )
+
+
+def _probes(environment: Environment) -> Iterator[Problem]:
+    """A probe that runs a command needs one, and the others take none."""
+    settings = environment.settings
+    probes = {name: service.health_check.probe for name, service in environment.services.items()}
+    for name, service in environment.services.items():
+        key, own = f"gix:{name}.healthCheck", getattr(settings, name).health_check.command
+        if probes[name] == "command" and not service.health_check.command:
+            yield Problem(
+                subject=f"{key}.probe = command",
+                limit=f"{key}.command is not set",
+                fix=f"set {key}.command to a program and its arguments, e.g. [test, -e, /tmp/ready]",
+            )
+        if own and probes[name] != "command":
+            yield Problem(
+                subject=f"{key}.command = {own}",
+                limit=f"has no effect with {key}.probe = {probes[name]}",
+                fix=f"leave it out, or set {key}.probe to command",
+            )
+    if settings.defaults.health_check.command and "command" not in probes.values():
+        yield Problem(
+            subject=f"gix:defaults.healthCheck.command = {settings.defaults.health_check.command}",
+            limit="has no effect, because no service has probe = command",
+            fix="leave it out, or set gix:defaults.healthCheck.probe to command",
+        )
 
 
 def _source(environment: Environment) -> Iterator[Problem]:
@@ -292,18 +324,30 @@ def _rollout(environment: Environment) -> Iterator[Problem]:
         )
 
 
+def _foreign_images(environment: Environment) -> dict[str, str]:
+    """The images of others that the stack uses, by their keys."""
+    images, found = environment.settings.images, dict[str, str]()
+    if environment.builds:
+        found |= {"images.builderBase": images.builder_base, "images.runtimeBase": images.runtime_base}
+        if any(service.health_check.probe == "grpc" for service in environment.services.values()):
+            found["images.grpcProbeImage"] = images.grpc_probe_image
+    if environment.has_edge:
+        found["edge.image"] = environment.settings.edge.image
+    return found
+
+
 def _production(environment: Environment) -> Iterator[Problem]:
     if not environment.settings.production:
         return
     images, ledger = environment.settings.images, environment.settings.ledger
+    for key, image in _foreign_images(environment).items():
+        if _PINNED.search(image) is None:
+            yield Problem(
+                subject=f"gix:{key} = {image}",
+                limit="is not pinned, so that it may become another image",
+                fix=f"pin it by version, date or digest: {_PINNED_EXAMPLES[key]}",
+            )
     if environment.builds:
-        for key, base in (("builderBase", images.builder_base), ("runtimeBase", images.runtime_base)):
-            if _PINNED.search(base) is None:
-                yield Problem(
-                    subject=f"gix:images.{key} = {base}",
-                    limit="is not pinned, so that it may become another image",
-                    fix="pin it by version, date or digest: rust:1.75.0-bookworm, debian:bookworm-20231218-slim",
-                )
         if images.tag == "latest":
             yield Problem(
                 subject="gix:images.tag = latest", limit="production does not allow `latest`", fix="set a version"
@@ -316,12 +360,6 @@ def _production(environment: Environment) -> Iterator[Problem]:
                     limit="is not set, and production pulls images by digest only",
                     fix="set the digest that the push printed: sha256:...",
                 )
-    if environment.has_edge and _PINNED.search(environment.settings.edge.image) is None:
-        yield Problem(
-            subject=f"gix:edge.image = {environment.settings.edge.image}",
-            limit="is not pinned, so that it may become another image",
-            fix="pin it by version or digest: haproxy:2.8.5",
-        )
     if "auction" in environment.services and not ledger.protect:
         yield Problem(
             subject="gix:ledger.protect = false",
@@ -344,5 +382,6 @@ _RULES: tuple[Callable[[Environment], Iterator[Problem]], ...] = (
     _ulimits,
     _tmpfs,
     _rollout,
+    _probes,
     _production,
 )

@@ -262,6 +262,7 @@ HostName = Annotated[
         "use letters, digits, '-' and '.'",
     ),
 ]
+Word = Annotated[str, BeforeValidator(_text), _matching(r"(?s:.+)", "is empty", "write a program or an argument")]
 LabelName = Annotated[str, _matching(r"(?s:.+)", "is not a label name", "write a name that is not empty")]
 Digest = Annotated[str, _matching(_DIGEST, "is not an image digest", "write sha256: and 64 hexadecimal digits")]
 ImageTag = Annotated[
@@ -313,6 +314,11 @@ class ImageSettings(Settings):
     )
     runtime_base: ImageReference = Field(
         "debian:bookworm-slim", description="base image of the services; GIX_RUNTIME_BASE overrides the default"
+    )
+    grpc_probe_image: ImageReference = Field(
+        "ghcr.io/grpc-ecosystem/grpc-health-probe:v0.4.57",
+        description="image from which services with `healthCheck.probe: grpc` get the program grpc-health-probe; "
+        "GIX_GRPC_PROBE_IMAGE overrides the default",
     )
     lto: Annotated[_Lto, BeforeValidator(_unless_false("off"), json_schema_input_type=_Lto)] = Field(
         "fat",
@@ -405,8 +411,18 @@ class EngineSettings(Settings):
 
 
 class HealthCheckSettings(Settings):
-    """The health check, which connects to the port of the service."""
+    """The health check, which runs a probe in the container repeatedly."""
 
+    probe: Literal["tcp", "grpc", "command"] = Field(
+        "tcp",
+        description="`tcp` connects to the port of the service; `grpc` calls the health service of gRPC with "
+        "grpc-health-probe, which is then in the image; `command` runs `command`",
+    )
+    command: list[Word] = Field(
+        [],
+        description="program and arguments to run in the container; exit code 0 means healthy; only with "
+        "`probe: command`",
+    )
     interval: PositiveDuration = Field(timedelta(seconds=10), description="time between probes")
     timeout: PositiveDuration = Field(timedelta(seconds=3), description="time after which a probe counts as failed")
     start_period: Duration = Field(

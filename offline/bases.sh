@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The base images: the official ones if an image registry answers, else slim Debian and a Rust builder made from packages.
+# The images that the program builds from: the official ones if an image registry answers. Otherwise slim Debian and a Rust
+# builder are made from packages, and the image of grpc-health-probe from its Go module.
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=/dev/null  # GIX_DOCKER
@@ -15,6 +16,10 @@ key=$(fingerprint "${recipe[@]}")-$(uname -m)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 runtime=gix-offline/debian:bookworm-slim-$key
 builder=gix-offline/rust:bookworm-$key
+
+module=github.com/grpc-ecosystem/grpc-health-probe
+probe_key=$(fingerprint "$OFFLINE"/bases/go.{mod,sum})-$(uname -m)
+probe=gix-offline/grpc-health-probe:$(sed -n "s,.*$module \(v[0-9.]*\).*,\1,p" "$OFFLINE/bases/go.mod")-$probe_key
 
 on_engine() { "$docker" image inspect "$@" >/dev/null 2>&1; }
 
@@ -39,7 +44,45 @@ make_bases() {
         "$docker" save -o "$1" "$runtime" "$builder"
 }
 
-if on_engine "$runtime" "$builder"; then
+# The program is where the official image has it. Any user may run it, whatever the umask.
+make_probe() {
+    local root=$1.root made=yes
+    rm -rf --one-file-system "$root"
+    mkdir "$root" && go_build grpc-health-probe "$module" "$root/ko-app" &&
+        tar -C "$root" --owner=0 --group=0 --mode=755 -c ko-app |
+        "$docker" import --change 'ENTRYPOINT ["/ko-app/grpc-health-probe"]' - "$probe" >&2 || made=
+    rm -rf --one-file-system "$root"
+    [[ $made ]] && "$docker" save -o "$1" "$probe"
+}
+
+# Only `healthCheck.probe: grpc` needs it, so the set-up goes on without it.
+provide_probe() {
+    if on_engine "$probe"; then
+        return
+    elif [[ -e $CACHE/grpc-health-probe-$probe_key.tar ]]; then
+        found "no $probe on the engine; it is in $CACHE"
+        "$docker" load -i "$CACHE/grpc-health-probe-$probe_key.tar" >&2
+        did "loaded $probe"
+    elif ! command -v go >/dev/null; then
+        found 'no image of grpc-health-probe, and no go command to build it with'
+        did 'nothing; only gix:defaults.healthCheck.probe: grpc needs it. Install Go 1.21 or later and run this again to have it'
+        probe=
+    else
+        found 'no image of grpc-health-probe; builds it from its Go module (about 30 s)'
+        if cached "grpc-health-probe-$probe_key.tar" make_probe; then
+            on_engine "$probe" || "$docker" load -i "$CACHE/grpc-health-probe-$probe_key.tar" >&2
+            did "made $probe"
+        else
+            did 'nothing; grpc-health-probe could not be built: see the log. Only gix:defaults.healthCheck.probe: grpc needs it'
+            probe=
+        fi
+    fi
+}
+
+if on_engine "$runtime" "$builder" "$probe"; then
+    found "$runtime, $builder and $probe on the engine"
+    did 'nothing'
+elif on_engine "$runtime" "$builder"; then
     found "$runtime and $builder on the engine"
     did 'nothing'
 elif on_engine "${official[@]}"; then
@@ -63,4 +106,5 @@ else
     on_engine "$runtime" "$builder" || "$docker" load -i "$CACHE/bases-$key.tar" >&2
     did "made $runtime and $builder"
 fi
-publish GIX_RUNTIME_BASE "$runtime" GIX_BUILDER_BASE "$builder"
+provide_probe
+publish GIX_RUNTIME_BASE "$runtime" GIX_BUILDER_BASE "$builder" GIX_GRPC_PROBE_IMAGE "$probe"

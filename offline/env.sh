@@ -2,7 +2,7 @@
 # Writes .offline/env from what the other parts published. A POSIX shell that sources it finds pulumi, gixctl and so on.
 # shellcheck source=lib.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-GIX_TEST_TOOLS='' GIX_DOCKER='' GIX_TOOLS='' GIX_PLUGIN_HOME='' GIX_ANALYZER='' GIX_POLICY_PACK='' GIX_ACTIONLINT='' GIX_YAML_HOST='' GIX_RUNTIME_BASE='' GIX_BUILDER_BASE='' GIX_EDGE_IMAGE=''
+GIX_TEST_TOOLS='' GIX_DOCKER='' GIX_TOOLS='' GIX_PLUGIN_HOME='' GIX_ANALYZER='' GIX_POLICY_PACK='' GIX_ACTIONLINT='' GIX_YAML_HOST='' GIX_RUNTIME_BASE='' GIX_BUILDER_BASE='' GIX_GRPC_PROBE_IMAGE='' GIX_EDGE_IMAGE=''
 for part in packages engine pulumi plugin bases edge; do
     # shellcheck source=/dev/null
     . "$STATE/parts/$part"
@@ -54,6 +54,9 @@ case \${GIX_BUILDER_BASE:-gix-offline/} in gix-offline/*) export GIX_BUILDER_BAS
 EOF
     [[ -z $GIX_EDGE_IMAGE ]] || cat <<EOF
 case \${GIX_EDGE_IMAGE:-gix-offline/} in gix-offline/*) export GIX_EDGE_IMAGE=${GIX_EDGE_IMAGE@Q} ;; esac
+EOF
+    [[ -z $GIX_GRPC_PROBE_IMAGE ]] || cat <<EOF
+case \${GIX_GRPC_PROBE_IMAGE:-gix-offline/} in gix-offline/*) export GIX_GRPC_PROBE_IMAGE=${GIX_GRPC_PROBE_IMAGE@Q} ;; esac
 EOF
 }
 

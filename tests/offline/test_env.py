@@ -16,6 +16,7 @@ def offline_machine(machine: Machine) -> Machine:
     machine.command("unshare", "exit 0")
     machine.command("tar", "exit 0")
     machine.command("debootstrap", "exit 0")
+    machine.command("go", "exit 0")
     (machine.clone / "offline/bases/debian.sh").write_text("true\n")
     done = machine.run("setup")
     assert done.returncode == 0, done.stdout
@@ -92,16 +93,30 @@ def test_a_passphrase_is_set_only_if_there_is_none(offline_machine: Machine, giv
 
 
 def test_base_images_set_by_the_user_stay(offline_machine: Machine) -> None:
-    show = '. .offline/env; echo "$GIX_RUNTIME_BASE $GIX_BUILDER_BASE $GIX_EDGE_IMAGE"'
+    show = '. .offline/env; echo "$GIX_RUNTIME_BASE $GIX_BUILDER_BASE $GIX_GRPC_PROBE_IMAGE $GIX_EDGE_IMAGE"'
+    older_probe = "gix-offline/grpc-health-probe:v0-older"
 
-    own = offline_machine.shell(show, GIX_RUNTIME_BASE="mine/slim:1").split()
-    older = offline_machine.shell(show, GIX_RUNTIME_BASE="gix-offline/debian:bookworm-slim-older").split()
+    own = offline_machine.shell(show, GIX_RUNTIME_BASE="mine/slim:1", GIX_GRPC_PROBE_IMAGE="mine/probe:1").split()
+    older = offline_machine.shell(
+        show, GIX_RUNTIME_BASE="gix-offline/debian:bookworm-slim-older", GIX_GRPC_PROBE_IMAGE=older_probe
+    ).split()
 
-    assert own[0] == "mine/slim:1"
+    assert (own[0], own[2]) == ("mine/slim:1", "mine/probe:1")
     assert own[1].startswith("gix-offline/rust:bookworm-")
-    assert own[2].startswith("gix-offline/haproxy:bookworm-")
+    assert own[3].startswith("gix-offline/haproxy:bookworm-")
     assert older[0].startswith("gix-offline/debian:bookworm-slim-")
-    assert not older[0].endswith("older")
+    assert older[2].startswith("gix-offline/grpc-health-probe:v")
+    assert not any(each.endswith("older") for each in older)
+
+
+def test_without_an_image_of_the_probe_no_variable_names_one(machine: Machine) -> None:
+    machine.publish("bases", "GIX_RUNTIME_BASE=a GIX_BUILDER_BASE=b GIX_GRPC_PROBE_IMAGE=''\n")
+    for part in ("packages", "engine", "pulumi", "plugin", "edge"):
+        machine.publish(part, "GIX_TOOLS=/tools\n")
+    assert machine.run("env.sh").returncode == 0
+
+    assert machine.shell('. .offline/env; echo "${GIX_GRPC_PROBE_IMAGE-unset}"') == "unset"
+    assert machine.shell('. .offline/env; echo "$GIX_GRPC_PROBE_IMAGE"', GIX_GRPC_PROBE_IMAGE="x:1") == "x:1"
 
 
 def test_with_official_parts_no_variable_overrides_them(machine: Machine) -> None:
@@ -122,6 +137,7 @@ def test_with_official_parts_no_variable_overrides_them(machine: Machine) -> Non
         "GIX_RUNTIME_BASE",
         "GIX_BUILDER_BASE",
         "GIX_EDGE_IMAGE",
+        "GIX_GRPC_PROBE_IMAGE",
     }
     assert not (machine.clone / ".offline/pulumi").exists()
 

@@ -152,7 +152,9 @@ def test_clean_all_removes_only_the_cache_and_the_offline_images(machine: Machin
     machine.run("setup")
     machine.cache.mkdir(parents=True)
     with (machine.engine / "images").open("a") as images:
-        images.write("gix-offline/debian:bookworm-slim-1\ngix-offline/rust:bookworm-1\n")
+        images.write(
+            "gix-offline/debian:bookworm-slim-1\ngix-offline/rust:bookworm-1\ngix-offline/grpc-health-probe:v1\n"
+        )
 
     done = machine.run("clean", "--all")
 

@@ -28,7 +28,7 @@ SECRET = "hunter2-of-package"  # noqa: S105 - what must show nowhere
 def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Run the tests as the program of the stack gix/dev, without defaults of the machine."""
     monkeypatch.chdir(PROGRAM)
-    for variable in ("GIX_BUILDER_BASE", "GIX_RUNTIME_BASE", "GIX_EDGE_IMAGE"):
+    for variable in ("GIX_BUILDER_BASE", "GIX_RUNTIME_BASE", "GIX_GRPC_PROBE_IMAGE", "GIX_EDGE_IMAGE"):
         monkeypatch.delenv(variable, raising=False)
     project, stack = pulumi.get_project(), pulumi.get_stack()
     pulumi.runtime.settings._set_project("gix")
@@ -161,8 +161,13 @@ def test_a_file_with_the_spelling_of_code_is_refused() -> None:
 def test_the_machine_s_base_images_are_defaults_for_code_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIX_BUILDER_BASE", "rust:here")
     monkeypatch.setenv("GIX_RUNTIME_BASE", "debian:here")
+    monkeypatch.setenv("GIX_GRPC_PROBE_IMAGE", "probe:here")
     images = configuration.from_code(images={"runtime_base": "debian:12"}).settings.images
-    assert (images.builder_base, images.runtime_base) == ("rust:here", "debian:12")
+    assert (images.builder_base, images.runtime_base, images.grpc_probe_image) == (
+        "rust:here",
+        "debian:12",
+        "probe:here",
+    )
 
 
 def test_a_secret_from_code_is_a_secret_of_the_stack() -> None:

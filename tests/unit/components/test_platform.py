@@ -83,6 +83,72 @@ def test_the_health_check_probes_the_service_s_own_port(described: Declared, ser
     }
 
 
+@pytest.mark.parametrize(
+    ("check", "tests"),
+    [
+        ({"probe": "tcp"}, ["CMD-SHELL", "timeout 2 bash -c '</dev/tcp/localhost/50051' || exit 1"]),
+        (
+            {"probe": "grpc"},
+            ["CMD", "grpc-health-probe", "-addr=localhost:50051", "-connect-timeout=2s", "-rpc-timeout=2s"],
+        ),
+        (
+            {"probe": "grpc", "timeout": "2s"},
+            ["CMD", "grpc-health-probe", "-addr=localhost:50051", "-connect-timeout=1.333s", "-rpc-timeout=1.333s"],
+        ),
+        (
+            {"probe": "grpc", "timeout": "1ms"},
+            ["CMD", "grpc-health-probe", "-addr=localhost:50051", "-connect-timeout=1ms", "-rpc-timeout=1ms"],
+        ),
+        ({"probe": "command", "command": ["check", "--port", 1]}, ["CMD", "check", "--port", "1"]),
+    ],
+)
+def test_the_probe_is_that_of_the_configuration(check: dict[str, Any], tests: list[str]) -> None:
+    inputs = container(platform(router={"healthCheck": check}), "router").inputs
+    assert inputs["healthcheck"]["tests"] == tests
+
+
+def test_the_trial_of_a_service_has_the_probe_of_its_container(described: Declared) -> None:
+    declared = platform(router={"healthCheck": {"probe": "grpc"}})
+    settings = {service: declared.resources[f"gix-{service}"].inputs["settings"] for service in ("router", "enclave")}
+    for service, made_of in settings.items():
+        assert made_of["probe"] == container(declared, service).inputs["healthcheck"]["tests"]
+    # A service that keeps the default has the inputs from before there was a choice, so an upgrade tries nothing.
+    assert settings["enclave"] == described.resources["gix-enclave"].inputs["settings"]
+    assert not {"probe", "command"} & settings["enclave"]["healthCheck"].keys()
+
+
+@pytest.mark.parametrize("way", ["multi-stage", "individual"])
+def test_the_image_of_a_service_with_the_grpc_probe_alone_gets_its_program(way: str, described: Declared) -> None:
+    declared = platform(
+        images={"way": way, "grpcProbeImage": "mine/probe:v1"},
+        router={"healthCheck": {"probe": "grpc"}},
+        enclave={"healthCheck": {"probe": "command", "command": ["true"]}},
+    )
+    added = {}
+    for service in CATALOG:
+        before, after = (
+            each.resources[f"gix-images-{service}-image"].inputs["build"]["args"] for each in (described, declared)
+        )
+        assert before.items() <= after.items()
+        added[service] = {key: after[key] for key in after.keys() - before.keys()}
+    assert added == {"router": {"PROBE": "grpc", "GRPC_PROBE_IMAGE": "mine/probe:v1"}, "auction": {}, "enclave": {}}
+
+
+def test_the_key_of_the_compiled_dependencies_does_not_depend_on_the_probe() -> None:
+    pushed: dict[str, Any] = {"images": {"push": True, "tag": "v1"}, "registry": {"address": "ghcr.io"}}
+    other = {"images": pushed["images"] | {"grpcProbeImage": "mine/probe:v1"}}
+    both = (platform(**pushed), platform(**pushed | other, defaults={"healthCheck": {"probe": "grpc"}}))
+    names, args = zip(
+        *(
+            (image["imageName"], image["build"]["args"])
+            for image in (each.resources["gix-images-rust-builder-image"].inputs for each in both)
+        ),
+        strict=True,
+    )
+    assert names[0] == names[1]
+    assert args[0] == args[1]
+
+
 def test_only_the_auction_mounts_the_ledger(described: Declared) -> None:
     mounts = {service: container(described, service).inputs["volumes"] for service in CATALOG}
     assert mounts.pop("auction") == [{"volumeName": "gcam-data", "containerPath": "/data"}]

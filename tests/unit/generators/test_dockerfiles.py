@@ -7,6 +7,7 @@ import pytest
 
 from generators import dockerfiles
 from gix_model.catalog import CATALOG, ServiceSpec
+from gix_model.settings import HealthCheckSettings, ImageSettings
 from tests.unit.declared import PROGRAM
 
 FILES = dockerfiles.files()
@@ -58,3 +59,44 @@ def test_the_dockerfiles_print_the_program_that_divides_the_sources(name: str) -
 def test_the_binaries_carry_the_list_of_their_crates(name: str) -> None:
     assert "cargo auditable build" in FILES[name]
     assert "cargo build" not in FILES[name]
+
+
+@pytest.mark.parametrize("name", EVERY_DOCKERFILE)
+def test_the_default_images_are_those_of_the_configuration(name: str) -> None:
+    stated = dict(re.findall(r"^ARG ([A-Z_]+)=(.*)$", FILES[name].partition("\nFROM ")[0], re.MULTILINE))
+    images = ImageSettings()
+    assert stated == {
+        "BUILDER_BASE": images.builder_base,
+        "RUNTIME_BASE": images.runtime_base,
+        "PROBE": HealthCheckSettings().probe,
+        "GRPC_PROBE_IMAGE": images.grpc_probe_image,
+    }
+
+
+def stages(dockerfile: str, probe: str) -> set[str]:
+    """The stages and images that the last stage is made of, as BuildKit follows them with this build argument."""
+    bases: dict[str, set[str]] = {}
+    name = ""
+    for line in FILES[dockerfile].splitlines():
+        if line.startswith("FROM "):
+            _, base, _, name = line.replace("${PROBE}", probe).split()
+            bases[name] = {base}
+        bases.get(name, set()).update(re.findall(r"^COPY --from=(\S+)", line))
+    found, wanted = set(), {name}
+    while wanted:
+        found |= wanted
+        wanted = {base for stage in wanted for base in bases.get(stage, set())} - found
+    return found
+
+
+@pytest.mark.parametrize("name", EVERY_DOCKERFILE)
+def test_only_the_grpc_probe_takes_a_program_from_its_image(name: str) -> None:
+    tcp, grpc = stages(name, "tcp"), stages(name, "grpc")
+    assert "${GRPC_PROBE_IMAGE}" not in tcp
+    assert grpc - tcp == {"runtime-grpc", "grpc-probe", "${GRPC_PROBE_IMAGE}"}
+    assert tcp <= grpc
+
+
+def test_the_offline_image_of_the_probe_has_the_version_of_the_official_one() -> None:
+    version = ImageSettings().grpc_probe_image.rpartition(":")[2]
+    assert f"grpc-ecosystem/grpc-health-probe {version} " in (PROGRAM / "offline/bases/go.mod").read_text()

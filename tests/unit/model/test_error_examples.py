@@ -60,6 +60,7 @@ def problem(config: Mapping[str, Any]) -> Problem | None:
         ("images.cacheFrom", ["rust"], ["ghcr.io/gix-network/rust-builder"]),
         ("images.builderBase", "rust", ["rust:1.75.0-bookworm"]),
         ("images.runtimeBase", "debian", ["debian:bookworm-20231218-slim"]),
+        ("images.grpcProbeImage", "probe", ["ghcr.io/grpc-ecosystem/grpc-health-probe:v0.4.57"]),
     ],
 )
 def test_the_examples_of_a_refused_value_are_accepted(
@@ -70,6 +71,7 @@ def test_the_examples_of_a_refused_value_are_accepted(
         if path.startswith("images."):
             pinned = {"builderBase": f"rust@{DIGEST}", "runtimeBase": f"debian@{DIGEST}", "tag": "1.0"}
             config = {"production": "true", "source": own_source, "images": pinned | config["images"]}
+            config["router"] = {"healthCheck": {"probe": "grpc"}}
         return config
 
     found = problem(stack(refused))

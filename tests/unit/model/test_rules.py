@@ -12,7 +12,7 @@ import pytest
 
 from gix_model.catalog import CATALOG
 from gix_model.problems import ConfigurationError, Problem
-from tests.unit.declared import PROGRAM, environment
+from tests.unit.declared import PROGRAM, configured, environment
 
 NOBODY = 65534
 
@@ -329,11 +329,115 @@ def test_the_machine_s_images_are_defaults_that_a_stack_overrides() -> None:
     machine = {
         "GIX_BUILDER_BASE": "local/rust:1",
         "GIX_RUNTIME_BASE": "local/debian:1",
+        "GIX_GRPC_PROBE_IMAGE": "local/probe:1",
         "GIX_EDGE_IMAGE": "local/edge:1",
     }
     settings = environment({"gix:images": '{"runtimeBase": "debian:12.5-slim"}'}, machine=machine).settings
-    assert (settings.images.builder_base, settings.images.runtime_base) == ("local/rust:1", "debian:12.5-slim")
     assert settings.edge.image == "local/edge:1"
+    images = settings.images
+    assert (images.builder_base, images.runtime_base) == ("local/rust:1", "debian:12.5-slim")
+    assert images.grpc_probe_image == "local/probe:1"
+    stated = environment({"gix:images": '{"grpcProbeImage": "mine/probe:v1"}'}, machine=machine).settings.images
+    assert stated.grpc_probe_image == "mine/probe:v1"
+
+
+GRPC = {"healthCheck": {"probe": "grpc"}}
+
+
+@pytest.mark.parametrize(
+    ("image", "services", "wanted"),
+    [
+        (None, {"router": GRPC}, set()),
+        ("probe:v0.4.57", {"defaults": GRPC}, set()),
+        (f"probe@sha256:{64 * '0'}", {"defaults": GRPC}, set()),
+        ("probe:v0.4", {"router": GRPC}, {"gix:images.grpcProbeImage"}),
+        ("probe:v0.4", {"defaults": GRPC, "services": ["auction"]}, {"gix:images.grpcProbeImage"}),
+        ("probe:v0.4", {}, set()),
+        ("probe:v0.4", {"router": {"healthCheck": {"probe": "command", "command": ["true"]}}}, set()),
+        ("probe:v0.4", {"router": GRPC, "services": ["auction"]}, set()),
+    ],
+)
+def test_production_pins_the_image_of_the_probe_if_a_service_gets_it(
+    image: str | None, services: dict[str, Any], wanted: set[str], own_source: str
+) -> None:
+    images = PRODUCTION["images"] | ({} if image is None else {"grpcProbeImage": image})
+    config = PRODUCTION | {"source": own_source, "images": images} | services
+    if not wanted:
+        assert environment(**configured(config)).settings.production
+        return
+    found = problems(config)
+    assert set(found) == wanted
+    assert "ghcr.io/grpc-ecosystem/grpc-health-probe:v" in found["gix:images.grpcProbeImage"].fix
+
+
+@pytest.mark.parametrize(
+    ("config", "key", "limit", "fix"),
+    [
+        (
+            {"router": {"healthCheck": {"probe": "command"}}},
+            "gix:router.healthCheck.probe",
+            "gix:router.healthCheck.command is not set",
+            "set gix:router.healthCheck.command",
+        ),
+        (
+            {"router": {"healthCheck": {"command": ["true"]}}},
+            "gix:router.healthCheck.command",
+            "has no effect with gix:router.healthCheck.probe = tcp",
+            "set gix:router.healthCheck.probe to command",
+        ),
+        (
+            {"defaults": GRPC, "router": {"healthCheck": {"command": ["true"]}}},
+            "gix:router.healthCheck.command",
+            "has no effect with gix:router.healthCheck.probe = grpc",
+            "leave it out",
+        ),
+        (
+            {"defaults": {"healthCheck": {"command": ["true"]}}},
+            "gix:defaults.healthCheck.command",
+            "no service has probe = command",
+            "set gix:defaults.healthCheck.probe to command",
+        ),
+        (
+            {"router": {"healthCheck": {"probe": "http"}}},
+            "gix:router.healthCheck.probe",
+            "input should be 'tcp', 'grpc' or 'command'",
+            "expected: `tcp` connects",
+        ),
+        (
+            {"router": {"healthCheck": {"probe": "command", "command": [""]}}},
+            "gix:router.healthCheck.command[0]",
+            "is empty",
+            "write a program",
+        ),
+        (
+            {"router": {"healthCheck": {"probe": "command", "command": "true"}}},
+            "gix:router.healthCheck.command",
+            "list",
+            "expected: program and arguments",
+        ),
+    ],
+)
+def test_a_probe_and_a_command_that_do_not_fit_are_refused(
+    config: dict[str, Any], key: str, limit: str, fix: str
+) -> None:
+    problem = problems(config)[key]
+    assert limit in problem.limit
+    assert fix in problem.fix
+
+
+def test_services_may_have_different_probes() -> None:
+    config = {
+        "defaults": {"healthCheck": {"probe": "command", "command": ["check", 1, True]}},
+        "router": GRPC,
+        "auction": {"healthCheck": {"probe": "tcp"}},
+    }
+    services = environment(**configured(config)).services
+    assert {name: service.health_check.probe for name, service in services.items()} == {
+        "router": "grpc",
+        "auction": "tcp",
+        "enclave": "command",
+    }
+    assert services["enclave"].health_check.command == ["check", "1", "true"]
 
 
 def test_an_edge_requires_trials() -> None:
