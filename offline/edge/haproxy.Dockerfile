@@ -7,6 +7,6 @@ RUN apt-get update --error-on=any \
     && rm -rf /var/lib/apt/lists/* \
     && usermod --uid 99 haproxy \
     && groupmod --gid 99 haproxy
-USER haproxy
+USER 99:99
 STOPSIGNAL SIGUSR1
 CMD ["haproxy", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]
