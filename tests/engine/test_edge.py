@@ -9,7 +9,6 @@ import docker
 import pytest
 
 from gix_model.environment import EDGE_LABEL, SERVICE_LABEL, STACK_LABEL
-from tests.engine.test_rollouts import EXITS_AT_ONCE, broken, tried
 from tests.support import background_update
 from tests.support.background_update import kill_update
 from tests.support.failures import failure
@@ -18,6 +17,7 @@ from tests.support.jobs import ledger, settle
 from tests.support.ledgers import until_in_order
 from tests.support.load import Load, load
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
+from tests.support.trials import EXITS_AT_ONCE, broken, tried
 
 RATE = 200
 LEAST_RATE = 60

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from tests.engine.test_rollouts import broken, nothing_is_left, refused, tried
 from tests.support.gixctl import gixctl
 from tests.support.stack_under_test import StackUnderTest, temporary_stack
+from tests.support.trials import broken, nothing_is_left, refused, tried
 
 ACCEPTS_CONNECTIONS_ONLY = (
     'for each in std::net::TcpListener::bind("0.0.0.0:50051").unwrap().incoming() { std::mem::forget(each); }'

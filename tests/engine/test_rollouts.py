@@ -2,28 +2,19 @@
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import docker
 import pytest
 from docker.models.containers import Container
 
-from gix_model.catalog import CATALOG, ServiceName
 from tests.support import background_update
 from tests.support.background_update import kill_update
-from tests.support.failures import failure
 from tests.support.gixctl import gixctl
 from tests.support.jobs import ask, ledger, settle
 from tests.support.ledgers import until_in_order
 from tests.support.stack_under_test import SERVICES, StackUnderTest, free_subnet, temporary_stack
-
-EXITS_AT_ONCE = 'eprintln!("out of order"); if true { return ExitCode::from(3); }'
-NEVER_HEALTHY = "loop { std::thread::park(); }"
-HEALTHY_ONCE = (
-    'let first = std::net::TcpListener::bind("0.0.0.0:50051").and_then(|port| port.accept());'
-    "if first.is_ok() { return ExitCode::from(4); }"
-)
-"""Code at the start of a service's `main`."""
+from tests.support.trials import EXITS_AT_ONCE, HEALTHY_ONCE, NEVER_HEALTHY, broken, nothing_is_left, refused, tried
 
 
 @pytest.fixture(scope="module")
@@ -34,38 +25,6 @@ def stack(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
         stack.up()
         settle(stack, jobs=2)
         yield stack
-
-
-def tried(output: str) -> set[str]:
-    """The services whose successors an update tried."""
-    return {service for service in SERVICES if f"trying the new {service} beside" in output}
-
-
-def nothing_is_left(stack: StackUnderTest) -> bool:
-    """Whether the stack has only the containers that serve."""
-    label = f"io.gix.stack=gix/{stack.name}"
-    return len(stack.client.containers.list(all=True, filters={"label": label})) == len(SERVICES)
-
-
-def refused(stack: StackUnderTest, service: str) -> str:
-    """What an update says that fails in the trial of `service`. The containers that serve are the same afterwards."""
-    before, lines = stack.ids(), ledger(stack)
-    message = failure(stack)
-    assert f"the trial of the new {service} failed" in message
-    assert f"gix-{service} was not replaced and still serves" in " ".join(message.split())
-    assert stack.ids() == before
-    assert ledger(stack) == lines
-    assert nothing_is_left(stack)
-    settle(stack, jobs=1)
-    return message
-
-
-def broken(stack: StackUnderTest, service: ServiceName, ends: str = EXITS_AT_ONCE) -> Callable[[], object]:
-    """Let the next image of `service` start with the code `ends`. The function that is returned undoes it."""
-    source = stack.directory / f"sample/crates/{CATALOG[service].binary}/src/main.rs"
-    good = source.read_text()
-    source.write_text(good.replace("fn main() -> ExitCode {", f"fn main() -> ExitCode {{ {ends}"))
-    return lambda: source.write_text(good)
 
 
 def test_given_a_changed_variable_only_the_successors_of_changed_services_are_tried(stack: StackUnderTest) -> None:
