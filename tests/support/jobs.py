@@ -1,31 +1,19 @@
 """Jobs for a running stack, by the router's published port, and the ledger as it stands on the volume."""
 
 import io
-import json
 import tarfile
 import time
-from collections.abc import Callable
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # it ships no types
 from docker.models.containers import Container
-from google.protobuf.descriptor_pool import DescriptorPool  # type: ignore[import-untyped]  # it ships no types
-from google.protobuf.message_factory import GetMessageClass  # type: ignore[import-untyped]  # it ships no types
-from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (  # type: ignore[import-untyped]  # likewise
-    ProtoReflectionDescriptorDatabase,
-)
 
+from benchmarks.jobs import CHANNEL, submission
 from tests.support.stack_under_test import StackUnderTest
 
 LIMIT = 1000
 PRIMES = (168, 76127)
 """How many primes there are up to LIMIT, and their sum: what the enclave works out."""
-_ROUTER = "gix.v1.RouterService"
-CHANNEL = (
-    # The time that each call may take, those of reflection included.
-    ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "timeout": "10s"}]})),
-    ("grpc.enable_http_proxy", 0),
-)
 _UP_WITHIN_SECONDS = 20
 
 
@@ -38,21 +26,6 @@ def ask(router: tuple[str, int], job: dict[str, Any]) -> dict[str, Any]:
         except grpc.RpcError as error:
             return {"ok": False, "error": f"{error.code().name}: {error.details()}"}
     return {"ok": True} | {field.name: getattr(receipt, field.name) for field in receipt.DESCRIPTOR.fields}
-
-
-def submission(channel: grpc.Channel) -> Callable[..., Any]:
-    """A function that sends a job with these fields by a channel, and returns its receipt.
-
-    Raises grpc.RpcError if the job, or the router's own description of its messages, does not come back.
-    """
-    method = DescriptorPool(ProtoReflectionDescriptorDatabase(channel)).FindMethodByName(f"{_ROUTER}.Submit")
-    job = GetMessageClass(method.input_type)
-    submit = channel.unary_unary(
-        f"/{_ROUTER}/Submit",
-        request_serializer=job.SerializeToString,
-        response_deserializer=GetMessageClass(method.output_type).FromString,
-    )
-    return lambda **fields: submit(job(**fields))
 
 
 def settle_at(router: tuple[str, int], jobs: int) -> list[dict[str, Any]]:

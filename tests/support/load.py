@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import grpc  # type: ignore[import-untyped]  # it ships no types
 
-from tests.support.jobs import CHANNEL, submission
+from benchmarks.jobs import CHANNEL, submission
 
 CLIENTS = 20
 """Requests that are under way at the same time, at the most."""
