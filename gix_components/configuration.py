@@ -40,7 +40,7 @@ def load() -> Environment:
 def from_code(**settings: Unpack[StackArgs]) -> Environment:
     """Make the environment of the running stack from settings in code. The rules are those of a file.
 
-    Relative paths, such as `source`, start at the program's directory. GIX_BUILDER_BASE, GIX_RUNTIME_BASE and
+    Relative paths, such as `source`, start at the program's directory. GIX_BUILDER_BASE, GIX_RUNTIME_BASE,
     GIX_GRPC_PROBE_IMAGE and GIX_EDGE_IMAGE set the defaults of these images. A secret must be a SecretStr, and no other
     value may be one. A pulumi.Output is refused, because it has no value yet.
 

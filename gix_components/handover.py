@@ -1,9 +1,12 @@
 """Hands the requests of a service over to its new container, before the old one is deleted.
 
-A hook of the new container waits until the edge sends requests to it. Then the edge leaves the old containers out
-("drain"), and the hook waits until their requests have ended. When the engine has deleted an old container, its place
-in the edge is free for the next one. HAProxy keeps the state "drain" of a free place, so a process in the edge's
-container sets it back.
+A component has the id of the container as its input. A hook of the component runs when the id changes: after the new
+container is healthy, and before the old one is deleted. It waits until the edge sends requests to the new container.
+Then the edge leaves the other containers of the service out ("drain"), and the hook waits until their requests have
+ended. If that fails, the update ends, both containers stay, and the next update tries again.
+
+When the engine has deleted an old container, its place in the edge is free for the next one. HAProxy keeps the state
+"drain" of a free place, so a process in the edge's container sets it back.
 """
 
 import asyncio
@@ -13,14 +16,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+import pulumi
 from docker.errors import DockerException, NotFound
 from docker.models.containers import Container
-from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding
+from pulumi import ErrorHook, ErrorHookArgs, ResourceHook, ResourceHookArgs, ResourceHookBinding
 
-from gix_components.edge import RUNTIME_API_PORT
+from gix_components.haproxy import RUNTIME_API_PORT
 from gix_engine import connection
 from gix_model.catalog import ServiceSpec
-from gix_model.environment import Environment
+from gix_model.environment import HELPER_LABEL, SERVICE_LABEL, STACK_LABEL, Environment
 
 SEES_WITHIN = timedelta(seconds=15)
 """How long the edge may take until it sends requests to a new container."""
@@ -37,7 +41,7 @@ command "set server $1/$2 state ready"
 
 
 class HandOverError(Exception):
-    """The edge does not send requests to the new container. The old one still serves."""
+    """The edge does not send requests to the new container. The old one is not deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +88,61 @@ class RuntimeApi:
         self.edge.exec_run(script, detach=True)
 
 
-def hand_over(name: str, environment: Environment, spec: ServiceSpec) -> ResourceHookBinding:
-    """Hooks for a container that hand the requests of its service over to it. `name` is the hook's own."""
+class HandOver(pulumi.ComponentResource):
+    """Hands the requests of a service over to its `container`, an id. The record of the last one that succeeded."""
 
-    async def attempt(args: ResourceHookArgs) -> None:
-        # In a thread, so that several services are handed over at the same time.
-        await asyncio.to_thread(run, environment, spec, str(args.id))
+    def __init__(
+        self,
+        name: str,
+        environment: Environment,
+        spec: ServiceSpec,
+        *,
+        container: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        async def attempt(args: ResourceHookArgs) -> None:
+            # In a thread, so that several services are handed over at the same time.
+            await asyncio.to_thread(run, environment, spec, str((args.new_inputs or {})["container"]))
 
-    return ResourceHookBinding(after_create=[ResourceHook(name, attempt)])
+        hook = ResourceHook(name, attempt)
+        hooks = ResourceHookBinding(before_create=[hook], before_update=[hook])
+        super().__init__(
+            "gix:docker:HandOver",
+            name,
+            {"container": container},
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
+        )
+        self.register_outputs({})
+
+
+def withdraw_failed(name: str, environment: Environment, spec: ServiceSpec) -> ResourceHookBinding:
+    """Hooks for a container that stop it if it does not become healthy beside one that is. `name` is the hook's own.
+
+    The edge would send it requests as long as its port is open.
+    """
+
+    def withdraw(args: ErrorHookArgs) -> bool:
+        if args.failed_operation == "create":
+            try:
+                withdraw_unhealthy(environment, spec)
+            except (DockerException, OSError) as error:
+                pulumi.log.warn(f"a container of the {spec.name} that is not healthy may get requests: {error}")
+        return False
+
+    return ResourceHookBinding(on_error=[ErrorHook(name, withdraw)])
+
+
+def withdraw_unhealthy(environment: Environment, spec: ServiceSpec) -> None:
+    """Stop the containers of a service that are not healthy, if one is. Raises docker.errors.DockerException."""
+    client = connection.connect(environment.settings.engine, environment.directory)
+    labels = [f"{STACK_LABEL}={environment.label}", f"{SERVICE_LABEL}={spec.name}"]
+    found = client.containers.list(filters={"label": labels}, ignore_removed=True)
+    own = [each for each in found if HELPER_LABEL not in each.labels]
+    healthy = [each for each in own if each.attrs["State"].get("Health", {}).get("Status") == "healthy"]
+    for each in own if healthy else ():
+        if each not in healthy:
+            pulumi.log.info(f"stopping {each.name}, which is not healthy; {healthy[0].name} serves")
+            each.stop(timeout=int(environment.services[spec.name].stop_grace.total_seconds()))
 
 
 def run(environment: Environment, spec: ServiceSpec, container_id: str) -> None:
@@ -140,8 +191,8 @@ def _of(spec: ServiceSpec, servers: Iterable[Server]) -> list[Server]:
 def _wait_until_used(api: RuntimeApi, spec: ServiceSpec, address: str) -> None:
     deadline = time.monotonic() + SEES_WITHIN.total_seconds()
     while True:
-        used = [each for each in _of(spec, api.servers()) if each.address == address]
-        if used and all(each.is_up for each in used):
+        # The metrics may have a port that opens later, or never.
+        if any(each.backend == spec.name and each.address == address and each.is_up for each in api.servers()):
             return
         if time.monotonic() > deadline:
             raise DockerException(f"it sends no request to {address} after {SEES_WITHIN.total_seconds():g} s")
@@ -157,6 +208,6 @@ def _wait_until_idle(api: RuntimeApi, servers: Iterable[Server], grace: timedelt
 
 def _failed(environment: Environment, spec: ServiceSpec, reason: str) -> HandOverError:
     return HandOverError(
-        f"the edge did not hand over to the new container of the {spec.name}: {reason}. The old one still serves. "
-        f"See docker logs {environment.edge_name}, then run pulumi up again"
+        f"the edge did not hand over to the new container of the {spec.name}: {reason}. The old one is not deleted. "
+        f"See docker logs {environment.edge_name}, then run pulumi up again: it tries again"
     )

@@ -5,6 +5,7 @@ then is deleted later in the same update.
 """
 
 import contextlib
+from collections.abc import Collection
 from typing import Any
 
 import pulumi
@@ -23,7 +24,7 @@ def release_ports(name: str, environment: Environment) -> ResourceHookBinding:
     """
 
     def release(args: ResourceHookArgs) -> None:
-        wanted = {int(each["external"]) for each in (args.new_inputs or {}).get("ports") or ()}
+        wanted = [(str(each["ip"]), int(each["external"])) for each in (args.new_inputs or {}).get("ports") or ()]
         if not wanted:
             return
         client = connection.connect(environment.settings.engine, environment.directory)
@@ -35,10 +36,13 @@ def release_ports(name: str, environment: Environment) -> ResourceHookBinding:
     return ResourceHookBinding(before_create=[ResourceHook(name, release)])
 
 
-def holders(observed: ObservedState, stack: str, ports: set[int]) -> list[ObservedContainer]:
-    """The running containers of `stack`, PROJECT/STACK, that publish one of `ports`."""
-    own = observed.created_by(stack).containers
-    return [each for each in own if each.is_running and ports & {published.port for published in each.published}]
+def holders(observed: ObservedState, stack: str, ports: Collection[tuple[str, int]]) -> list[ObservedContainer]:
+    """The running containers of `stack`, PROJECT/STACK, that publish one of `ports`: addresses and numbers."""
+    return [
+        each
+        for each in observed.created_by(stack).containers
+        if each.is_running and any(published.collides(*port) for published in each.published for port in ports)
+    ]
 
 
 def _new_name(args: ResourceHookArgs) -> Any:

@@ -7,7 +7,7 @@ import pulumi_docker as docker
 
 from gix_components import health_check, trial
 from gix_components.edge import Edge
-from gix_components.handover import hand_over
+from gix_components.handover import HandOver, withdraw_failed
 from gix_components.images import ImageHandle
 from gix_components.ordering import value_after
 from gix_components.trial import Successor
@@ -79,7 +79,8 @@ class Service(pulumi.ComponentResource):
         labels = {STACK_LABEL: environment.label, SERVICE_LABEL: spec.name} | settings.labels
         first, host = environment.starts_first(spec), environment.backend_host(spec)
         if first:
-            hooks = pulumi.ResourceHookBinding.merge(hooks, hand_over(f"{self._name}-hand-over", environment, spec))
+            withdraw = withdraw_failed(f"{self._name}-withdraw", environment, spec)
+            hooks = pulumi.ResourceHookBinding.merge(hooks, withdraw)
         # The provider adds a random suffix to the name of a resource, if there is no name of its own.
         named, suffixed = f"{self._name}-container", environment.name(spec.container)
         container = docker.Container(
@@ -104,12 +105,20 @@ class Service(pulumi.ComponentResource):
             **container_inputs.declared(settings),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                replace_on_changes=_replaced_on_changes(settings),
+                replace_on_changes=container_inputs.replaced_on_changes(settings),
                 delete_before_replace=not first,
                 hooks=hooks,
                 aliases=[pulumi.Alias(name=named if first else suffixed)],
             ),
         )
+        if first:
+            HandOver(
+                f"{self._name}-hand-over",
+                environment,
+                spec,
+                container=container.id,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         port = environment.host_port(spec)
         self.container_name = container.name
         self.container_id = container.id
@@ -141,11 +150,6 @@ def _ports(environment: Environment, spec: ServiceSpec) -> list[docker.Container
         docker.ContainerPortArgs(internal=each.internal, external=each.external, ip=each.address, protocol="tcp")
         for each in environment.host_ports(spec)
     ]
-
-
-def _replaced_on_changes(settings: ServiceSettings) -> list[str]:
-    removed = container_inputs.RECORDED_ONLY_WHEN_REMOVED if settings.memory is None else ()
-    return [*container_inputs.RECORDED_ONLY, *removed]
 
 
 def _reachable(bind_address: str) -> str:

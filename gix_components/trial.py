@@ -62,7 +62,7 @@ class Successor:
 
     @property
     def name(self) -> str:
-        """The name of the container that serves."""
+        """The name of the container, without a suffix that the provider adds."""
         return self.environment.name(self.spec.container)
 
     def inputs(self, image: pulumi.Input[str]) -> dict[str, Any]:
@@ -116,12 +116,12 @@ def run(successor: Successor, image: str) -> None:
             contextlib.nullcontext() if ledger is None else working_copy.copied(ledger) as copy,
             _container(client, successor, image, observed, copy) as container,
         ):
-            _require_health(container, successor)
+            _require_health(container, successor, serving)
     except LedgerError as error:
-        raise _failed(successor, f"there is no copy of the ledger for it: {error}") from error
+        raise _failed(successor, serving, f"there is no copy of the ledger for it: {error}") from error
     except (DockerException, OSError) as error:
         reason = error.explanation if isinstance(error, APIError) else error
-        raise _failed(successor, f"the engine refused it: {reason}") from error
+        raise _failed(successor, serving, f"the engine refused it: {reason}") from error
 
 
 def _serving(successor: Successor, observed: ObservedState) -> ObservedContainer | None:
@@ -200,7 +200,7 @@ def _container(
         helper.remove(container)
 
 
-def _require_health(container: Container, successor: Successor) -> None:
+def _require_health(container: Container, successor: Successor, serving: ObservedContainer) -> None:
     deadline = time.monotonic() + successor.healthy_within.total_seconds()
     probes: list[int] = []
     while probes[-SUCCESSES:] != SUCCESSES * [0]:
@@ -209,14 +209,14 @@ def _require_health(container: Container, successor: Successor) -> None:
         if state["Status"] != "running" or time.monotonic() > deadline:
             # The container is removed, and its log with it.
             reason = f"{describe_state(container)}. The last lines of its log:\n{log_end(container)}"
-            raise _failed(successor, reason)
+            raise _failed(successor, serving, reason)
         probes = [each["ExitCode"] for each in (state.get("Health") or {}).get("Log") or []]
         time.sleep(_POLL_SECONDS)
 
 
-def _failed(successor: Successor, reason: str) -> TrialError:
+def _failed(successor: Successor, serving: ObservedContainer, reason: str) -> TrialError:
     return TrialError(
-        f"the trial of the new {successor.spec.name} failed, so {successor.name} was not replaced and still serves: "
+        f"the trial of the new {successor.spec.name} failed, so {serving.name} was not replaced and still serves: "
         f"{reason}\nCorrect the image or the configuration, then run pulumi up again. To replace it "
         "without a trial: pulumi config set --path gix:rollout.trial false"
     )

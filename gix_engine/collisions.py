@@ -28,7 +28,6 @@ LEAST_FREE_DISK_BYTES = 2 * 2**30
 """Free space on the engine's disk that a build of the services' images needs."""
 
 _NEW_CAPABILITIES = frozenset({"CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE"})
-_ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
 _EXCLUSIVE_HELPERS = frozenset({"backup", "restore"})
 """Helpers during which the auction must not write."""
 
@@ -310,10 +309,8 @@ def _published(environment: Environment) -> Iterator[HostPort]:
 
 def _container_on(observed: ObservedState, address: str, port: int) -> ObservedContainer | None:
     for container in observed.containers:
-        for each in container.published:
-            same_address = each.address == address or not _ANYWHERE.isdisjoint((each.address, address))
-            if each.protocol == "tcp" and each.port == port and same_address:
-                return container
+        if any(each.collides(address, port) for each in container.published):
+            return container
     return None
 
 

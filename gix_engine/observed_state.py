@@ -22,6 +22,7 @@ Labels = Mapping[str, str]
 Record = Mapping[str, Any]
 """An object as the engine's API returns it."""
 
+_ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
 _SHORT_ID = 12
 
 
@@ -51,6 +52,11 @@ class PublishedPort:
     address: str
     port: int
     protocol: str
+
+    def collides(self, address: str, port: int) -> bool:
+        """Whether a TCP port at this address of the host is the same one, or one on all addresses."""
+        same_address = self.address == address or not _ANYWHERE.isdisjoint((self.address, address))
+        return self.protocol == "tcp" and self.port == port and same_address
 
 
 @dataclass(frozen=True, kw_only=True)

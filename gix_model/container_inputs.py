@@ -386,3 +386,9 @@ LIVE = frozenset(_with(Change.LIVE, Change.LIVE_UNLESS_REMOVED))
 """Inputs that the provider changes without a restart."""
 INSTRUCTIONS = frozenset(_with(Change.INSTRUCT))
 """Inputs that tell the provider what to do, and that the engine does not keep with the container."""
+
+
+def replaced_on_changes(settings: ServiceSettings) -> list[str]:
+    """The inputs whose changes must replace the container because the provider does not apply them."""
+    removed = RECORDED_ONLY_WHEN_REMOVED if settings.memory is None else ()
+    return [*RECORDED_ONLY, *removed]

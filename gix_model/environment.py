@@ -120,7 +120,8 @@ class Environment:
     @property
     def container_names(self) -> frozenset[str]:
         """The names on the engine that belong to the stack's containers."""
-        names = {self.name(spec.container) for spec in self.specs}
+        # The provider makes the names of those that start first.
+        names = {self.name(spec.container) for spec in self.specs if not self.starts_first(spec)}
         return frozenset(names | ({self.edge_name} if self.has_edge else set()))
 
     def starts_first(self, spec: ServiceSpec) -> bool:

@@ -47,7 +47,7 @@ def parse(
     """Make an environment from `config`: Pulumi's keys (`gix:source`) with their values as text, objects as JSON.
 
     `secret_keys` are the keys that contain a secret. `stated`, from stack_file.read, says which of their values are
-    secret; without it, all of them count as secret. `machine` may have GIX_BUILDER_BASE, GIX_RUNTIME_BASE and
+    secret; without it, all of them count as secret. `machine` may have GIX_BUILDER_BASE, GIX_RUNTIME_BASE,
     GIX_GRPC_PROBE_IMAGE and GIX_EDGE_IMAGE, the defaults of a machine, which the keys of the stack override.
 
     Raises ConfigurationError with all problems.

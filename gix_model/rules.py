@@ -28,7 +28,6 @@ _PINNED_EXAMPLES = {
     "images.builderBase": "rust:1.75.0-bookworm",
     "images.runtimeBase": "debian:bookworm-20231218-slim",
     "images.grpcProbeImage": "ghcr.io/grpc-ecosystem/grpc-health-probe:v0.4.57",
-    "edge.image": "haproxy:2.8.5",
 }
 _PINNED = re.compile(r"@sha256:|:[^:/]*(?:\d+\.\d+\.\d+|\d{8})")
 
@@ -325,14 +324,12 @@ def _rollout(environment: Environment) -> Iterator[Problem]:
 
 
 def _foreign_images(environment: Environment) -> dict[str, str]:
-    """The images of others that the stack uses, by their keys."""
+    """The images of others that a build uses, by their keys."""
     images, found = environment.settings.images, dict[str, str]()
     if environment.builds:
         found |= {"images.builderBase": images.builder_base, "images.runtimeBase": images.runtime_base}
         if any(service.health_check.probe == "grpc" for service in environment.services.values()):
             found["images.grpcProbeImage"] = images.grpc_probe_image
-    if environment.has_edge:
-        found["edge.image"] = environment.settings.edge.image
     return found
 
 
@@ -360,6 +357,13 @@ def _production(environment: Environment) -> Iterator[Problem]:
                     limit="is not set, and production pulls images by digest only",
                     fix="set the digest that the push printed: sha256:...",
                 )
+    edge = environment.settings.edge.image
+    if environment.has_edge and "@" not in edge:
+        yield Problem(
+            subject=f"gix:edge.image = {edge}",
+            limit="is not named by digest, and production pulls images by digest only",
+            fix="add the digest that docker pull prints: NAME@sha256:...",
+        )
     if "auction" in environment.services and not ledger.protect:
         yield Problem(
             subject="gix:ledger.protect = false",

@@ -68,6 +68,8 @@ class ServiceLog:
     """
 
     client: docker.DockerClient
+    stack: str
+    """PROJECT/STACK."""
     service: str
     container: str
     since: float | None = None
@@ -136,6 +138,7 @@ def sources(
     return [
         ServiceLog(
             client=client,
+            stack=stack.label,
             service=service,
             container=stack.outputs.services[service].container,
             since=begin,
@@ -201,6 +204,8 @@ def _follow(log: ServiceLog, arrivals: "queue.Queue[Line | StackError]") -> None
     try:
         while True:
             found = services.inspect(log.client, log.container)
+            if not found and (found := services.replacement(log.client, log.stack, log.service)):
+                log.container = found["Name"].removeprefix("/")
             state = found.get("State") or {}
             run = (found.get("Id"), state.get("StartedAt"), state.get("FinishedAt"))
             if run != at or (readable and state.get("Running")):

@@ -64,6 +64,8 @@ class State:
     resources: tuple[Resource, ...]
     pending: tuple[tuple[str, str], ...]
     """Name of the resource, and the operation: creating, updating, deleting."""
+    superseded: frozenset[str] = frozenset()
+    """Ids of what has a successor. The next update deletes it; until then, it may be what serves."""
 
 
 def service_of(inputs: Record) -> str | None:
@@ -97,6 +99,9 @@ def export(stack: StackReference) -> State:
         pending=tuple(
             (each["resource"]["urn"].rpartition("::")[2], each["type"])
             for each in deployment.get("pending_operations") or []
+        ),
+        superseded=frozenset(
+            each["id"] for each in deployment.get("resources") or [] if each.get("delete") and each.get("id")
         ),
     )
 

@@ -27,7 +27,7 @@ from gix_ops.planning import plan
 from gix_ops.planning.plan import Plan
 from gix_ops.stack import StackReference, configured, project_name
 
-KEPT = ("engine", "prefix", "ledger", "rollout", "takeOver")
+KEPT = ("engine", "prefix", "ledger", "rollout", "edge", "takeOver")
 """Sections that a rollback leaves as they are."""
 
 _UPDATE = "update"

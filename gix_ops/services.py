@@ -139,6 +139,19 @@ def inspect(client: docker.DockerClient, name: str) -> Mapping[str, Any]:
         raise StackError(f"the Docker engine no longer answers: {error}") from error
 
 
+def replacement(client: docker.DockerClient, stack: str, service: str) -> Mapping[str, Any]:
+    """The engine's record of the container that runs `service` of `stack`, PROJECT/STACK, by now; empty if none does.
+
+    An update may replace a container by one with another name. Raises StackError if the engine does not answer.
+    """
+    try:
+        own = observed_state.observe(client).created_by(stack).containers
+    except (DockerException, OSError) as error:
+        raise StackError(f"the Docker engine no longer answers: {error}") from error
+    running = (each for each in own if each.service == service and each.helper is None and each.is_running)
+    return next((inspect(client, each.id) for each in running), {})
+
+
 def running(stack: Stack, client: docker.DockerClient, service: str) -> ServiceContainer:
     """The running container of a service. Raises StackError with the fix if it does not run."""
     [container] = read(stack, client, [service])
@@ -151,8 +164,9 @@ def _read(
     stack: Stack, client: docker.DockerClient, service: ServiceName, edge: Mapping[str, Any] | None
 ) -> ServiceContainer:
     outputs = stack.outputs.services[service]
-    name = outputs.container
-    return ServiceContainer(service=service, name=name, outputs=outputs, found=inspect(client, name), edge=edge)
+    found = inspect(client, outputs.container) or replacement(client, stack.label, service)
+    name = str(found["Name"]).removeprefix("/") if found else outputs.container
+    return ServiceContainer(service=service, name=name, outputs=outputs, found=found, edge=edge)
 
 
 def state(found: Mapping[str, Any]) -> str:

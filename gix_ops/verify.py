@@ -180,7 +180,7 @@ def compare(label: str, state: State, client: docker.DockerClient, observed: Obs
             fix="pulumi refresh --clear-pending-creates, then pulumi up",
         )
     networks = frozenset(each.id for each in state.resources if each.type == provider_facts.NETWORK)
-    _undeclared(report, observed.created_by(label), own | networks)
+    _undeclared(report, observed.created_by(label), own | networks | state.superseded)
     return report
 
 

@@ -75,7 +75,7 @@ def health_check(container: ResourceValidationArgs) -> Iterator[str]:
 def limits(container: ResourceValidationArgs) -> Iterator[str]:
     """In production, no container can use all memory of the host."""
     if PRODUCTION and not container.props.get("memory"):
-        yield "has no memory limit, which production requires; set gix:defaults.memory"
+        yield "has no memory limit, which production requires; set gix:defaults.memory, or gix:edge.memory for the edge"
 
 
 def pinned(resource: ResourceValidationArgs) -> Iterator[str]:

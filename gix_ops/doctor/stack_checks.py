@@ -242,6 +242,6 @@ def ports(facts: Facts) -> Iterator[Finding]:
         except OSError as error:
             yield fault(
                 f"nothing answers at {each.endpoint}, where the {service} is published: {one_line(error)}",
-                f"docker restart {each.container}",
+                f"docker restart {facts.up.outputs.edge or each.container}",
             )
     yield ok(f"answering: {', '.join(answering)}" if answering else "no running service is published")

@@ -7,7 +7,7 @@
      "services": [
        {"service": "router", "container": "gix-router",
         "effect": "restarted",              see Effect
-       "tried": true,                      whether its successor is tried before it is replaced
+        "tried": true,                      whether its successor is tried before it is replaced
         "causes": ["RUST_LOG debug -> info"],
         "downtime": {"usual_seconds": 3, "at_most_seconds": 27},        null if the service does not stop
         "data_at_risk": []}],               sentences that say which data may be lost
@@ -37,6 +37,7 @@ from typing import Any
 
 from gix_model import units
 from gix_model.catalog import CATALOG
+from gix_model.environment import EDGE_LABEL
 from gix_model.provider_facts import CONTAINER, KINDS, VOLUME
 from gix_ops import fields
 from gix_ops.planning.causes import causes, side
@@ -165,6 +166,8 @@ def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool =
         if (step.acts or step.changed_guards)
         and not _service_of(step)
         and not (step.op == "update" and step.urn in shown_with_service)
+        # What hands over to a container, below the same component.
+        and not (step.op == "update" and not step.is_custom and step.parent in shown_with_service)
     ]
     # Pulumi's order varies; the same change always gives the same plan.
     others.sort(key=lambda each: (not each.data_at_risk, each.kind, each.name))
@@ -173,8 +176,20 @@ def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool =
         summary=_summary(services, others),
         services=services,
         others=tuple(others),
-        notices=tuple(text for severity, text in messages if severity in ("info", "warning")),
+        notices=tuple(
+            [text for severity, text in messages if severity in ("info", "warning")]
+            + [
+                "the edge is replaced: no service answers for some seconds"
+                for each in acting.values()
+                if _is_edge(each)
+            ]
+        ),
     )
+
+
+def _is_edge(step: Step) -> bool:
+    labels = step.old_inputs.get("labels") or []
+    return step.type == CONTAINER and step.replaces and any(each.get("label") == EDGE_LABEL for each in labels)
 
 
 def _failed(stack: str, errors: list[str]) -> Plan:
@@ -206,7 +221,7 @@ def _service(name: str, step: Step, acting: Mapping[str, Step]) -> ServicePlan:
         effect=effect,
         tried=step.replaces and _is_tried(acting.get(step.parent)),
         causes=causes(step, acting),
-        downtime=_downtime(step) if step.replaces and not step.starts_first else None,
+        downtime=_downtime(step) if effect in (Effect.RESTARTED, Effect.RESTARTED_IF_IMAGE_CHANGES) else None,
         data_at_risk=tuple(_risks_of_mounts(step, acting)),
     )
 
@@ -228,10 +243,11 @@ def _effect(step: Step, acting: Mapping[str, Step]) -> Effect:
 
 
 def _replacement(step: Step, acting: Mapping[str, Step]) -> Effect:
-    replaced = (acting[urn] for urn in step.dependencies if urn in acting and acting[urn].replaces)
+    replaced = [acting[urn] for urn in step.dependencies if urn in acting and acting[urn].replaces]
     only_image = step.reasons == ("image",) and step.inputs.get("image") == fields.UNKNOWN
     is_open = only_image and all(each.is_image for each in replaced)
-    if step.starts_first:
+    # To replace a network, Pulumi deletes the containers that use it first.
+    if step.starts_first and all(each.is_image for each in replaced):
         return Effect.REPLACED_IF_IMAGE_CHANGES if is_open else Effect.REPLACED
     return Effect.RESTARTED_IF_IMAGE_CHANGES if is_open else Effect.RESTARTED
 

@@ -113,6 +113,8 @@ def _container(item: Item[Container], container: Container) -> Iterator[Result]:
     waiver = next((each for each in cis.WAIVERS if each.item == item.id and each.holds(container)), None)
     # No configuration key changes a container that the stack does not declare.
     fix = item.fix if container.service else "the stack does not declare it: docker rm -f {name}"
+    if container.is_edge:
+        fix = "set gix:edge.memory, if it is about memory; the program sets everything else of the edge"
     yield _result(item, container, container.service or container.name, fix, waiver.reason if waiver else None)
 
 

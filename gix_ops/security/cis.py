@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any, Generic, TypeVar, cast
 
 from gix_model.catalog import CATALOG, ServiceName
+from gix_model.environment import EDGE_LABEL
 
 Record = Mapping[str, Any]
 
@@ -47,6 +48,11 @@ class Container:
     def config(self) -> Record:
         """The configuration of its process."""
         return cast("Record", self.record["Config"])
+
+    @property
+    def is_edge(self) -> bool:
+        """Whether it is the edge of the stack."""
+        return EDGE_LABEL in (self.config.get("Labels") or {})
 
     @property
     def host(self) -> Record:
@@ -516,7 +522,7 @@ WAIVERS = (
         item="5.14",
         reason="clients on other machines connect to the router; if the host has several addresses, set "
         "gix:router.bindAddress to one of them",
-        holds=lambda container: container.service == "router",
+        holds=lambda container: container.service == "router" or container.is_edge,
     ),
     Waiver(
         item="5.15",
@@ -527,7 +533,7 @@ WAIVERS = (
     Waiver(
         item="5.29",
         reason="the docker provider cannot set a limit on the number of a container's processes",
-        holds=lambda container: container.service is not None,
+        holds=lambda container: container.service is not None or container.is_edge,
     ),
 )
 """The items that may fail, and the reasons."""

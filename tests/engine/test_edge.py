@@ -1,6 +1,7 @@
 """Behind an edge, an update loses no request: real gRPC at 200 jobs in a second, through the published port."""
 
 import json
+import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -119,6 +120,38 @@ def test_given_an_update_that_is_killed_while_both_containers_run_the_next_one_c
         stack.up()
     require_no_loss(done)
     assert replaced(before, ids(stack)) == {"router"}
+    assert stack.up().is_empty
+
+
+def test_given_an_edge_that_does_not_answer_the_old_container_stays_until_the_next_update(
+    stack: StackUnderTest,
+) -> None:
+    before = ids(stack)
+    stack.change(router={"environment": {"EDGE": secrets.token_hex(4)}})
+    edge = stack.client.containers.get(f"{stack.prefix}-gix-edge")
+    edge.pause()
+    try:
+        message = failure(stack)
+    finally:
+        edge.unpause()
+    assert "the edge did not hand over to the new container of the router" in message
+    assert before["router"] < ids(stack)["router"], "both containers run"
+    assert json.loads(gixctl(stack, "verify", "--json").stdout)["differences"] == []
+
+    with load(stack.endpoint("router"), rate=RATE) as done:
+        stack.up()
+    require_no_loss(done)
+    assert replaced(before, ids(stack)) == {"router"}
+    assert stack.up().is_empty
+
+
+def test_given_an_image_that_cannot_be_the_edge_nothing_is_replaced(stack: StackUnderTest) -> None:
+    before = ids(stack)
+    good = dict(stack.config)
+    stack.change(edge={"image": os.environ.get("GIX_RUNTIME_BASE", "debian:bookworm-slim")})
+    assert "it cannot be the edge, so no container was replaced" in failure(stack)
+    assert ids(stack) == before
+    stack.config = good
     assert stack.up().is_empty
 
 

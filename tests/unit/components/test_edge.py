@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from docker.errors import DockerException, NotFound
 
-from gix_components import edge, handover
+from gix_components import handover, haproxy
 from gix_components.handover import HandOverError, Server
 from gix_components.host_ports import holders
 from gix_components.platform import GixPlatform
@@ -89,13 +89,13 @@ def test_the_auction_keeps_its_name_and_is_deleted_first(declared: Declared) -> 
 
 
 def test_the_edge_leaves_out_a_service_that_does_not_run() -> None:
-    text = edge.configuration(behind_edge(services=["router"]))
+    text = haproxy.configuration(behind_edge(services=["router"]))
     assert "server-template router 4 router-backend:50051 proto h2" in text
     assert "auction" not in text
 
 
 def test_the_edge_keeps_the_address_of_the_auction_while_there_is_none() -> None:
-    sections = edge.configuration(behind_edge()).split("\nresolvers ")
+    sections = haproxy.configuration(behind_edge()).split("\nresolvers ")
     by_service = {section.split()[0]: section for section in sections[1:]}
     assert "hold nx 60s" in by_service["auction"]
     assert "check" not in by_service["auction"]
@@ -163,7 +163,7 @@ def test_given_an_edge_that_does_not_use_the_new_container_the_old_one_is_not_dr
     container = Edge()
     engine(monkeypatch, container, "10.0.0.9")
     monkeypatch.setattr(handover, "SEES_WITHIN", timedelta(0))
-    with pytest.raises(HandOverError, match=r"10\.0\.0\.9.*The old one still serves"):
+    with pytest.raises(HandOverError, match=r"10\.0\.0\.9.*The old one is not deleted"):
         handover.run(behind_edge(), CATALOG["router"], "new")
     assert not any("drain" in command for command in container.commands)
 
@@ -184,8 +184,15 @@ def test_given_an_edge_that_does_not_answer_the_error_says_so(monkeypatch: pytes
 
 
 def test_only_the_stack_s_own_running_containers_give_up_a_port() -> None:
-    def container(name: str, *, state: str = "running", stack: str = "gix/dev", port: int = 50051) -> ObservedContainer:
-        published = (PublishedPort(address="0.0.0.0", port=port, protocol="tcp"),)
+    def container(
+        name: str,
+        *,
+        state: str = "running",
+        stack: str = "gix/dev",
+        address: str = "127.0.0.1",
+        port: int = 50051,
+    ) -> ObservedContainer:
+        published = (PublishedPort(address=address, port=port, protocol="tcp"),)
         return ObservedContainer(id=name, names=(name,), state=state, labels={STACK_LABEL: stack}, published=published)
 
     observed = ObservedState(
@@ -194,6 +201,7 @@ def test_only_the_stack_s_own_running_containers_give_up_a_port() -> None:
             container("stopped", state="exited"),
             container("strange", stack="gix/other"),
             container("elsewhere", port=50052),
+            container("at-another-address", address="10.0.0.5"),
         )
     )
-    assert [each.name for each in holders(observed, "gix/dev", {50051})] == ["own"]
+    assert [each.name for each in holders(observed, "gix/dev", [("127.0.0.1", 50051)])] == ["own"]
