@@ -20,12 +20,8 @@ JOBS = 2000
 """Number of jobs of one measurement."""
 _LIMIT = 100_000
 """The enclave looks for the primes up to this number in each job, which takes less than a millisecond."""
-CHANNEL = (
-    # The time that each call may take, those of reflection included.
-    ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "timeout": "10s"}]})),
-    ("grpc.enable_http_proxy", 0),
-)
-"""Options of a channel."""
+CALL_SECONDS = 10
+"""How long each call may take."""
 _SERVICE = "gix.v1.RouterService"
 
 
@@ -35,7 +31,7 @@ def processor_seconds(site: Site) -> Iterator[tuple[ServiceName, float]]:
     The engine must be on this machine. Raises BenchmarkError if a job fails.
     """
     processes = {service: _process(site, service) for service in site.ports}
-    with grpc.insecure_channel(f"127.0.0.1:{site.ports['router']}", options=CHANNEL) as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{site.ports['router']}", options=channel_options(CALL_SECONDS)) as channel:
         try:
             submit = submission(channel)
             # The first jobs open the connections between the services.
@@ -56,6 +52,12 @@ def _process(site: Site, service: ServiceName) -> psutil.Process:
     if not container.attrs["HostConfig"].get("Init"):
         return first
     return min(first.children(), key=psutil.Process.create_time)
+
+
+def channel_options(seconds: int) -> list[tuple[str, Any]]:
+    """Options of a channel whose calls, those of reflection included, may take this long."""
+    methods = [{"name": [{}], "timeout": f"{seconds}s"}]
+    return [("grpc.service_config", json.dumps({"methodConfig": methods})), ("grpc.enable_http_proxy", 0)]
 
 
 def submission(channel: grpc.Channel) -> Callable[..., Any]:

@@ -87,10 +87,11 @@ def test_given_a_bad_image_no_request_fails_and_nothing_is_replaced(stack: Stack
     before = ids(stack)
     mend = broken(stack, "router", EXITS_AT_ONCE)
     with load(stack.endpoint("router"), rate=RATE) as done:
-        assert "the trial of the new router failed" in failure(stack)
+        message = failure(stack)
+    mend()
+    assert "the trial of the new router failed" in message
     require_no_loss(done)
     assert ids(stack) == before
-    mend()
     stack.up()
     assert stack.up().is_empty
 
@@ -136,7 +137,9 @@ def test_given_an_edge_that_does_not_answer_the_old_container_stays_until_the_ne
         edge.unpause()
     assert "the edge did not hand over to the new container of the router" in message
     assert before["router"] < ids(stack)["router"], "both containers run"
-    assert json.loads(gixctl(stack, "verify", "--json").stdout)["differences"] == []
+    # The edge may be unhealthy for a moment.
+    differences = json.loads(gixctl(stack, "verify", "--json").stdout)["differences"]
+    assert "undeclared" not in {each["type"] for each in differences}, "gixctl doctor --fix would remove what serves"
 
     with load(stack.endpoint("router"), rate=RATE) as done:
         stack.up()
@@ -152,6 +155,8 @@ def test_given_an_image_that_cannot_be_the_edge_nothing_is_replaced(stack: Stack
     assert "it cannot be the edge, so no container was replaced" in failure(stack)
     assert ids(stack) == before
     stack.config = good
+    stack.up()
+    assert ids(stack) == before
     assert stack.up().is_empty
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]  # it ships no types
 from docker.models.containers import Container
 
-from benchmarks.jobs import CHANNEL, submission
+from benchmarks.jobs import CALL_SECONDS, channel_options, submission
 from tests.support.stack_under_test import StackUnderTest
 
 LIMIT = 1000
@@ -20,7 +20,7 @@ _UP_WITHIN_SECONDS = 20
 def ask(router: tuple[str, int], job: dict[str, Any]) -> dict[str, Any]:
     """Send a job to a router. The answer is the receipt with `ok` true, or `ok` false and the `error`."""
     host, port = router
-    with grpc.insecure_channel(f"{host}:{port}", options=CHANNEL) as channel:
+    with grpc.insecure_channel(f"{host}:{port}", options=channel_options(CALL_SECONDS)) as channel:
         try:
             receipt = submission(channel)(**job)
         except grpc.RpcError as error:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 
 import grpc  # type: ignore[import-untyped]  # it ships no types
 
-from benchmarks.jobs import CHANNEL, submission
+from benchmarks.jobs import channel_options, submission
 
 CLIENTS = 20
 """Requests that are under way at the same time, at the most."""
+ANSWER_SECONDS = 40
+"""How long a request may take. The router waits 30 s for the auction."""
 
 
 @dataclass
@@ -39,7 +41,7 @@ def load(router: tuple[str, int], *, rate: int) -> Iterator[Load]:
 
     def send(client: int) -> None:
         host, port = router
-        with grpc.insecure_channel(f"{host}:{port}", options=CHANNEL) as channel:
+        with grpc.insecure_channel(f"{host}:{port}", options=channel_options(ANSWER_SECONDS)) as channel:
             submit, number = submission(channel), 0
             while not stop.wait(max(0.0, start + (number + client / CLIENTS) * CLIENTS / rate - time.monotonic())):
                 name, begun = f"load-{client}-{number}", time.monotonic()
