@@ -21,7 +21,7 @@ from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_s
 from tests.support.trials import EXITS_AT_ONCE, broken, tried
 
 RATE = 200
-LEAST_RATE = 60
+LEAST_RATE = 30
 """Jobs in a second that a machine which runs other tests at the same time must reach."""
 
 
