@@ -68,8 +68,8 @@ class ServiceLog:
     """
 
     client: docker.DockerClient
-    stack: str
-    """PROJECT/STACK."""
+    stack: str | None
+    """PROJECT/STACK, if containers of the service get new names: behind an edge."""
     service: str
     container: str
     since: float | None = None
@@ -138,7 +138,7 @@ def sources(
     return [
         ServiceLog(
             client=client,
-            stack=stack.label,
+            stack=stack.label if stack.outputs.edge else None,
             service=service,
             container=stack.outputs.services[service].container,
             since=begin,
@@ -204,8 +204,9 @@ def _follow(log: ServiceLog, arrivals: "queue.Queue[Line | StackError]") -> None
     try:
         while True:
             found = services.inspect(log.client, log.container)
-            if not found and (found := services.replacement(log.client, log.stack, log.service)):
-                log.container = found["Name"].removeprefix("/")
+            if not found and log.stack:
+                found = services.replacement(log.client, log.stack, log.service)
+                log.container = str(found.get("Name", log.container)).removeprefix("/")
             state = found.get("State") or {}
             run = (found.get("Id"), state.get("StartedAt"), state.get("FinishedAt"))
             if run != at or (readable and state.get("Running")):

@@ -142,7 +142,7 @@ def inspect(client: docker.DockerClient, name: str) -> Mapping[str, Any]:
 def replacement(client: docker.DockerClient, stack: str, service: str) -> Mapping[str, Any]:
     """The engine's record of the container that runs `service` of `stack`, PROJECT/STACK, by now; empty if none does.
 
-    An update may replace a container by one with another name. Raises StackError if the engine does not answer.
+    Behind an edge, an update replaces a container by one with another name. Raises StackError if the engine does not answer.
     """
     try:
         own = observed_state.observe(client).created_by(stack).containers
@@ -164,7 +164,9 @@ def _read(
     stack: Stack, client: docker.DockerClient, service: ServiceName, edge: Mapping[str, Any] | None
 ) -> ServiceContainer:
     outputs = stack.outputs.services[service]
-    found = inspect(client, outputs.container) or replacement(client, stack.label, service)
+    found = inspect(client, outputs.container)
+    if not found and edge is not None:
+        found = replacement(client, stack.label, service)
     name = str(found["Name"]).removeprefix("/") if found else outputs.container
     return ServiceContainer(service=service, name=name, outputs=outputs, found=found, edge=edge)
 
