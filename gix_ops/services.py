@@ -142,7 +142,8 @@ def inspect(client: docker.DockerClient, name: str) -> Mapping[str, Any]:
 def replacement(client: docker.DockerClient, stack: str, service: str) -> Mapping[str, Any]:
     """The engine's record of the container that runs `service` of `stack`, PROJECT/STACK, by now; empty if none does.
 
-    Behind an edge, an update replaces a container by one with another name. Raises StackError if the engine does not answer.
+    Behind an edge, an update replaces a container by one with another name. Raises StackError if the engine does not
+    answer.
     """
     try:
         own = observed_state.observe(client).created_by(stack).containers
