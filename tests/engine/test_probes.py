@@ -1,6 +1,7 @@
 """What a health check asks a service: the port, the health service of gRPC, or a command."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import docker
@@ -67,10 +68,12 @@ def test_given_a_successor_that_accepts_connections_and_speaks_no_grpc_the_old_c
     stack: StackUnderTest,
 ) -> None:
     mend = broken(stack, "router", ACCEPTS_CONNECTIONS_ONLY)
-    message = refused(stack, "router")
-    assert 'its last probe: timeout: failed to connect service "localhost:50051"' in " ".join(message.split())
-
-    mend()
+    try:
+        message = " ".join(refused(stack, "router").split())
+    finally:
+        mend()
+    # On a busy machine, the engine ends the probe before it ends by itself.
+    assert re.search("its last probe: (timeout: failed to connect service|Health check exceeded timeout)", message)
     stack.up()
 
 
