@@ -14,8 +14,9 @@ import pulumi_docker
 from docker.errors import ContainerError, DockerException
 from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding
 
-from gix_components import haproxy, health_check
+from gix_components import haproxy, health_check, trial
 from gix_engine import connection
+from gix_ledger import helper
 from gix_model import container_inputs
 from gix_model.environment import EDGE_LABEL, HELPER_LABEL, STACK_LABEL, Environment
 from gix_model.settings import ServiceSettings
@@ -135,11 +136,17 @@ def check(environment: Environment, image: str, configuration: str) -> None:
     try:
         client.containers.run(
             image,
-            # The edge is told by bash which containers to leave out.
+            # The image must have bash: the runtime API of HAProxy is used by it.
             ["bash", "-c", haproxy.CHECK_COMMAND],
             entrypoint=[],
             environment={haproxy.VARIABLE: configuration},
-            labels={STACK_LABEL: environment.label, HELPER_LABEL: "trial"},
+            # If the update is killed, `gixctl doctor --fix` removes the container as it removes that of a trial.
+            labels={
+                STACK_LABEL: environment.label,
+                HELPER_LABEL: trial.VERB,
+                helper.WORK_LABEL: trial.VERB,
+                helper.RESUME_LABEL: "nothing",
+            },
             network_mode="none",
             remove=True,
             stderr=True,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pulumi
-from docker.errors import DockerException, NotFound
+from docker.errors import APIError, DockerException
 from docker.models.containers import Container
 from pulumi import ErrorHook, ErrorHookArgs, ResourceHook, ResourceHookArgs, ResourceHookBinding
 
@@ -89,7 +89,10 @@ class RuntimeApi:
 
 
 class HandOver(pulumi.ComponentResource):
-    """Hands the requests of a service over to its `container`, an id. The record of the last one that succeeded."""
+    """Hands the requests of a service over to the container with the id `container`.
+
+    Pulumi's state records the id only if that succeeds, so the next update tries again after a failure.
+    """
 
     def __init__(
         self,
@@ -157,15 +160,14 @@ def run(environment: Environment, spec: ServiceSpec, container_id: str) -> None:
         new = client.containers.get(container_id).attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
         api = RuntimeApi(client.containers.get(environment.edge_name))
         _wait_until_used(api, spec, new)
-        old = [each for each in _of(spec, api.servers()) if each.address not in (new, "-")]
+        old = [each for each in _servers_of(spec, api.servers()) if each.address not in (new, "-")]
         for server in old:
             api.drain(server)
             api.ready_when_free(server)
         _wait_until_idle(api, old, grace)
-    except NotFound as error:
-        raise _failed(environment, spec, f"there is no container {environment.edge_name}") from error
     except (DockerException, OSError) as error:
-        raise _failed(environment, spec, str(error)) from error
+        reason = error.explanation if isinstance(error, APIError) else error
+        raise _failed(environment, spec, str(reason)) from error
 
 
 def read_servers(lines: Iterable[str]) -> list[Server]:
@@ -184,7 +186,7 @@ def read_servers(lines: Iterable[str]) -> list[Server]:
     ]
 
 
-def _of(spec: ServiceSpec, servers: Iterable[Server]) -> list[Server]:
+def _servers_of(spec: ServiceSpec, servers: Iterable[Server]) -> list[Server]:
     return [each for each in servers if each.backend in (spec.name, f"{spec.name}-metrics")]
 
 
@@ -200,7 +202,7 @@ def _wait_until_used(api: RuntimeApi, spec: ServiceSpec, address: str) -> None:
 
 
 def _wait_until_idle(api: RuntimeApi, servers: Iterable[Server], grace: timedelta) -> None:
-    """Wait until the servers have no request, at the most as long as the service may take to stop."""
+    """Wait until the servers have no request. The limit is the time that the service has to stop."""
     deadline = time.monotonic() + grace.total_seconds()
     while sum(map(api.requests, servers)) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)

@@ -8,7 +8,10 @@ from gix_model.environment import Environment
 RUNTIME_API_PORT = 9999
 """Port of HAProxy's runtime API, on the loopback address of the edge's container."""
 MOST_CONTAINERS = 4
-"""The number of containers of one service that the edge can send requests to: each one, and its successor."""
+"""How many containers of one service the edge can use at the same time.
+
+They are the old and the new one, and what interrupted updates left.
+"""
 
 _CONFIGURATION = "/tmp/haproxy.cfg"  # noqa: S108 - a path inside the container
 VARIABLE = "HAPROXY_CONFIGURATION"

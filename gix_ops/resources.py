@@ -70,9 +70,14 @@ class State:
 
 def service_of(inputs: Record) -> str | None:
     """The service that a container with these inputs runs; None if it runs none."""
+    return label_of(inputs, SERVICE_LABEL)
+
+
+def label_of(inputs: Record, name: str) -> str | None:
+    """The value of a label among these inputs; None if there is none."""
     labels = fields.opened(inputs.get("labels"))
     for each in labels if isinstance(labels, list) else []:
-        if isinstance(each, Mapping) and each.get("label") == SERVICE_LABEL:
+        if isinstance(each, Mapping) and each.get("label") == name:
             return str(each.get("value"))
     return None
 

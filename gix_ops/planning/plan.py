@@ -43,7 +43,7 @@ from gix_ops import fields
 from gix_ops.planning.causes import causes, side
 from gix_ops.planning.preview import Step, steps
 from gix_ops.pulumi_command import Variables, answer
-from gix_ops.resources import service_of
+from gix_ops.resources import label_of, service_of
 
 RECORD = "record"
 """Kind of what only Pulumi's state has: components, and the stack itself. It is nothing on the engine."""
@@ -181,15 +181,14 @@ def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool =
             + [
                 "the edge is replaced: no service answers for some seconds"
                 for each in acting.values()
-                if _is_edge(each)
+                if _replaces_edge(each)
             ]
         ),
     )
 
 
-def _is_edge(step: Step) -> bool:
-    labels = step.old_inputs.get("labels") or []
-    return step.type == CONTAINER and step.replaces and any(each.get("label") == EDGE_LABEL for each in labels)
+def _replaces_edge(step: Step) -> bool:
+    return step.type == CONTAINER and step.replaces and label_of(step.old_inputs, EDGE_LABEL) is not None
 
 
 def _failed(stack: str, errors: list[str]) -> Plan:

@@ -20,8 +20,13 @@ from tests.support.load import Load, load
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 from tests.support.trials import EXITS_AT_ONCE, broken, tried
 
+NEVER_HEALTHY_BEHIND_THE_EDGE = (
+    'if std::fs::read_to_string("/etc/hostname").is_ok_and(|name| name.trim() == "router-backend")'
+    " { loop { std::thread::park(); } }"
+)
+"""Code at the start of the router's `main`. A trial has another host name."""
 RATE = 200
-LEAST_RATE = 30
+LEAST_RATE = 60
 """Jobs in a second that a machine which runs other tests at the same time must reach."""
 
 
@@ -142,6 +147,25 @@ def test_given_an_edge_that_does_not_answer_the_old_container_stays_until_the_ne
     with load(stack.endpoint("router"), rate=RATE) as done:
         stack.up()
     require_no_loss(done)
+    assert replaced(before, ids(stack)) == {"router"}
+    assert stack.up().is_empty
+
+
+def test_given_a_container_that_is_healthy_only_in_its_trial_it_is_stopped_and_no_request_fails(
+    stack: StackUnderTest,
+) -> None:
+    before = ids(stack)
+    mend = broken(stack, "router", NEVER_HEALTHY_BEHIND_THE_EDGE)
+    with load(stack.endpoint("router"), rate=RATE) as done:
+        message = failure(stack)
+    mend()
+    assert "stopping" in message
+    require_no_loss(done)
+    assert before["router"] < ids(stack)["router"]
+    [left] = ids(stack)["router"] - before["router"]
+    assert stack.client.containers.get(left).status == "exited"
+
+    stack.up()
     assert replaced(before, ids(stack)) == {"router"}
     assert stack.up().is_empty
 

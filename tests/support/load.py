@@ -12,7 +12,7 @@ import grpc  # type: ignore[import-untyped]  # it ships no types
 from benchmarks.jobs import channel_options, submission
 
 CLIENTS = 20
-"""Requests that are under way at the same time, at the most."""
+"""Number of clients. Each waits for its answer before it sends the next request."""
 ANSWER_SECONDS = 40
 """How long a request may take. The router waits 30 s for the auction."""
 

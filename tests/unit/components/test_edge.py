@@ -2,19 +2,21 @@
 
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import pulumi
 import pytest
-from docker.errors import DockerException, NotFound
+from docker.errors import APIError, ContainerError, NotFound
 
-from gix_components import handover, haproxy
+from gix_components import edge, handover, haproxy
 from gix_components.handover import HandOverError, Server
 from gix_components.host_ports import holders
 from gix_components.platform import GixPlatform
 from gix_engine import connection
 from gix_engine.observed_state import ObservedContainer, ObservedState, PublishedPort
+from gix_ledger import helper
 from gix_model.catalog import CATALOG
-from gix_model.environment import EDGE_LABEL, STACK_LABEL, Environment
+from gix_model.environment import EDGE_LABEL, HELPER_LABEL, STACK_LABEL, Environment
 from tests.unit.declared import Declared, Resource, configured, declare, environment
 
 START_FIRST = {"rollout": {"strategy": "start-first"}}
@@ -141,7 +143,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, edge_container: Edge | None, address
         if name == "new":
             return SimpleNamespace(attrs=new)
         if edge_container is None:
-            raise NotFound("none")
+            raise NotFound("404", explanation="No such container: gix-edge")
         return edge_container
 
     monkeypatch.setattr(connection, "connect", lambda *_: SimpleNamespace(containers=SimpleNamespace(get=get)))
@@ -170,7 +172,7 @@ def test_given_an_edge_that_does_not_use_the_new_container_the_old_one_is_not_dr
 
 def test_given_no_edge_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     engine(monkeypatch, None, "10.0.0.2")
-    with pytest.raises(HandOverError, match="there is no container gix-edge"):
+    with pytest.raises(HandOverError, match="No such container: gix-edge"):
         handover.run(behind_edge(), CATALOG["router"], "new")
 
 
@@ -180,7 +182,6 @@ def test_given_an_edge_that_does_not_answer_the_error_says_so(monkeypatch: pytes
     engine(monkeypatch, container, "10.0.0.2")
     with pytest.raises(HandOverError, match="the edge does not answer: connection refused"):
         handover.run(behind_edge(), CATALOG["router"], "new")
-    assert issubclass(DockerException, Exception)
 
 
 def test_only_the_stack_s_own_running_containers_give_up_a_port() -> None:
@@ -205,3 +206,53 @@ def test_only_the_stack_s_own_running_containers_give_up_a_port() -> None:
         )
     )
     assert [each.name for each in holders(observed, "gix/dev", [("127.0.0.1", 50051)])] == ["own"]
+
+
+@pytest.mark.parametrize("others", [["healthy", "starting"], ["starting"]])
+def test_a_container_that_is_not_healthy_is_stopped_only_beside_one_that_is(
+    monkeypatch: pytest.MonkeyPatch, others: list[str]
+) -> None:
+    stopped: list[str] = []
+
+    def container(health: str, labels: dict[str, str]) -> SimpleNamespace:
+        attrs = {"State": {"Health": {"Status": health}}}
+        return SimpleNamespace(name=health, labels=labels, attrs=attrs, stop=lambda **_: stopped.append(health))
+
+    found = [container(each, {}) for each in others]
+    # A trial is left alone.
+    found.append(container("unhealthy", {HELPER_LABEL: "trial"}))
+    containers = SimpleNamespace(list=lambda **_: found)
+    monkeypatch.setattr(connection, "connect", lambda *_: SimpleNamespace(containers=containers))
+    monkeypatch.setattr(pulumi.log, "info", lambda _: None)
+    handover.withdraw_unhealthy(behind_edge(), CATALOG["router"])
+    assert stopped == (["starting"] if "healthy" in others else [])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            ContainerError(cast("Any", None), 1, "bash", "edge", cast("Any", b"[ALERT] unknown keyword")),
+            "unknown keyword",
+        ),
+        (APIError("400", explanation="bash: executable file not found"), "bash: executable file not found"),
+    ],
+)
+def test_given_an_image_that_cannot_be_the_edge_the_error_says_why_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    labels: dict[str, str] = {}
+
+    def run(*_: object, **options: Any) -> None:
+        labels.update(options["labels"])
+        raise error
+
+    client = SimpleNamespace(containers=SimpleNamespace(run=run))
+    monkeypatch.setattr(connection, "connect", lambda *_: client)
+    with pytest.raises(edge.EdgeError) as caught:
+        edge.check(behind_edge(), "sha256:new", "global")
+    assert said in str(caught.value)
+    assert "gix:edge.image = haproxy:2.8: it cannot be the edge, so no container was replaced" in str(caught.value)
+    assert "that has bash: haproxy:2.8" in str(caught.value)
+    # What `gixctl doctor --fix` reads of a container that a killed update left.
+    assert labels.keys() >= {HELPER_LABEL, helper.WORK_LABEL, helper.RESUME_LABEL}

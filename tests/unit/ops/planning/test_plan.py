@@ -8,6 +8,7 @@ import pytest
 from pulumi.runtime.rpc import UNKNOWN
 from rich.console import Console
 
+from gix_model.environment import EDGE_LABEL
 from gix_model.provider_facts import IMAGE
 from gix_ops.planning import plan, plan_text
 from gix_ops.planning.plan import Downtime, Effect, OtherPlan, Plan, ServicePlan
@@ -167,6 +168,21 @@ def test_given_names_of_the_provider_a_container_is_replaced_without_interruptio
     found = planned(container("replace", "router", diff={"user": "update-replace"}, old=old, new=named))
     assert only(found).effect is (Effect.REPLACED if before == "provider" else Effect.RESTARTED)
     assert (only(found).downtime is None) is (before == "provider")
+
+
+def test_given_the_network_replaced_too_a_container_behind_an_edge_is_restarted() -> None:
+    named = {"__defaults": ["name"]}
+    network = step("replace", NETWORK, old={"name": "a"}, new={"name": "b"}, diff={"name": "update-replace"})
+    found = planned(network, container("replace", "router", old=named, new=named))
+    assert only(found).effect is Effect.RESTARTED
+    assert only(found).downtime
+
+
+def test_given_the_edge_replaced_a_notice_says_that_no_service_answers() -> None:
+    urn = f"{PLATFORM}$gix:docker:Edge$docker:index/container:Container::gix-edge-container"
+    inputs = {"name": "gix-edge", "labels": [{"label": EDGE_LABEL, "value": "haproxy"}]}
+    found = planned(step("replace", urn, old=inputs, new=inputs, diff={"ports": "update-replace"}))
+    assert found.notices == ("the edge is replaced: no service answers for some seconds",)
 
 
 def test_given_a_start_interval_the_downtime_is_computed_from_it() -> None:

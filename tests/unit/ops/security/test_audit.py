@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gix_model.environment import EDGE_LABEL
 from gix_ops.security import audit, cis
 from gix_ops.security.audit import Result, Scorecard, Verdict
 from gix_ops.security.cis import Container, Image
@@ -275,3 +276,11 @@ def test_the_score_is_the_percentage_of_passed_items_rounded_down() -> None:
     assert found.score == 100 * found.passed // (found.passed + 1)
     assert found.score < 100
     assert card().score == 0
+
+
+def test_what_the_edge_fails_is_not_a_reason_to_remove_it() -> None:
+    edge = container("HostConfig/Memory", 0, name="gix-edge", service=None)
+    edge.record["Config"]["Labels"] = {EDGE_LABEL: "haproxy"}
+    found = fails(edge)
+    assert found
+    assert all("gix:edge.memory" in each.fix and "docker rm" not in each.fix for each in found)
