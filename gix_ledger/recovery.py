@@ -32,7 +32,8 @@ def recover(ledger: LedgerLocation, work: str | None = None, owed: str | None = 
             except OldLedgerKeptError as error:
                 kept.append(error)
         # While another backup or restore has the lock, that one controls the auction.
-        if owed is not None and not client.containers.list(all=True, filters={"name": f"^/{helper.lock(ledger)}$"}):
+        locks: dict[str, str | list[str] | bool] = {"name": f"^/{helper.lock(ledger)}$"}
+        if owed is not None and not client.containers.list(all=True, filters=locks, ignore_removed=True):
             done += resume(client, ledger, owed)
     except ENGINE_ERRORS as error:
         raise LedgerError(f"an interrupted backup or restore cannot be ended: {error}") from error

@@ -1,12 +1,13 @@
 """A stack that is created for one purpose, beside all other stacks, and removed with all that it made."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import docker
-from docker.errors import DockerException
+from docker.errors import DockerException, ImageNotFound
 
 from gix_engine import observed_state, removal
 from gix_engine.observed_state import ObservedState
@@ -100,7 +101,7 @@ class TemporaryStack:
         Raises StackError if the engine has something of such a stack before.
         """
         self._refuse_occupied(client)
-        kept = frozenset(tag for image in client.images.list() for tag in image.tags)
+        kept = self._images(client)
         try:
             yield
         finally:
@@ -135,7 +136,8 @@ class TemporaryStack:
                 removal.remove_volume(client, volume)
             for tag in self._images(client) - kept:
                 # By its tag and not by its id: other stacks may use the same image.
-                client.images.remove(tag)
+                with contextlib.suppress(ImageNotFound):
+                    client.api.remove_image(tag)
         except (DockerException, OSError) as error:
             raise StackError(f"not everything of the stack {self.name} could be removed: {error}") from error
 
@@ -148,5 +150,5 @@ class TemporaryStack:
             services={},
         )
         repositories = [names.name(spec.container) for spec in CATALOG.values()]
-        tags = (tag for name in repositories for image in client.images.list(name) for tag in image.tags)
+        tags = (tag for image in observed_state.observe_images(client) for tag in image.tags)
         return frozenset(tag for tag in tags if tag.rpartition(":")[0] in repositories)

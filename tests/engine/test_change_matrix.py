@@ -32,10 +32,8 @@ def test_the_document_is_what_a_run_shows(matrix: Matrix) -> None:
 def test_given_a_program_that_does_not_replace_for_recorded_inputs_the_matrix_fails(
     fresh: StackUnderTest,
 ) -> None:
-    program = fresh.directory / "gix_components/service.py"
-    mutant, dropped = re.subn(
-        r"return \[\*container_inputs\.RECORDED_ONLY, \*removed\]", "return []", program.read_text()
-    )
+    program = fresh.directory / "gix_model/container_inputs.py"
+    mutant, dropped = re.subn(r"return \[\*RECORDED_ONLY, \*removed\]", "return []", program.read_text())
     assert dropped == 1
     program.write_text(mutant)
     probe = health_check("auction")[0]

@@ -1,10 +1,10 @@
 """A temporary stack: its file, and what is removed of it from an engine."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import ImageNotFound
 
 from gix_model.catalog import CATALOG
 from gix_model.settings import LedgerSettings, StackSettings
@@ -16,15 +16,22 @@ from tests.unit.engine.fake_engine import FakeEngine
 
 
 class Engine(FakeEngine):
-    """An engine that also has images, by their tags."""
+    """An engine that also has images, by their tags. Others remove the tags `fleeting` as soon as they are listed."""
 
-    def __init__(self, *tags: str) -> None:
+    def __init__(self, *tags: str, fleeting: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.tags = set(tags)
-        self.images = SimpleNamespace(list=self.images_of, remove=self.tags.remove)
+        self.tags = {*tags, *fleeting}
+        self.fleeting = fleeting
 
-    def images_of(self, repository: str | None = None) -> list[Any]:
-        return [SimpleNamespace(tags=[tag]) for tag in self.tags if repository in (None, tag.rpartition(":")[0])]
+    def images(self) -> list[dict[str, Any]]:
+        listed = [{"Id": f"sha256:{tag}", "RepoTags": [tag]} for tag in sorted(self.tags)]
+        self.tags.difference_update(self.fleeting)
+        return listed
+
+    def remove_image(self, tag: str) -> None:
+        if tag not in self.tags:
+            raise ImageNotFound(f"no such image: {tag}")
+        self.tags.remove(tag)
 
 
 @pytest.fixture
@@ -46,6 +53,13 @@ def test_what_the_stack_makes_is_removed_and_what_was_there_before_stays(stack: 
     assert list(engine.all_containers) == ["c2"]
     assert engine.all_networks == {}
     assert list(engine.all_volumes) == ["gcam-data"]
+
+
+def test_images_that_others_remove_meanwhile_are_no_failure(stack: TemporaryStack) -> None:
+    engine = Engine("other:latest", fleeting=("pr-1-gix-router:latest", "another:latest"))
+    with stack.swept_from(engine.client):
+        engine.tags |= {"pr-1-gix-router:latest", "pr-1-gix-auction:latest"}
+    assert engine.tags == {"other:latest"}
 
 
 def test_an_engine_that_has_the_stack_already_is_refused_and_not_touched(stack: TemporaryStack) -> None:
