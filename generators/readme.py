@@ -42,7 +42,7 @@ def _node(spec: ServiceSpec) -> Node:
     return Node(
         service=spec.name,
         title=spec.title,
-        container=spec.container,
+        containers=(spec.container,),
         address=f"{spec.hostname}:{spec.port}",
         health="healthy",
         ports=(HostPort(published=f"127.0.0.1:{spec.port}", internal=spec.port, is_metrics=False),),

@@ -215,6 +215,9 @@ class ServiceArgs(ServiceDefaultsArgs, total=False):
     """Port on the host; none means the port of the service."""
     metrics_port: int | None
     """Host port for metrics; none means that metrics are not published."""
+    replicas: int
+    """Number of containers; more than one needs `gix:rollout.strategy: start-first`, and the auction has one. Default:
+    1."""
 
 
 class StackArgs(TypedDict, total=False):

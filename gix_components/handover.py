@@ -1,9 +1,9 @@
 """Hands the requests of a service over to its new container, before the old one is deleted.
 
-A component has the id of the container as its input. A hook of the component runs when the id changes: after the new
-container is healthy, and before the old one is deleted. It waits until the edge sends requests to the new container.
-Then the edge leaves the other containers of the service out ("drain"), and the hook waits until their requests have
-ended. If that fails, the update ends, both containers stay, and the next update tries again.
+A component has the ids of the containers as its input. A hook of the component runs when one of them changes: after the
+new containers are healthy, and before others are deleted. It waits until the edge sends requests to all of them. Then
+the edge leaves the other containers of the service out ("drain"), and the hook waits until their requests have ended.
+If that fails, the update ends, all containers stay, and the next update tries again.
 
 When the engine has deleted an old container, its place in the edge is free for the next one. HAProxy keeps the state
 "drain" of a free place, so a process in the edge's container sets it back.
@@ -12,7 +12,8 @@ When the engine has deleted an old container, its place in the edge is free for 
 import asyncio
 import csv
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -41,7 +42,7 @@ command "set server $1/$2 state ready"
 
 
 class HandOverError(Exception):
-    """The edge does not send requests to the new container. The old one is not deleted."""
+    """The edge does not send requests to a new container. The old ones are not deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +90,9 @@ class RuntimeApi:
 
 
 class HandOver(pulumi.ComponentResource):
-    """Hands the requests of a service over to the container with the id `container`.
+    """Hands the requests of a service over to the containers with the ids `containers`.
 
-    Pulumi's state records the id only if that succeeds, so the next update tries again after a failure.
+    Pulumi's state records the ids only if that succeeds, so the next update tries again after a failure.
     """
 
     def __init__(
@@ -100,19 +101,19 @@ class HandOver(pulumi.ComponentResource):
         environment: Environment,
         spec: ServiceSpec,
         *,
-        container: pulumi.Input[str],
+        containers: list[pulumi.Output[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         async def attempt(args: ResourceHookArgs) -> None:
             # In a thread, so that several services are handed over at the same time.
-            await asyncio.to_thread(run, environment, spec, str((args.new_inputs or {})["container"]))
+            await asyncio.to_thread(run, environment, spec, list((args.new_inputs or {})["containers"]))
 
         hook = ResourceHook(name, attempt)
         hooks = ResourceHookBinding(before_create=[hook], before_update=[hook])
         super().__init__(
             "gix:docker:HandOver",
             name,
-            {"container": container},
+            {"containers": containers},
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
         )
         self.register_outputs({})
@@ -148,19 +149,20 @@ def withdraw_unhealthy(environment: Environment, spec: ServiceSpec) -> None:
             each.stop(timeout=int(environment.services[spec.name].stop_grace.total_seconds()))
 
 
-def run(environment: Environment, spec: ServiceSpec, container_id: str) -> None:
-    """Hand the requests of a service over to the container with this id.
+def run(environment: Environment, spec: ServiceSpec, container_ids: Sequence[str]) -> None:
+    """Hand the requests of a service over to the containers with these ids.
 
-    Raises HandOverError if the edge does not send requests to it in time.
+    Raises HandOverError if the edge does not send requests to all of them in time.
     """
     client = connection.connect(environment.settings.engine, environment.directory)
     network = environment.name(environment.settings.network.name)
     grace = environment.services[spec.name].stop_grace
     try:
-        new = client.containers.get(container_id).attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
+        found = [client.containers.get(each) for each in container_ids]
+        new = {each.attrs["NetworkSettings"]["Networks"][network]["IPAddress"] for each in found}
         api = RuntimeApi(client.containers.get(environment.edge_name))
         _wait_until_used(api, spec, new)
-        old = [each for each in _servers_of(spec, api.servers()) if each.address not in (new, "-")]
+        old = [each for each in _servers_of(spec, api.servers()) if each.address not in {*new, "-"}]
         for server in old:
             api.drain(server)
             api.ready_when_free(server)
@@ -190,14 +192,16 @@ def _servers_of(spec: ServiceSpec, servers: Iterable[Server]) -> list[Server]:
     return [each for each in servers if each.backend in (spec.name, f"{spec.name}-metrics")]
 
 
-def _wait_until_used(api: RuntimeApi, spec: ServiceSpec, address: str) -> None:
+def _wait_until_used(api: RuntimeApi, spec: ServiceSpec, addresses: AbstractSet[str]) -> None:
     deadline = time.monotonic() + SEES_WITHIN.total_seconds()
     while True:
         # The metrics may have a port that opens later, or never.
-        if any(each.backend == spec.name and each.address == address and each.is_up for each in api.servers()):
+        unused = addresses - {each.address for each in api.servers() if each.backend == spec.name and each.is_up}
+        if not unused:
             return
         if time.monotonic() > deadline:
-            raise DockerException(f"it sends no request to {address} after {SEES_WITHIN.total_seconds():g} s")
+            missing = ", ".join(sorted(unused))
+            raise DockerException(f"it sends no request to {missing} after {SEES_WITHIN.total_seconds():g} s")
         time.sleep(_POLL_SECONDS)
 
 
@@ -210,6 +214,6 @@ def _wait_until_idle(api: RuntimeApi, servers: Iterable[Server], grace: timedelt
 
 def _failed(environment: Environment, spec: ServiceSpec, reason: str) -> HandOverError:
     return HandOverError(
-        f"the edge did not hand over to the new container of the {spec.name}: {reason}. The old one is not deleted. "
+        f"the edge did not hand over to the new container of the {spec.name}: {reason}. No old one is deleted. "
         f"See docker logs {environment.edge_name}, then run pulumi up again: it tries again"
     )

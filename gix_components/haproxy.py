@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from gix_model.catalog import ServiceSpec
 from gix_model.environment import Environment
+from gix_model.settings import MOST_REPLICAS
 
 RUNTIME_API_PORT = 9999
 """Port of HAProxy's runtime API, on the loopback address of the edge's container."""
-MOST_CONTAINERS = 4
+MOST_CONTAINERS = 2 * MOST_REPLICAS + 2
 """How many containers of one service the edge can use at the same time.
 
-They are the old and the new one, and what interrupted updates left.
+They are the old and the new ones, and what interrupted updates left. The number does not follow `replicas`: another
+configuration replaces the edge.
 """
 
 _CONFIGURATION = "/tmp/haproxy.cfg"  # noqa: S108 - a path inside the container
@@ -73,6 +75,8 @@ def _resolvers(spec: ServiceSpec) -> str:
     return f"""
 resolvers {spec.name}
     nameserver engine 127.0.0.11:53
+    # The default of 512 bytes has room for few addresses.
+    accepted_payload_size 8192
     timeout resolve 200ms
     timeout retry 200ms
     hold valid 200ms

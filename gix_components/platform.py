@@ -75,7 +75,7 @@ class GixPlatform(pulumi.ComponentResource):
         if environment.has_edge:
             self.edge = Edge(f"{name}-edge", environment, network=self.network.network_name, hooks=hooks, opts=children)
         for spec in environment.specs:
-            self.services[spec.name].declare_container(
+            self.services[spec.name].declare_containers(
                 network=self.network.network_name,
                 volume=self.ledger.volume_name if self.ledger and spec.keeps_ledger else None,
                 edge=self.edge,
@@ -84,7 +84,7 @@ class GixPlatform(pulumi.ComponentResource):
         self.outputs = StackOutputs.export(
             services={
                 service: ServiceOutputs.export(
-                    container=each.container_name,
+                    containers=each.container_names,
                     image=self.images.by_service[service].name,
                     digest=self.images.by_service[service].digest,
                     endpoint=each.endpoint,

@@ -1,4 +1,4 @@
-"""One service in its container."""
+"""One service, in one container or in several that are equal."""
 
 from datetime import timedelta
 
@@ -18,18 +18,16 @@ from gix_model.settings import ServiceSettings
 
 
 class Service(pulumi.ComponentResource):
-    """A container that runs one service, on the network of the platform under the service's host name.
+    """The containers that run one service, on the network of the platform under the service's host name.
 
-    `pulumi up` waits until it is healthy. If it does not become healthy, the update fails and shows the end of its log.
-    Before a container is replaced, its successor is tried: see `gix_components.trial`. The component is declared in two
+    `pulumi up` waits until they are healthy. If one does not become healthy, the update fails and shows the end of its
+    log. Before they are replaced, a successor is tried: see `gix_components.trial`. The component is declared in two
     steps: first the component itself, whose hook is the trial, and when the network and the volume are declared, the
-    container.
+    containers.
     """
 
-    container_name: pulumi.Output[str]
-    """Name of the container."""
-    container_id: pulumi.Output[str]
-    """Id of the container."""
+    container_names: list[pulumi.Output[str]]
+    """Names of the containers."""
     endpoint: str | None
     """HOST:PORT that the host publishes; None if the service is not published."""
     address: str
@@ -62,7 +60,7 @@ class Service(pulumi.ComponentResource):
         )
         self._name, self._environment, self._spec, self._image = name, environment, spec, image
 
-    def declare_container(
+    def declare_containers(
         self,
         *,
         network: pulumi.Input[str],
@@ -70,21 +68,53 @@ class Service(pulumi.ComponentResource):
         edge: Edge | None,
         hooks: pulumi.ResourceHookBinding,
     ) -> None:
-        """Declare the container. It changes after `network` and `volume`, and they after the trials of all services.
+        """Declare the containers. They change after `network` and `volume`, and these after the trials of all services.
 
         `volume` is the name of the ledger's volume, for the service that writes it. `edge` publishes the ports, if
-        there is one; the container changes after it. `hooks` are bound to the container.
+        there is one; the containers change after it. `hooks` are bound to each container.
         """
+        environment, spec, settings = self._environment, self._spec, self._environment.services[self._spec.name]
+        if environment.starts_first(spec):
+            withdraw = withdraw_failed(f"{self._name}-withdraw", environment, spec)
+            hooks = pulumi.ResourceHookBinding.merge(hooks, withdraw)
+        containers = [
+            self._container(number, network=network, volume=volume, edge=edge, hooks=hooks)
+            for number in range(1, environment.replicas(spec) + 1)
+        ]
+        if environment.starts_first(spec):
+            HandOver(
+                f"{self._name}-hand-over",
+                environment,
+                spec,
+                containers=[each.id for each in containers],
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        port = environment.host_port(spec)
+        self.container_names = [each.name for each in containers]
+        self.endpoint = None if port is None else f"{_reachable(settings.bind_address)}:{port}"
+        self.address = f"{spec.hostname}:{spec.port}"
+        self.register_outputs(
+            {"containerNames": self.container_names, "endpoint": self.endpoint, "address": self.address}
+        )
+
+    def _container(
+        self,
+        number: int,
+        *,
+        network: pulumi.Input[str],
+        volume: pulumi.Input[str] | None,
+        edge: Edge | None,
+        hooks: pulumi.ResourceHookBinding,
+    ) -> docker.Container:
+        """One of the containers, which have the numbers from 1 on."""
         environment, spec, settings = self._environment, self._spec, self._environment.services[self._spec.name]
         labels = {STACK_LABEL: environment.label, SERVICE_LABEL: spec.name} | settings.labels
         first, host = environment.starts_first(spec), environment.backend_host(spec)
-        if first:
-            withdraw = withdraw_failed(f"{self._name}-withdraw", environment, spec)
-            hooks = pulumi.ResourceHookBinding.merge(hooks, withdraw)
         # The provider adds a random suffix to the name of a resource, if there is no name of its own.
         named, suffixed = f"{self._name}-container", environment.name(spec.container)
-        container = docker.Container(
-            suffixed if first else named,
+        name, former = (suffixed, named) if first else (named, suffixed)
+        return docker.Container(
+            name if number == 1 else f"{name}-{number}",
             name=None if first else environment.name(spec.container),
             image=self._image.id,
             # The image has the same values. They are stated because the provider does not notice when one is removed.
@@ -108,24 +138,8 @@ class Service(pulumi.ComponentResource):
                 replace_on_changes=container_inputs.replaced_on_changes(settings),
                 delete_before_replace=not first,
                 hooks=hooks,
-                aliases=[pulumi.Alias(name=named if first else suffixed)],
+                aliases=[pulumi.Alias(name=former)] if number == 1 else [],
             ),
-        )
-        if first:
-            HandOver(
-                f"{self._name}-hand-over",
-                environment,
-                spec,
-                container=container.id,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
-        port = environment.host_port(spec)
-        self.container_name = container.name
-        self.container_id = container.id
-        self.endpoint = None if port is None else f"{_reachable(settings.bind_address)}:{port}"
-        self.address = f"{spec.hostname}:{spec.port}"
-        self.register_outputs(
-            {"containerName": self.container_name, "endpoint": self.endpoint, "address": self.address}
         )
 
 

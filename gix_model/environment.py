@@ -124,6 +124,10 @@ class Environment:
         names = {self.name(spec.container) for spec in self.specs if not self.starts_first(spec)}
         return frozenset(names | ({self.edge_name} if self.has_edge else set()))
 
+    def replicas(self, spec: ServiceSpec) -> int:
+        """The number of containers of a service."""
+        return self.services[spec.name].replicas
+
     def starts_first(self, spec: ServiceSpec) -> bool:
         """Whether a new container of a service starts before the old one is deleted. Two must not write one ledger."""
         return self.has_edge and not spec.keeps_ledger

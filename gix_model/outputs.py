@@ -29,8 +29,8 @@ class Outputs(BaseModel):
 class ServiceOutputs(Outputs):
     """One service."""
 
-    container: str
-    """Name of the container."""
+    containers: tuple[str, ...]
+    """Names of the containers: one, or as many as `replicas` says."""
     image: str
     """Name of the image."""
     digest: str

@@ -323,6 +323,24 @@ def _rollout(environment: Environment) -> Iterator[Problem]:
         )
 
 
+def _replicas(environment: Environment) -> Iterator[Problem]:
+    for spec in environment.specs:
+        count = environment.replicas(spec)
+        subject = f"gix:{spec.name}.replicas = {count}"
+        if count > 1 and spec.keeps_ledger:
+            yield Problem(
+                subject=subject,
+                limit="two containers that write one ledger would destroy it, so the limit is 1",
+                fix="set it to 1, or leave it out",
+            )
+        elif count > 1 and not environment.has_edge:
+            yield Problem(
+                subject=subject,
+                limit="without an edge, only one container can publish the port, so the limit is 1",
+                fix="set gix:rollout.strategy to start-first",
+            )
+
+
 def _foreign_images(environment: Environment) -> dict[str, str]:
     """The images of others that a build uses, by their keys."""
     images, found = environment.settings.images, dict[str, str]()
@@ -386,6 +404,7 @@ _RULES: tuple[Callable[[Environment], Iterator[Problem]], ...] = (
     _ulimits,
     _tmpfs,
     _rollout,
+    _replicas,
     _probes,
     _production,
 )

@@ -41,6 +41,8 @@ MAXIMUM_TIME = timedelta(hours=1000)
 """Longer times are taken for a mistake. Far longer ones do not fit into the engine's 64 bits of nanoseconds."""
 MAXIMUM_LIMIT = 2**63 - 1
 """The engine keeps the limits of a process in 64 bits."""
+MOST_REPLICAS = 20
+"""The most containers of one service. The edge has a place for each, and for its successor."""
 
 PLAIN_TEXT = "gix_plain_text"
 """Type of the error for a plain value where a secret is required."""
@@ -529,6 +531,11 @@ class ServiceSettings(ServiceDefaults):
     host_port: Port | None = Field(None, description="port on the host; none means the port of the service")
     metrics_port: Port | None = Field(
         None, description="host port for metrics; none means that metrics are not published"
+    )
+    replicas: Annotated[int, Field(ge=1, le=MOST_REPLICAS)] = Field(
+        1,
+        description="number of containers; more than one needs `gix:rollout.strategy: start-first`, and the auction "
+        "has one",
     )
 
 

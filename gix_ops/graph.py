@@ -3,7 +3,7 @@
 It has no times and no ids, so it stays the same as long as the stack does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,16 +29,22 @@ class HostPort:
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A service. `peers` are the services in the graph that it calls, `mount` is the path of the ledger in it."""
+    """A service with its containers.
+
+    `peers` are the services in the graph that it calls, `mount` is the path of the ledger in it.
+    """
 
     service: ServiceName
     title: str
-    container: str
+    containers: tuple[str, ...]
     address: str
     health: str
+    """The health of its containers: the first that is not healthy, if they differ."""
     ports: tuple[HostPort, ...]
     peers: tuple[ServiceName, ...]
     mount: str | None
+    missing: tuple[str, ...] = ()
+    """The names of those of its containers that the engine does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +73,7 @@ class Graph:
     @property
     def missing(self) -> list[str]:
         """What the stack declares and the engine does not have, each with its kind."""
-        found = [f"the container {node.container}" for node in self.nodes if node.health == MISSING]
+        found = [f"the container {name}" for node in self.nodes for name in node.missing]
         found += [f"the container {self.edge.container}"] if self.edge and self.edge.health == MISSING else []
         found += [f"the network {self.network}"] if self.driver == MISSING else []
         return found + ([f"the volume {self.volume}"] if self.volume and not self.has_volume else [])
@@ -75,14 +81,13 @@ class Graph:
 
 def read(stack: Stack, client: docker.DockerClient) -> Graph:
     """Read the graph of a stack. Raises StackError if its engine does not answer."""
-    containers = services.read(stack, client)
+    by_service = {service: services.read(stack, client, [service]) for service in stack.outputs.services}
     network, volume = stack.outputs.network, stack.outputs.volume
     try:
         found_network = observed_state.inspect_network(client, network.name) or {}
         has_volume = volume is not None and observed_state.inspect_volume(client, volume) is not None
     except (DockerException, OSError) as error:
         raise StackError(f"the Docker engine no longer answers: {error}") from error
-    here = [each.service for each in containers]
     return Graph(
         label=stack.label,
         network=network.name,
@@ -90,7 +95,11 @@ def read(stack: Stack, client: docker.DockerClient) -> Graph:
         driver=found_network.get("Driver") or MISSING,
         volume=volume,
         has_volume=has_volume,
-        nodes=tuple(_node(each, here, volume) for each in containers),
+        nodes=tuple(
+            _node(service, by_service[service], tuple(by_service), volume)
+            for service in CATALOG
+            if service in by_service
+        ),
         edge=_edge(stack, client),
     )
 
@@ -105,23 +114,26 @@ def _subnet(network: Mapping[str, Any]) -> str:
     return ", ".join(sorted(pool["Subnet"] for pool in pools if pool.get("Subnet")))
 
 
-def _node(container: ServiceContainer, here: list[ServiceName], volume: str | None) -> Node:
-    spec = CATALOG[container.service]
-    mounts = {mount.get("Name"): mount["Destination"] for mount in container.found.get("Mounts") or []}
+def _node(
+    service: ServiceName, containers: Sequence[ServiceContainer], here: Collection[ServiceName], volume: str | None
+) -> Node:
+    spec, first = CATALOG[service], containers[0]
+    mounts = {mount.get("Name"): mount["Destination"] for mount in first.found.get("Mounts") or []}
     return Node(
         service=spec.name,
         title=spec.title,
-        container=container.name,
-        address=container.outputs.address,
-        health=container.health,
+        containers=tuple(each.name for each in containers),
+        address=f"{spec.hostname}:{spec.port}",
+        health=next((each.health for each in containers if each.health != "healthy"), "healthy"),
         ports=tuple(
             HostPort(
                 published=port.published,
                 internal=port.internal,
                 is_metrics=port.internal == spec.metrics_port,
             )
-            for port in container.ports
+            for port in first.ports
         ),
         peers=tuple(peer for peer in spec.peers if peer in here),
         mount=mounts.get(volume, DATA_DIRECTORY) if volume and spec.keeps_ledger else None,
+        missing=tuple(each.name for each in containers if each.state == MISSING),
     )

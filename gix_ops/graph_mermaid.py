@@ -24,7 +24,7 @@ def _lines(graph: Graph) -> Iterator[str]:
     yield f'  subgraph network ["{_text(f"{graph.network} ({graph.driver}, {graph.subnet})")}"]'
     yield "    direction LR"
     for node in graph.nodes:
-        label = "<br>".join(map(_text, (node.title, node.container, node.address, node.health)))
+        label = "<br>".join(map(_text, (node.title, *node.containers, node.address, node.health)))
         yield f'    {node.service}["{label}"]:::{_CLASSES.get(node.health, "bad")}'
     for node in graph.nodes:
         yield from (f"    {node.service} -->|asks| {peer}" for peer in node.peers)

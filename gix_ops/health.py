@@ -1,6 +1,6 @@
-"""`gixctl health`: the health of every service, with its last probes.
+"""`gixctl health`: the health of every service and of the edge, with the last probes.
 
-`--json` prints a list with one object for each service:
+`--json` prints a list with one object for each container:
 
     {"service": "router", "container": "gix-router", "state": "running", "health": "healthy", "restarts": 0,
      "started": "2026-01-02T03:04:05.678901234Z", "uptime_seconds": 61.2, "exit_code": null,
@@ -8,11 +8,12 @@
      "probes": [{"started": "2026-01-02T03:05:05.6Z", "seconds": 0.06, "exit_code": 0, "output": ""}],
      "fix": null}
 
-`state` is the container's state as the engine names it (running, paused, restarting, exited, created, dead), or
-missing. `health` is the health of a running container (starting, healthy, unhealthy), otherwise the state. `started`
-and `uptime_seconds` are null if the container does not run, `exit_code` is null if it does. `digest` is the image's
-digest in the registry, or its id if it was built here. `probes` are the last ones that the engine keeps, the oldest
-first. `fix` is null if the service is healthy. With `--watch` each line is one such list.
+`service` has a number if the service has several containers: `router-2`. It is `edge` for the edge, whose ports are
+those of the services. `state` is the container's state as the engine names it (running, paused, restarting, exited,
+created, dead), or missing. `health` is the health of a running container (starting, healthy, unhealthy), otherwise the
+state. `started` and `uptime_seconds` are null if the container does not run, `exit_code` is null if it does. `digest`
+is the image's digest in the registry, or its id if it was built here. `probes` are the last ones that the engine
+keeps, the oldest first. `fix` is null if the service is healthy. With `--watch` each line is one such list.
 """
 
 import time
@@ -50,7 +51,7 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceHealth:
-    """One service, as JSON has it; see the docstring of this module."""
+    """One container, as JSON has it; see the docstring of this module."""
 
     service: str
     container: str
@@ -106,7 +107,7 @@ def health_of(container: ServiceContainer, now: datetime) -> ServiceHealth:
     runs = bool(state.get("Running"))
     check = state.get("Health") or {}
     return ServiceHealth(
-        service=container.service,
+        service=container.title,
         container=container.name,
         state=container.state,
         health=container.health,

@@ -8,18 +8,14 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style as Colour
 
-from gix_model.catalog import CATALOG
 from gix_ops.logs import Line
 
-_COLOURS: dict[str, Colour] = {
-    service: Colour(color=name)
-    for service, name in zip(CATALOG, itertools.cycle(("cyan", "magenta", "blue", "green")), strict=False)
-}
+_COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """The style of lines: the prefix of each service, and whether the time is shown."""
+    """The style of lines: the prefix of each container, and whether the time is shown."""
 
     prefixes: Mapping[str, str]
     timestamps: bool
@@ -32,8 +28,8 @@ class Style:
         prefixes = {service: f"{service:<{width}} |" for service in services}
         return cls(
             prefixes={
-                service: _COLOURS[service].render(prefix, color_system=ColorSystem.STANDARD) if coloured else prefix
-                for service, prefix in prefixes.items()
+                service: Colour(color=colour).render(prefix, color_system=ColorSystem.STANDARD) if coloured else prefix
+                for (service, prefix), colour in zip(prefixes.items(), itertools.cycle(_COLOURS), strict=False)
             },
             timestamps=timestamps,
         )

@@ -61,7 +61,7 @@ class UnreadableLogError(StackError):
 
 @dataclass(kw_only=True)
 class ServiceLog:
-    """The log of one service, across all containers that have its name one after the other.
+    """The log of a container of a service, across all containers that have its name one after the other.
 
     Lines before `since`, in seconds since 1970, are left out. The first read returns at most the last `tail` lines. No
     line is read twice.
@@ -71,7 +71,11 @@ class ServiceLog:
     stack: str | None
     """PROJECT/STACK, if containers of the service get new names: behind an edge."""
     service: str
+    title: str
+    """The service, and the number if it has several containers."""
     container: str
+    taken: set[str] = field(default_factory=set)
+    """The names of all containers of the service that are followed, for all of its logs."""
     since: float | None = None
     tail: int | None = None
     _last: dict[str, str] = field(default_factory=dict, init=False)
@@ -98,7 +102,7 @@ class ServiceLog:
         if not response.ok:
             raise UnreadableLogError(f"the {self.service}'s log cannot be read: {response.json()['message']}")
         self.tail = None
-        return self._unread(_lines(self.service, response))
+        return self._unread(_lines(self.title, response))
 
     def _beginning(self) -> dict[str, str | int]:
         # Whole seconds, since a number cannot represent nanoseconds. `_unread` leaves out the lines before.
@@ -140,11 +144,15 @@ def sources(
             client=client,
             stack=stack.label if stack.outputs.edge else None,
             service=service,
-            container=stack.outputs.services[service].container,
+            title=services.title(service, number),
+            container=name,
             since=begin,
             tail=tail,
+            taken=taken,
         )
         for service in services.names(stack, wanted)
+        for taken in [{name for name, _ in services.containers(stack, service)}]
+        for name, number in services.containers(stack, service)
     ]
 
 
@@ -205,8 +213,9 @@ def _follow(log: ServiceLog, arrivals: "queue.Queue[Line | StackError]") -> None
         while True:
             found = services.inspect(log.client, log.container)
             if not found and log.stack:
-                found = services.replacement(log.client, log.stack, log.service)
-                log.container = str(found.get("Name", log.container)).removeprefix("/")
+                found = services.replacement(log.client, log.stack, log.service, but=log.taken)
+                log.container = services.name_in(found) or log.container
+                log.taken.add(log.container)
             state = found.get("State") or {}
             run = (found.get("Id"), state.get("StartedAt"), state.get("FinishedAt"))
             if run != at or (readable and state.get("Running")):

@@ -1,8 +1,8 @@
-"""The containers of a stack's services on its engine, for the verbs that inspect them."""
+"""The containers of a stack's services and of its edge on its engine, for the verbs that inspect them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
 import docker
 from docker.errors import DockerException
@@ -13,6 +13,9 @@ from gix_model.outputs import ServiceOutputs
 from gix_ops.errors import StackError
 from gix_ops.stack import Stack
 
+EDGE: Final = "edge"
+"""What the edge is called where services are named."""
+Named = ServiceName | Literal["edge"]
 MISSING = "missing"
 """The state of a container that is not on the engine."""
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - shown, not bound
@@ -38,17 +41,25 @@ class Port:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceContainer:
-    """One service: its container's name, its outputs, and the engine's record of the container.
+    """A container of a service, or of the edge: its name, and the engine's record of it.
 
     `found` is empty if the container is missing.
     """
 
-    service: ServiceName
+    service: Named
     name: str
-    outputs: ServiceOutputs
     found: Mapping[str, Any]
+    number: int | None = None
+    """Number of the container, if the service has several; from 1 on."""
+    outputs: ServiceOutputs | None = None
+    """The outputs of the service; None for the edge."""
     edge: Mapping[str, Any] | None = None
     """The engine's record of the edge, which publishes the ports; None if the service's own container does."""
+
+    @property
+    def title(self) -> str:
+        """The service, and the number if there are several: `router`, `router-2`."""
+        return title(self.service, self.number)
 
     @property
     def state(self) -> str:
@@ -63,8 +74,16 @@ class ServiceContainer:
     @property
     def digest(self) -> str:
         """The image that runs: its digest in the registry, or its id if it was built here."""
-        declared = self.outputs.digest
-        return str(self.found["Image"]) if self.found and declared.startswith("sha256:") else declared
+        declared = "" if self.outputs is None else self.outputs.digest
+        is_local = self.outputs is None or declared.startswith("sha256:")
+        return str(self.found["Image"]) if self.found and is_local else declared
+
+    @property
+    def address(self) -> str:
+        """The address for clients: on the host, or in the network. The edge, which has those of all services: `-`."""
+        if self.outputs is None:
+            return "-"
+        return self.outputs.endpoint or f"{self.outputs.address} (in the network)"
 
     @property
     def fix(self) -> str | None:
@@ -82,10 +101,12 @@ class ServiceContainer:
 
     @property
     def ports(self) -> list[Port]:
-        """The ports that the host publishes now: the service's own port first, then by number."""
+        """The ports that the host publishes now: the service's own port first, then by number. None for the edge."""
+        if self.service == EDGE:
+            return []
+        spec = CATALOG[self.service]
         publisher = self.found if self.edge is None else self.edge
         published = ((publisher.get("NetworkSettings") or {}).get("Ports") or {}).items()
-        spec = CATALOG[self.service]
         found = [
             Port(
                 internal=int(inside.partition("/")[0]),
@@ -101,12 +122,18 @@ class ServiceContainer:
         return sorted(found, key=lambda port: (port.internal != spec.port, port.internal, port.address, port.external))
 
 
-def names(stack: Stack, wanted: Collection[str] = ()) -> list[ServiceName]:
-    """The `wanted` services in the catalog's order. Default: all services of the stack.
+def title(service: str, number: int | None) -> str:
+    """The name of a container for people: its service, and its number if there are several."""
+    return service if number is None else f"{service}-{number}"
+
+
+def names(stack: Stack, wanted: Collection[str] = ()) -> list[Named]:
+    """The `wanted` services in the catalog's order, and the edge at the end. Default: all services, and the edge.
 
     Raises StackError if the stack does not run one of them.
     """
-    running = [service for service in CATALOG if service in stack.outputs.services]
+    running: list[Named] = [service for service in CATALOG if service in stack.outputs.services]
+    running += [] if stack.outputs.edge is None else [EDGE]
     for service in wanted:
         if service not in running:
             raise StackError(f"the stack runs no service {service}; it runs {', '.join(running)}")
@@ -116,6 +143,8 @@ def names(stack: Stack, wanted: Collection[str] = ()) -> list[ServiceName]:
 def endpoint(stack: Stack, service: str) -> str:
     """HOST:PORT at which the host publishes `service`. Raises StackError if the stack does not run or publish it."""
     [name] = names(stack, [service])
+    if name == EDGE:
+        raise StackError("the edge has the addresses of all services; name one of them")
     published = stack.outputs.services[name].endpoint
     if published is None:
         raise StackError(f"the {name} is not published on the host; set gix:{name}.publish to true")
@@ -123,9 +152,20 @@ def endpoint(stack: Stack, service: str) -> str:
 
 
 def read(stack: Stack, client: docker.DockerClient, wanted: Collection[str] = ()) -> list[ServiceContainer]:
-    """The containers of the `wanted` services. Default: all. Raises StackError as `names` and `inspect` do."""
+    """The containers of the `wanted` services, or of the edge. Default: all.
+
+    Raises StackError as `names` and `inspect` do.
+    """
     edge = None if stack.outputs.edge is None else inspect(client, stack.outputs.edge)
-    return [_read(stack, client, service, edge) for service in names(stack, wanted)]
+    return [each for service in names(stack, wanted) for each in _read(stack, client, service, edge)]
+
+
+def containers(stack: Stack, service: Named) -> list[tuple[str, int | None]]:
+    """The declared names of the containers of a service, or of the edge, each with its number if there are several."""
+    if service == EDGE:
+        return [] if stack.outputs.edge is None else [(stack.outputs.edge, None)]
+    declared = stack.outputs.services[service].containers
+    return [(name, number if len(declared) > 1 else None) for number, name in enumerate(declared, 1)]
 
 
 def inspect(client: docker.DockerClient, name: str) -> Mapping[str, Any]:
@@ -139,37 +179,56 @@ def inspect(client: docker.DockerClient, name: str) -> Mapping[str, Any]:
         raise StackError(f"the Docker engine no longer answers: {error}") from error
 
 
-def replacement(client: docker.DockerClient, stack: str, service: str) -> Mapping[str, Any]:
-    """The engine's record of the container that runs `service` of `stack`, PROJECT/STACK, by now; empty if none does.
+def replacement(
+    client: docker.DockerClient, stack: str, service: str, *, but: Collection[str] = ()
+) -> Mapping[str, Any]:
+    """The engine's record of a container that runs `service` of `stack`, PROJECT/STACK, by now; empty if none does.
 
-    Behind an edge, an update replaces a container by one with another name. Raises StackError if the engine does not
-    answer.
+    Behind an edge, an update replaces a container by one with another name. Those with a name in `but` are left out.
+    Raises StackError if the engine does not answer.
     """
     try:
         own = observed_state.observe(client).created_by(stack).containers
     except (DockerException, OSError) as error:
         raise StackError(f"the Docker engine no longer answers: {error}") from error
-    running = (each for each in own if each.service == service and each.helper is None and each.is_running)
+    running = (
+        each
+        for each in own
+        if each.service == service and each.helper is None and each.is_running and each.name not in but
+    )
     return next((inspect(client, each.id) for each in running), {})
 
 
 def running(stack: Stack, client: docker.DockerClient, service: str) -> ServiceContainer:
-    """The running container of a service. Raises StackError with the fix if it does not run."""
-    [container] = read(stack, client, [service])
-    if container.state != "running":
-        raise StackError(f"the {service}'s container {container.name} is {container.state}: {container.fix}")
-    return container
+    """The first running container of a service. Raises StackError with the fix if none runs."""
+    found = read(stack, client, [service])
+    for container in found:
+        if container.state == "running":
+            return container
+    raise StackError(f"the {service}'s container {found[0].name} is {found[0].state}: {found[0].fix}")
 
 
 def _read(
-    stack: Stack, client: docker.DockerClient, service: ServiceName, edge: Mapping[str, Any] | None
-) -> ServiceContainer:
-    outputs = stack.outputs.services[service]
-    found = inspect(client, outputs.container)
-    if not found and edge is not None:
-        found = replacement(client, stack.label, service)
-    name = str(found["Name"]).removeprefix("/") if found else outputs.container
-    return ServiceContainer(service=service, name=name, outputs=outputs, found=found, edge=edge)
+    stack: Stack, client: docker.DockerClient, service: Named, edge: Mapping[str, Any] | None
+) -> Iterator[ServiceContainer]:
+    declared = containers(stack, service)
+    if service == EDGE:
+        yield from (ServiceContainer(service=EDGE, name=name, found=edge or {}) for name, _ in declared)
+        return
+    taken = {name for name, _ in declared}
+    for name, number in declared:
+        found = inspect(client, name)
+        if not found and edge is not None:
+            found = replacement(client, stack.label, service, but=taken)
+        by_now = name_in(found) or name
+        taken.add(by_now)
+        outputs = stack.outputs.services[service]
+        yield ServiceContainer(service=service, name=by_now, found=found, number=number, outputs=outputs, edge=edge)
+
+
+def name_in(found: Mapping[str, Any]) -> str:
+    """The name in the engine's record of a container; empty if the record is empty."""
+    return str(found.get("Name", "")).removeprefix("/")
 
 
 def state(found: Mapping[str, Any]) -> str:

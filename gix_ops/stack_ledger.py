@@ -21,13 +21,13 @@ def locate(stack: Stack) -> LedgerLocation:
     volume = stack.outputs.volume
     if auction is None or volume is None:
         raise StackError("the stack keeps no ledger: it does not run the auction (gix:services)")
-    record = observed_state.inspect_container(stack.connect(), auction.container)
+    record = observed_state.inspect_container(stack.connect(), auction.containers[0])
     return LedgerLocation(
         engine=stack.engine,
         directory=stack.directory,
         label=stack.label,
         volume=volume,
-        container=auction.container,
+        container=auction.containers[0],
         image=auction.digest if record is None else str(record["Image"]),
     )
 

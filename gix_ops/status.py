@@ -1,4 +1,4 @@
-"""`gixctl status`: one line for each service of a stack, with its address and its health."""
+"""`gixctl status`: one line for each container of a stack's services and for its edge, with address and health."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,10 @@ COLOURS = {"healthy": "green", "starting": "yellow"}
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceStatus:
-    """One service. `health` is the health of a running container, otherwise the container's state."""
+    """One container. `health` is its health if it runs, otherwise its state."""
 
     service: str
+    """The service, and the number if it has several containers: `router`, `router-2`; `edge` for the edge."""
     container: str
     digest: str
     address: str
@@ -28,13 +29,13 @@ class ServiceStatus:
 
 
 def statuses(stack: Stack) -> list[ServiceStatus]:
-    """The status of every service of the stack. Raises StackError if its engine does not answer."""
+    """The status of every container of the stack. Raises StackError if its engine does not answer."""
     return [
         ServiceStatus(
-            service=each.service,
+            service=each.title,
             container=each.name,
             digest=each.digest,
-            address=each.outputs.endpoint or f"{each.outputs.address} (in the network)",
+            address=each.address,
             health=each.health,
         )
         for each in services.read(stack, stack.connect())

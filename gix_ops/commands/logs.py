@@ -46,7 +46,7 @@ def command(
     timestamps: TimestampsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the logs of the services, ordered by time.
+    """Show the logs of the services and the edge by time.
 
     --follow also follows containers that are restarted or replaced, and reports a container that is missing. Ctrl-C
     ends it with 0.
@@ -73,7 +73,7 @@ def command(
         lines = itertools.chain(lines, logs.follow(sources, lambda error: typer.echo(f"gixctl: {error}", err=True)))
     if pattern is not None:
         lines = (line for line in lines if line is None or pattern.search(line.line))
-    style = log_text.Style.choose(Console(), [each.service for each in sources], timestamps=timestamps)
+    style = log_text.Style.choose(Console(), [each.title for each in sources], timestamps=timestamps)
     with until_interrupted():
         for line in lines:
             if line is not None:

@@ -232,8 +232,8 @@ def ports(facts: Facts) -> Iterator[Finding]:
         return
     answering = []
     for service, each in facts.up.outputs.services.items():
-        container = facts.observed.container(each.container)
-        if each.endpoint is None or container is None or not container.is_running:
+        containers = [facts.observed.container(name) for name in each.containers]
+        if each.endpoint is None or not any(found is not None and found.is_running for found in containers):
             continue
         host, _, port = each.endpoint.rpartition(":")
         try:
@@ -242,6 +242,6 @@ def ports(facts: Facts) -> Iterator[Finding]:
         except OSError as error:
             yield fault(
                 f"nothing answers at {each.endpoint}, where the {service} is published: {one_line(error)}",
-                f"docker restart {facts.up.outputs.edge or each.container}",
+                f"docker restart {facts.up.outputs.edge or each.containers[0]}",
             )
     yield ok(f"answering: {', '.join(answering)}" if answering else "no running service is published")

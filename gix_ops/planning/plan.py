@@ -29,6 +29,7 @@ because images are built before anything stops.
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -81,7 +82,7 @@ class Downtime:
 
 @dataclass(frozen=True, kw_only=True)
 class ServicePlan:
-    """What an update does to a service, and why."""
+    """What an update does to a container of a service, and why."""
 
     service: str
     container: str
@@ -113,6 +114,7 @@ class Plan:
     summary: str
     errors: tuple[str, ...] = ()
     services: tuple[ServicePlan, ...] = ()
+    """The containers of the services."""
     others: tuple[OtherPlan, ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -308,7 +310,8 @@ def _puts_data_at_risk(services: Sequence[ServicePlan], others: Sequence[OtherPl
 def _summary(services: Sequence[ServicePlan], others: Sequence[OtherPlan]) -> str:
     parts = ["DATA AT RISK"] if _puts_data_at_risk(services, others) else []
     for effect in reversed(Effect):
-        names = [each.service for each in services if each.effect is effect]
+        counts = Counter(each.service for each in services if each.effect is effect)
+        names = [name if count == 1 else f"{name} ({count} containers)" for name, count in counts.items()]
         if effect is Effect.UNTOUCHED and names:
             parts.append(f"{len(names)} {'service' if len(names) == 1 else 'services'} untouched")
         elif names:

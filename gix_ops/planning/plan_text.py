@@ -41,7 +41,7 @@ def terminal(plan: Plan) -> Group:
             table.add_column(heading, overflow="fold")
         for each in plan.services:
             what = f"[{_COLOURS[each.effect]}]{escape(_what(each))}[/]"
-            table.add_row(escape(each.service), _with_risks(what, each), escape("\n".join(each.causes)))
+            table.add_row(escape(_title(plan, each)), _with_risks(what, each), escape("\n".join(each.causes)))
         parts.append(table)
     if plan.others:
         table = Table()
@@ -81,7 +81,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from ("", "| service | what happens | why |", "|---|---|---|")
         for each in plan.services:
             what = _what(each) if each.effect is Effect.UNTOUCHED else f"**{_what(each)}**"
-            yield f"| {code(each.service)} | {what}{_risks(each)} | {_causes(each)} |"
+            yield f"| {code(_title(plan, each))} | {what}{_risks(each)} | {_causes(each)} |"
     if plan.others:
         yield from ("", "| besides | what happens | why |", "|---|---|---|")
         for other in _on_engine(plan):
@@ -95,6 +95,12 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 def _is_alarming(plan: Plan) -> bool:
     return bool(plan.errors) or plan.puts_data_at_risk
+
+
+def _title(plan: Plan, service: ServicePlan) -> str:
+    """The service, or its container if there are several."""
+    several = sum(each.service == service.service for each in plan.services) > 1
+    return service.container if several else service.service
 
 
 def _what(service: ServicePlan) -> str:

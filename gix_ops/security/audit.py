@@ -153,11 +153,12 @@ def _containers(stack: Stack, client: docker.DockerClient) -> tuple[list[Contain
         if part.startswith("name=")
     )
     observed = observed_state.observe(client)
-    here = {service: observed.container(each.container) for service, each in stack.outputs.services.items()}
-    service_of = {each.id: service for service, each in here.items() if each is not None}
-    all_of_them: dict[str, ObservedContainer] = {each.id: each for each in here.values() if each is not None}
+    declared = [(service, name) for service, each in stack.outputs.services.items() for name in each.containers]
+    here = [(service, name, observed.container(name)) for service, name in declared]
+    service_of = {each.id: service for service, _, each in here if each is not None}
+    all_of_them: dict[str, ObservedContainer] = {each.id: each for _, _, each in here if each is not None}
     all_of_them |= {each.id: each for each in observed.created_by(stack.label).containers if each.names}
-    missing = [stack.outputs.services[service].container for service, each in here.items() if each is None]
+    missing = [name for _, name, each in here if each is None]
     found = []
     for each in all_of_them.values():
         service = service_of.get(each.id)

@@ -86,6 +86,38 @@ def test_given_another_auction_requests_wait_and_each_is_settled_once(stack: Sta
     assert settled == Counter(done.settled)
 
 
+def test_given_more_and_fewer_containers_no_request_fails(stack: StackUnderTest) -> None:
+    before = ids(stack)
+    stack.change(router={"replicas": 10}, enclave={"replicas": 3})
+    with load(stack.endpoint("router"), rate=RATE) as done:
+        assert not tried(stack.up().output)
+    require_no_loss(done)
+    scaled = ids(stack)
+    assert {service: len(each) for service, each in scaled.items()} == {
+        "router": 10,
+        "auction": 1,
+        "enclave": 3,
+        "edge": 1,
+    }
+    assert all(before[name] <= scaled[name] for name in before), "none is replaced"
+    shown = json.loads(gixctl(stack, "health", "--wait", "60s", "--json").stdout)
+    assert [each["service"] for each in shown][-4:] == ["enclave-1", "enclave-2", "enclave-3", "edge"]
+    assert stack.up().is_empty
+
+    stack.change(enclave={"environment": {"EDGE": secrets.token_hex(4)}})
+    with load(stack.endpoint("router"), rate=RATE) as done:
+        assert tried(stack.up().output) == {"enclave"}
+    require_no_loss(done)
+    assert not scaled["enclave"] & ids(stack)["enclave"], "all are replaced"
+
+    stack.change(router={"replicas": 1}, enclave={"replicas": 1})
+    with load(stack.endpoint("router"), rate=RATE) as done:
+        stack.up()
+    require_no_loss(done)
+    assert replaced(before, ids(stack)) == {"enclave"}
+    assert stack.up().is_empty
+
+
 def test_given_a_bad_image_no_request_fails_and_nothing_is_replaced(stack: StackUnderTest) -> None:
     before = ids(stack)
     mend = broken(stack, "router", EXITS_AT_ONCE)
@@ -106,10 +138,12 @@ def test_the_edge_and_the_containers_are_as_declared(stack: StackUnderTest) -> N
     label = f"{EDGE_LABEL}=haproxy"
     [edge] = stack.client.containers.list(filters={"label": [f"{STACK_LABEL}=gix/{stack.name}", label]})
     assert edge.name == f"{stack.prefix}-gix-edge" == stack.outputs()["edge"]
-    names = {service: each["container"] for service, each in stack.outputs()["services"].items()}
+    names = {service: each["containers"] for service, each in stack.outputs()["services"].items()}
     assert stack.outputs()["services"]["router"]["endpoint"] in gixctl(stack, "graph").stdout
-    assert names["auction"] == f"{stack.prefix}-gix-auction"
-    assert all(names[service].startswith(f"{stack.prefix}-gix-{service}-") for service in ("router", "enclave"))
+    assert names["auction"] == [f"{stack.prefix}-gix-auction"]
+    for service in ("router", "enclave"):
+        [name] = names[service]
+        assert name.startswith(f"{stack.prefix}-gix-{service}-")
 
 
 def test_given_an_update_that_is_killed_while_both_containers_run_the_next_one_completes_it(

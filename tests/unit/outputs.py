@@ -10,7 +10,7 @@ DIGEST = "sha256:" + "ab12" * 16
 def service_outputs(service: ServiceName, *, digest: str = DIGEST) -> ServiceOutputs:
     spec = CATALOG[service]
     return ServiceOutputs(
-        container=spec.container,
+        containers=(spec.container,),
         image=f"{spec.container}:latest",
         digest=digest,
         endpoint=f"127.0.0.1:{spec.port}",

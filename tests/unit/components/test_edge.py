@@ -83,6 +83,16 @@ def test_a_container_behind_the_edge_is_named_by_the_provider_and_created_first(
     assert container.inputs["networksAdvanced"] == [{"name": "blue-gix-network", "aliases": [f"{service}-backend"]}]
 
 
+def test_each_replica_is_a_container_of_its_own_and_the_edge_stays_the_same(declared: Declared) -> None:
+    config = {"prefix": "blue", "router": {"metricsPort": 9001, "bindAddress": "127.0.0.1", "replicas": 3}}
+    scaled = declare(lambda options: GixPlatform("gix", behind_edge(**config), options))
+    names = ["blue-gix-router", "blue-gix-router-2", "blue-gix-router-3"]
+    first, second, third = (scaled.resources[name].inputs for name in names)
+    assert first == second == third == of_service(declared, "router").inputs
+    assert scaled.resources["gix-edge-container"].inputs == declared.resources["gix-edge-container"].inputs
+    assert len(scaled.resources["gix-router-hand-over"].inputs["containers"]) == len(names)
+
+
 def test_the_auction_keeps_its_name_and_is_deleted_first(declared: Declared) -> None:
     container = of_service(declared, "auction")
     assert container.inputs["name"] == "blue-gix-auction"
@@ -92,7 +102,7 @@ def test_the_auction_keeps_its_name_and_is_deleted_first(declared: Declared) -> 
 
 def test_the_edge_leaves_out_a_service_that_does_not_run() -> None:
     text = haproxy.configuration(behind_edge(services=["router"]))
-    assert "server-template router 4 router-backend:50051 proto h2" in text
+    assert "server-template router 42 router-backend:50051 proto h2" in text
     assert "auction" not in text
 
 
@@ -136,12 +146,10 @@ class Edge:
         return 0, f"# pxname,svname,qcur,scur\nrouter,router2,0,{requests}\nrouter,router1,0,7\n".encode()
 
 
-def engine(monkeypatch: pytest.MonkeyPatch, edge_container: Edge | None, address: str) -> None:
-    new = {"NetworkSettings": {"Networks": {"gix-network": {"IPAddress": address}}}}
-
+def engine(monkeypatch: pytest.MonkeyPatch, edge_container: Edge | None) -> None:
     def get(name: str) -> object:
-        if name == "new":
-            return SimpleNamespace(attrs=new)
+        if name.startswith("10."):
+            return SimpleNamespace(attrs={"NetworkSettings": {"Networks": {"gix-network": {"IPAddress": name}}}})
         if edge_container is None:
             raise NotFound("404", explanation="No such container: gix-edge")
         return edge_container
@@ -151,8 +159,8 @@ def engine(monkeypatch: pytest.MonkeyPatch, edge_container: Edge | None, address
 
 def test_the_old_container_is_drained_until_it_has_no_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     container = Edge()
-    engine(monkeypatch, container, "10.0.0.2")
-    handover.run(behind_edge(), CATALOG["router"], "new")
+    engine(monkeypatch, container)
+    handover.run(behind_edge(), CATALOG["router"], ["10.0.0.2"])
     drained = container.commands.index("set server router/router2 state drain")
     assert container.commands[:drained] == 2 * ["show servers state"]
     assert container.commands[drained + 1 :] == 2 * ["show stat router 4 -1"]
@@ -163,25 +171,32 @@ def test_given_an_edge_that_does_not_use_the_new_container_the_old_one_is_not_dr
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     container = Edge()
-    engine(monkeypatch, container, "10.0.0.9")
+    engine(monkeypatch, container)
     monkeypatch.setattr(handover, "SEES_WITHIN", timedelta(0))
-    with pytest.raises(HandOverError, match=r"10\.0\.0\.9.*The old one is not deleted"):
-        handover.run(behind_edge(), CATALOG["router"], "new")
+    with pytest.raises(HandOverError, match=r"to 10\.0\.0\.9 after.*No old one is deleted"):
+        handover.run(behind_edge(), CATALOG["router"], ["10.0.0.2", "10.0.0.9"])
     assert not any("drain" in command for command in container.commands)
 
 
+def test_given_several_containers_none_of_them_is_drained(monkeypatch: pytest.MonkeyPatch) -> None:
+    container = Edge(STATE.replace("10.0.0.3 2 8", "10.0.0.3 2 0"))
+    engine(monkeypatch, container)
+    handover.run(behind_edge(router={"replicas": 2}), CATALOG["router"], ["10.0.0.2", "10.0.0.3"])
+    assert container.commands == 2 * ["show servers state"]
+
+
 def test_given_no_edge_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine(monkeypatch, None, "10.0.0.2")
+    engine(monkeypatch, None)
     with pytest.raises(HandOverError, match="No such container: gix-edge"):
-        handover.run(behind_edge(), CATALOG["router"], "new")
+        handover.run(behind_edge(), CATALOG["router"], ["10.0.0.2"])
 
 
 def test_given_an_edge_that_does_not_answer_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     container = Edge()
     monkeypatch.setattr(container, "exec_run", lambda *_, **__: (1, b"connection refused"))
-    engine(monkeypatch, container, "10.0.0.2")
+    engine(monkeypatch, container)
     with pytest.raises(HandOverError, match="the edge does not answer: connection refused"):
-        handover.run(behind_edge(), CATALOG["router"], "new")
+        handover.run(behind_edge(), CATALOG["router"], ["10.0.0.2"])
 
 
 def test_only_the_stack_s_own_running_containers_give_up_a_port() -> None:

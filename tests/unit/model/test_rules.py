@@ -12,6 +12,7 @@ import pytest
 
 from gix_model.catalog import CATALOG
 from gix_model.problems import ConfigurationError, Problem
+from gix_model.settings import MOST_REPLICAS
 from tests.unit.declared import PROGRAM, configured, environment
 
 NOBODY = 65534
@@ -443,6 +444,31 @@ def test_services_may_have_different_probes() -> None:
 def test_an_edge_requires_trials() -> None:
     found = problems({"rollout": {"strategy": "start-first", "trial": False}})
     assert "gets requests before its health is known" in found["gix:rollout.trial"].limit
+
+
+@pytest.mark.parametrize(
+    ("config", "limit"),
+    [
+        ({"router": {"replicas": 2}}, "without an edge, only one container can publish the port"),
+        ({"rollout": {"strategy": "start-first"}, "auction": {"replicas": 2}}, "two containers that write one ledger"),
+    ],
+    ids=["without-an-edge", "auction"],
+)
+def test_more_than_one_container_is_refused(config: dict[str, Any], limit: str) -> None:
+    found = problems(config)
+    [subject] = found
+    assert subject.endswith(".replicas")
+    assert limit in found[subject].limit
+
+
+def test_behind_an_edge_router_and_enclave_may_have_several_containers() -> None:
+    config = {"router": {"replicas": MOST_REPLICAS}, "enclave": {"replicas": 2}, "rollout": {"strategy": "start-first"}}
+    read = environment(**configured({f"gix:{key}": value for key, value in config.items()}))
+    assert {spec.name: read.replicas(spec) for spec in read.specs} == {
+        "router": MOST_REPLICAS,
+        "auction": 1,
+        "enclave": 2,
+    }
 
 
 def test_production_requires_a_pinned_edge() -> None:

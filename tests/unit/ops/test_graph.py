@@ -14,7 +14,7 @@ NODES = tuple(
     Node(
         service=spec.name,
         title=spec.title,
-        container=spec.container,
+        containers=(spec.container,),
         address=f"{spec.hostname}:{spec.port}",
         health="healthy",
         ports=(HostPort(published=f"127.0.0.1:{spec.port}", internal=spec.port, is_metrics=False),),
@@ -94,8 +94,13 @@ def test_given_a_missing_volume_the_flowchart_marks_it() -> None:
 
 def test_missing_objects_are_named_with_their_kind() -> None:
     assert GRAPH.missing == []
-    graph = dataclasses.replace(change(0, health="missing"), driver="missing")
+    graph = dataclasses.replace(change(0, missing=("gix-router",)), driver="missing")
     assert graph.missing == ["the container gix-router", "the network gix-network"]
+
+
+def test_all_containers_of_a_service_are_shown_in_its_node() -> None:
+    drawn = graph_mermaid.draw(change(0, containers=("gix-router-1a2b3c4", "gix-router-2-5d6e7f8")))
+    assert 'router["AJR router<br>gix-router-1a2b3c4<br>gix-router-2-5d6e7f8<br>router:50051<br>healthy"]' in drawn
 
 
 def test_markup_in_a_name_is_escaped_in_the_flowchart() -> None:

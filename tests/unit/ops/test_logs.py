@@ -65,7 +65,7 @@ class Engine:
 
 def log(engine: Engine, service: str = "router", **options: Any) -> ServiceLog:
     client = cast("docker.DockerClient", engine)
-    return ServiceLog(client=client, stack=None, service=service, container=f"gix-{service}", **options)
+    return ServiceLog(client=client, stack=None, service=service, title=service, container=f"gix-{service}", **options)
 
 
 def texts(lines: Any) -> list[tuple[str, str]]:
