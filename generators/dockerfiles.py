@@ -83,7 +83,7 @@ def _build_stage(spec: ServiceSpec) -> str:
     """The stage that compiles the binary of one service."""
     return f"""
 FROM shared AS build-{spec.target}
-COPY --from=sources /layout/{spec.binary} .
+COPY --from=sources /prepared/layout/{spec.binary} .
 RUN cargo auditable build --profile "${{PROFILE}}" --offline --workspace --bin {spec.binary} \\
     && find /target -maxdepth 3 -type f -name {spec.binary} -exec mv {{}} /usr/local/bin/ ';'
 """

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -21,7 +22,7 @@ def before_the_services_are_compiled(dockerfile: str) -> str:
     text = "\n".join(lines)
     end = text.index("FROM shared AS build-")
     assert "cargo chef cook" in text[:end]
-    assert "COPY --from=sources /layout/shared ." in text[:end]
+    assert "COPY --from=sources /prepared/layout/shared ." in text[:end]
     return text[:end]
 
 
@@ -36,6 +37,14 @@ def test_there_is_a_dockerfile_for_each_service_and_one_for_all() -> None:
 
 def test_all_dockerfiles_share_the_layers_of_the_dependencies_and_of_shared_crates() -> None:
     assert len({before_the_services_are_compiled(name) for name in EVERY_DOCKERFILE}) == 1
+
+
+@pytest.mark.parametrize("name", EVERY_DOCKERFILE)
+def test_nothing_is_copied_from_the_root_of_a_stage(name: str) -> None:
+    copies = re.findall(r"^COPY --from=\S+ (.+) \S+$", FILES[name], flags=re.MULTILINE)
+    parents = {str(PurePosixPath(source).parent) for sources in copies for source in sources.split()}
+    assert parents, "each service copies its binary"
+    assert "/" not in parents, "BuildKit would read the whole file system of the stage in each build"
 
 
 @pytest.mark.parametrize("spec", CATALOG.values(), ids=lambda spec: spec.name)

@@ -8,8 +8,8 @@ use tonic::Status;
 
 /// How long a peer may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How long a peer may take to answer.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long a peer may take to answer. Behind an edge, a call waits while the container of the peer is replaced.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// Another service: its name, for messages, and its address (`host:port`).
 #[derive(Clone, Debug)]
