@@ -15,7 +15,7 @@ vulnerabilities with the severity `fail_on` or higher.
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +24,12 @@ from docker.errors import DockerException, ImageNotFound
 from rich.markup import escape
 from rich.table import Table
 
-from gix_model.catalog import CATALOG, ServiceName
-from gix_model.outputs import ServiceOutputs
+from gix_model.catalog import CATALOG
+from gix_ops import services
 from gix_ops.errors import StackError
 from gix_ops.security import image_contents, sbom, scanners
 from gix_ops.security.scanners import SEVERITIES, Scanner, Vulnerability
+from gix_ops.services import Named
 from gix_ops.stack import Stack
 
 NEVER = "never"
@@ -48,6 +49,16 @@ class ImageScan:
     sbom_by: str
     over: int
     vulnerabilities: list[Vulnerability] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Image:
+    """An image to scan. `binary` is the name of the service's program; None for the edge."""
+
+    service: Named
+    name: str
+    digest: str
+    binary: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,20 +82,20 @@ def scan(stack: Stack, directory: Path, severity: str | None = None) -> Scan:
     fail_on = severity or stack.outputs.scan.fail_on
     environment = _environment(stack) if scanner else {}
     client = stack.connect()
-    found = {service: _reference(client, each) for service, each in stack.outputs.services.items()}
+    found = [(image, _reference(client, image)) for image in _images(stack, client)]
     made = {
-        service: _write_sbom(stack, client, scanner, service, reference, directory, environment)
-        for service, reference in found.items()
+        image.service: _write_sbom(stack, client, scanner, image, reference, directory, environment)
+        for image, reference in found
     }
     images = []
-    for service, reference in found.items():
+    for image, reference in found:
         vulnerabilities = scanner.scan(reference, environment) if scanner else None
-        file, by = made[service]
+        file, by = made[image.service]
         images.append(
             ImageScan(
-                service=service,
-                image=stack.outputs.services[service].image,
-                digest=stack.outputs.services[service].digest,
+                service=image.service,
+                image=image.name,
+                digest=image.digest,
                 sbom=str(file),
                 sbom_by=by,
                 over=sum(is_over(each.severity, fail_on) for each in vulnerabilities or []),
@@ -109,35 +120,46 @@ def _environment(stack: Stack) -> dict[str, str]:
     return scanners.reaching(stack.engine, stack.directory)
 
 
-def _reference(client: docker.DockerClient, service: ServiceOutputs) -> str:
+def _images(stack: Stack, client: docker.DockerClient) -> Iterator[_Image]:
+    """The images of the services, and that of the edge."""
+    for service, each in stack.outputs.services.items():
+        yield _Image(service=service, name=each.image, digest=each.digest, binary=CATALOG[service].binary)
+    if stack.outputs.edge is not None:
+        edge = services.inspect(client, stack.outputs.edge)
+        if not edge:
+            raise StackError(f"the container {stack.outputs.edge} is missing; to create it again: pulumi up --refresh")
+        yield _Image(service=services.EDGE, name=edge["Config"]["Image"], digest=edge["Image"], binary=None)
+
+
+def _reference(client: docker.DockerClient, image: _Image) -> str:
     """The image to scan: its name, which reports then show, if it refers to the image that runs; else its id."""
     try:
-        image = str(client.images.get(service.digest).id)
+        running = str(client.images.get(image.digest).id)
     except ImageNotFound:
         raise StackError(
-            f"the image {service.image} ({service.digest}) is not on the engine; to build or pull it: "
+            f"the image {image.name} ({image.digest}) is not on the engine; to build or pull it: "
             "pulumi up --refresh; gixctl verify shows what else is missing"
         ) from None
     except DockerException as error:
         raise StackError(f"the Docker engine cannot be read: {error}") from error
     try:
-        named = client.images.get(service.image).id
+        named = client.images.get(image.name).id
     except DockerException:
         named = None
-    return service.image if named == image else image
+    return image.name if named == running else running
 
 
 def _write_sbom(
     stack: Stack,
     client: docker.DockerClient,
     scanner: Scanner | None,
-    service: ServiceName,
+    image: _Image,
     reference: str,
     directory: Path,
     environment: dict[str, str],
 ) -> tuple[Path, str]:
     """The file, which is complete if it exists, and the tool that wrote it."""
-    file = directory / f"{stack.name}-{service}.cdx.json"
+    file = directory / f"{stack.name}-{image.service}.cdx.json"
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=directory) as beside:
@@ -145,17 +167,16 @@ def _write_sbom(
             by = scanner.write_sbom(reference, unfinished, environment) if scanner else None
             if by is None:
                 by = sbom.TOOL
-                unfinished.write_text(_own_sbom(stack, client, service))
+                unfinished.write_text(_own_sbom(stack, client, image))
             unfinished.rename(file)
     except OSError as error:
         raise StackError(f"the SBOM {file} cannot be written: {error.strerror or error}") from error
     return file, by
 
 
-def _own_sbom(stack: Stack, client: docker.DockerClient, service: ServiceName) -> str:
-    outputs = stack.outputs.services[service]
-    found = image_contents.read(client, outputs.digest, CATALOG[service].binary, stack.label)
-    return sbom.cyclonedx(outputs.image, outputs.digest, found)
+def _own_sbom(stack: Stack, client: docker.DockerClient, image: _Image) -> str:
+    found = image_contents.read(client, image.digest, image.binary, stack.label)
+    return sbom.cyclonedx(image.name, image.digest, found)
 
 
 def summary(found: Scan) -> str:

@@ -137,6 +137,8 @@ def test_the_edge_and_the_containers_are_as_declared(stack: StackUnderTest) -> N
     until_in_order(stack)
     label = f"{EDGE_LABEL}=haproxy"
     [edge] = stack.client.containers.list(filters={"label": [f"{STACK_LABEL}=gix/{stack.name}", label]})
+    scanned = json.loads(gixctl(stack, "scan", "--json").stdout)["images"]
+    assert [(each["service"], each["digest"]) for each in scanned][-1] == ("edge", edge.attrs["Image"])
     assert edge.name == f"{stack.prefix}-gix-edge" == stack.outputs()["edge"]
     names = {service: each["containers"] for service, each in stack.outputs()["services"].items()}
     assert stack.outputs()["services"]["router"]["endpoint"] in gixctl(stack, "graph").stdout
