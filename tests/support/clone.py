@@ -15,7 +15,7 @@ from gix_engine.observed_state import observe_images
 from gix_model.environment import STACK_LABEL
 from gix_model.merging import merged
 from tests.support import built_images
-from tests.support.stack_under_test import PROGRAM, QUICK_HEALTH, SERVICES, free_ports, free_subnet
+from tests.support.stack_under_test import PROGRAM, QUICK_HEALTH, QUICK_IMAGES, SERVICES, free_ports, free_subnet
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 
@@ -154,6 +154,7 @@ def new_clone(client: docker.DockerClient, directory: Path) -> Clone:
             "prefix": f"{clone.project}-{name}",
             "network": {"subnet": clone.subnets[name]},
             "defaults": {"bindAddress": "127.0.0.1", "healthCheck": QUICK_HEALTH},
+            "images": QUICK_IMAGES,
         }
         clone.change(name, **own, **{service: {"hostPort": port} for service, port in clone.ports[name].items()})
     with (directory / ".gitignore").open("a") as ignored:

@@ -29,6 +29,8 @@ LIBRARY = ("gix_components", "gix_engine", "gix_ledger", "gix_model")
 """The packages that the program imports."""
 SERVICES: tuple[str, ...] = tuple(CATALOG)
 QUICK_HEALTH = {"interval": "2s", "timeout": "2s", "startPeriod": "2s", "retries": 3}
+QUICK_IMAGES = {"lto": "off", "pushBuilder": False}
+"""Images that are built quickly. Tests of builds and registries set the keys that they are about."""
 
 
 @dataclass
@@ -170,7 +172,8 @@ class StackUnderTest:
 
 def program_copy(directory: Path) -> Path:
     """Copy the program to `directory`, where tests may edit it."""
-    ignore = shutil.ignore_patterns("target", "__pycache__")
+    # With their modification times, the compiled files of Python stay valid.
+    ignore = shutil.ignore_patterns("target")
     directory.mkdir(parents=True)
     for folder in (*LIBRARY, "infra", "sample"):
         shutil.copytree(PROGRAM / folder, directory / folder, ignore=ignore)
@@ -232,7 +235,7 @@ def new_stack(client: docker.DockerClient, directory: Path, *, passphrase: str =
     config: dict[str, Any] = {
         "gix:prefix": name,
         # The compiled dependencies are half a gigabyte to push.
-        "gix:images": {"lto": "off", "pushBuilder": False},
+        "gix:images": dict(QUICK_IMAGES),
         "gix:network": {"subnet": free_subnet(client)},
         "gix:ledger": {"protect": False},
         # Only the tests of rollouts need it: it takes a few seconds for each container that is replaced.
