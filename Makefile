@@ -61,11 +61,11 @@ status: setup ## Show every service: container, image digest, address, health
 	gixctl status --stack "$(STACK)"
 
 .PHONY: demo
-demo: setup ## Send jobs to the running stack (JOBS=5) and show the ledger
+demo: setup ## Send jobs to the running stack (JOBS=5) and show the ledger; DEMO='--ca ca.pem' for one with TLS
 	@$(TOOLS)
 	router=$$(gixctl address router --stack "$(STACK)")
 	auction=$$(gixctl address auction --stack "$(STACK)" 2>/dev/null || true)
-	python sample/demo.py --jobs "$(JOBS)" --router "$$router" $${auction:+--auction "$$auction"}
+	python sample/demo.py --jobs "$(JOBS)" --router "$$router" $${auction:+--auction "$$auction"} $(DEMO)
 
 .PHONY: comment
 comment: setup ## Say what HEAD does to every environment, or to ENVIRONMENT=, against BASE=HEAD^1, in COMMENT=comment.md; FORK=true for a fork's

@@ -42,7 +42,8 @@ language server check and complete a file that begins with this line:
 
 ## Secrets
 
-`gix:registry.password` and the values of `secretEnvironment` must be secrets. All other values must be plain, also
+`gix:registry.password` and the values of `secretEnvironment` must be secrets. `gix:edge.key` must be a secret, or the
+path of a file. `gix:edge.certificate` and `gix:edge.clientCa` may be secrets. All other values must be plain, also
 `gix:registry.username`.
 
 The file `Pulumi.<stack>.yaml` beside `Pulumi.yaml` shows the program which values are secrets. If a key holds a

@@ -116,6 +116,18 @@ class EdgeArgs(TypedDict, total=False):
     """Image of HAProxy, with bash; GIX_EDGE_IMAGE overrides the default. Default: 'haproxy:2.8'."""
     memory: str | None
     """Memory limit, e.g. 128MiB; none means no limit."""
+    certificate: SecretStr | str | None
+    """Certificate of the published ports, with its chain, for TLS: PEM text or the path of a file; a relative path
+    starts at the program's directory; none means no TLS."""
+    key: SecretStr | str | None
+    """Private key of the certificate: PEM text, which must be a secret, or the path of a file."""
+    client_ca: SecretStr | str | None
+    """Certificates of the authorities that must have signed the certificate of a client (mTLS): PEM text or the path of
+    a file; none means that clients need no certificate."""
+    metrics_port: int | None
+    """Host port for the metrics of HAProxy; none means that they are not published."""
+    access_log: bool
+    """Write a line to the log of the edge for each request. Default: False."""
 
 
 class HealthCheckArgs(TypedDict, total=False):

@@ -22,8 +22,7 @@ from docker.errors import APIError, DockerException
 from docker.models.containers import Container
 from pulumi import ErrorHook, ErrorHookArgs, ResourceHook, ResourceHookArgs, ResourceHookBinding
 
-from gix_components.haproxy import RUNTIME_API_PORT
-from gix_engine import connection
+from gix_engine import connection, haproxy_runtime
 from gix_model.catalog import ServiceSpec
 from gix_model.environment import HELPER_LABEL, SERVICE_LABEL, STACK_LABEL, Environment
 
@@ -33,9 +32,8 @@ SEES_WITHIN = timedelta(seconds=15)
 _POLL_SECONDS = 0.2
 _UP = "2"
 """The operational state of a server that gets requests, in `show servers state`."""
-_COMMAND = f"exec 3<>/dev/tcp/127.0.0.1/{RUNTIME_API_PORT}; printf '%s\\n' \"$1\" >&3; cat <&3"
 _READY_WHEN_FREE = f"""
-command() {{ {_COMMAND}; }}
+command() {{ {haproxy_runtime.COMMAND}; }}
 while command "show servers state $1" | grep -q " $2 $3 "; do sleep 0.2; done
 command "set server $1/$2 state ready"
 """
@@ -63,12 +61,7 @@ class RuntimeApi:
 
     def command(self, text: str) -> str:
         """Run a command and return its answer. Raises docker.errors.DockerException if the edge does not run."""
-        code, output = self.edge.exec_run(["bash", "-c", _COMMAND, "command", text])
-        # Without `stream`, the output is not an iterator.
-        answer = output.decode(errors="replace") if isinstance(output, bytes) else ""
-        if code:
-            raise DockerException(f"the edge does not answer: {answer.strip()}")
-        return answer
+        return haproxy_runtime.command(self.edge, text)
 
     def servers(self) -> list[Server]:
         """The servers of all backends."""

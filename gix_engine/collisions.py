@@ -14,7 +14,7 @@ from gix_engine.observed_state import (
     ObservedState,
     ObservedVolume,
 )
-from gix_model.environment import Environment, HostPort
+from gix_model.environment import Environment
 from gix_model.problems import Problem
 from gix_model.units import format_duration
 
@@ -224,6 +224,16 @@ def _volume(environment: Environment, observed: ObservedState) -> Iterator[Probl
         yield from _other_writers(environment, observed, name)
 
 
+def _edge_volume(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
+    volume = observed.volume(environment.edge_volume)
+    if environment.has_tls and volume is not None and not _is_own(environment, volume):
+        yield Problem(
+            subject=f"volume {volume.name}",
+            limit=f"already exists, made by {_creator(volume)}, and gets the certificate of the edge",
+            fix=f"set gix:prefix to run beside it, or remove it: docker volume rm {volume.name}",
+        )
+
+
 def _protected_without_auction(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
     """Pulumi would remove the auction's container, and only then refuse to delete the protected volume."""
     own = observed.created_by(environment.label)
@@ -252,7 +262,7 @@ def _other_writers(environment: Environment, observed: ObservedState, volume: st
 
 def unused_ledgers(environment: Environment, observed: ObservedState) -> list[str]:
     """The stack's volumes that no service uses: from an earlier configuration, or because the auction is left out."""
-    found = {each.name for each in observed.created_by(environment.label).volumes}
+    found = {each.name for each in observed.created_by(environment.label).volumes if each.keeps_ledger}
     name = environment.name(environment.settings.ledger.volume)
     if any(spec.keeps_ledger for spec in environment.specs):
         return sorted(found - {name})
@@ -264,11 +274,12 @@ def unused_ledgers(environment: Environment, observed: ObservedState) -> list[st
 def _addresses(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
     if not observed.local:
         return
-    published = {port.key.partition(".")[0]: port.address for port in _published(environment)}
+    published = {port.key.partition(".")[0]: port.address for port in environment.published}
     for service, address in published.items():
         if not machine.has_address(address):
+            section = "gix:defaults" if service == "gix:edge" else service
             yield Problem(
-                subject=f"{service}.bindAddress = {address}",
+                subject=f"{section}.bindAddress = {address}",
                 limit="this machine has no such address",
                 fix="set it to 0.0.0.0 (all), 127.0.0.1 (this machine only), or an address that `ip addr` shows",
             )
@@ -288,7 +299,7 @@ def helpers(environment: Environment, observed: ObservedState) -> Iterator[Probl
 
 def _ports(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
     wanted = environment.container_names
-    for port in _published(environment):
+    for port in environment.published:
         subject = f"{port.key} = {port.external}"
         fix = f"stop what uses it, or set {port.key} to another port"
         holder = _container_on(observed, port.address, port.external)
@@ -300,11 +311,6 @@ def _ports(environment: Environment, observed: ObservedState) -> Iterator[Proble
             yield Problem(
                 subject=subject, limit="is used by a process on this machine", fix=f"find it: ss -ltnp; {fix}"
             )
-
-
-def _published(environment: Environment) -> Iterator[HostPort]:
-    for spec in environment.specs:
-        yield from environment.host_ports(spec)
 
 
 def _container_on(observed: ObservedState, address: str, port: int) -> ObservedContainer | None:
@@ -322,6 +328,7 @@ _CHECKS: tuple[Callable[[Environment, ObservedState], Iterator[Problem]], ...] =
     _network,
     _routes,
     _volume,
+    _edge_volume,
     _addresses,
     _ports,
 )

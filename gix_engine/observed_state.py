@@ -16,7 +16,7 @@ from typing import Any
 import docker
 from docker.errors import NotFound
 
-from gix_model.environment import HELPER_LABEL, SERVICE_LABEL, STACK_LABEL
+from gix_model.environment import EDGE_LABEL, HELPER_LABEL, SERVICE_LABEL, STACK_LABEL
 
 Labels = Mapping[str, str]
 Record = Mapping[str, Any]
@@ -121,6 +121,11 @@ class ObservedVolume(_Labelled):
 
     name: str
     created: str = ""
+
+    @property
+    def keeps_ledger(self) -> bool:
+        """Whether it is, or was, the volume of a ledger. The edge has a volume for its certificate."""
+        return EDGE_LABEL not in self.labels
 
 
 @dataclass(frozen=True, kw_only=True)

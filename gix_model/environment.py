@@ -14,7 +14,14 @@ SERVICE_LABEL = "io.gix.service"
 HELPER_LABEL = "io.gix.helper"
 """Label of the container of a backup, restore or trial. Value: which of them."""
 EDGE_LABEL = "io.gix.edge"
-"""Label of the container of the edge. Value: the program that runs there."""
+"""Label of the container and of the volume of the edge. Value: the program that runs there, or `certificates`."""
+EDGE_METRICS_PORT = 8404
+"""Port of the edge for its own metrics, inside the network."""
+TLS_PORT_OFFSET = 1000
+"""How much higher than the port of a service, which has no TLS, the edge's port for the same service with TLS is.
+
+Published ports lead to it if the edge has a certificate. Inside the network, the services speak without TLS.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +104,18 @@ class Environment:
     def host_ports(self, spec: ServiceSpec) -> tuple[HostPort, ...]:
         """All ports that a service has on the host: its own, and that of its metrics."""
         service = self.services[spec.name]
+        offset = TLS_PORT_OFFSET if self.has_tls else 0
         ports = (
             ("hostPort", spec.port, self.host_port(spec)),
             ("metricsPort", spec.metrics_port, service.metrics_port),
         )
         return tuple(
-            HostPort(key=f"gix:{spec.name}.{key}", address=service.bind_address, external=external, internal=internal)
+            HostPort(
+                key=f"gix:{spec.name}.{key}",
+                address=service.bind_address,
+                external=external,
+                internal=internal + offset,
+            )
             for key, internal, external in ports
             if internal is not None and external is not None
         )
@@ -111,6 +124,35 @@ class Environment:
     def has_edge(self) -> bool:
         """Whether an edge publishes the ports, so that a container of a service can start before the old one ends."""
         return self.settings.rollout.strategy == "start-first"
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether the published ports of the edge speak TLS."""
+        return self.has_edge and self.settings.edge.certificate is not None
+
+    @property
+    def edge_metrics(self) -> HostPort | None:
+        """The port that the edge's own metrics have on the host; None if they are not published."""
+        external = self.settings.edge.metrics_port
+        if not self.has_edge or external is None:
+            return None
+        return HostPort(
+            key="gix:edge.metricsPort",
+            address=self.settings.defaults.bind_address,
+            external=external,
+            internal=EDGE_METRICS_PORT + (TLS_PORT_OFFSET if self.has_tls else 0),
+        )
+
+    @property
+    def published(self) -> tuple[HostPort, ...]:
+        """All ports that the stack has on the host."""
+        own = [port for spec in self.specs for port in self.host_ports(spec)]
+        return (*own, *filter(None, [self.edge_metrics]))
+
+    @property
+    def edge_volume(self) -> str:
+        """The name of the volume with the edge's certificate."""
+        return self.name("gix-edge-certificates")
 
     @property
     def edge_name(self) -> str:

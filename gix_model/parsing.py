@@ -29,7 +29,10 @@ _MACHINE_DEFAULTS = {
     "GIX_GRPC_PROBE_IMAGE": ("images", "grpcProbeImage"),
     "GIX_EDGE_IMAGE": ("edge", "image"),
 }
-_KEYS_OF_SECRETS = "gix:registry.password and secretEnvironment of a service or of gix:defaults"
+_KEYS_OF_SECRETS = (
+    "gix:registry.password, secretEnvironment of a service or of gix:defaults, and certificate, key and clientCa of "
+    "gix:edge"
+)
 _SECRET_IN_CODE = "a secret: SecretStr in Python, pulumi.secret or fn::secret in other languages"  # noqa: S105 - a text
 _LONGEST_VALUE = 60
 
@@ -131,7 +134,11 @@ def _environment(
         if name in settings.services
     }
     environment = Environment(project=project, stack=stack, directory=directory, settings=settings, services=services)
-    problems = problems + rules.between_keys(environment)
+    # What is refused by itself is reported once.
+    refused = {each.subject.partition(" = ")[0] for each in problems}
+    problems = problems + [
+        each for each in rules.between_keys(environment) if each.subject.partition(" = ")[0] not in refused
+    ]
     if problems:
         raise ConfigurationError(where, problems)
     return environment

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gix_model import log_options
+from gix_model import edge_certificate, log_options
 from gix_model.catalog import CATALOG, DATA_DIRECTORY
 from gix_model.environment import Environment
 from gix_model.problems import Problem
@@ -24,6 +24,7 @@ _RESERVED_VARIABLES = {
     "RUST_BACKTRACE": "set rustBacktrace instead",
     "GIX_DATA_DIR": f"leave it out: the ledger's volume is always at {DATA_DIRECTORY}",
 }
+_KEYS_OF_AN_EDGE = (*edge_certificate.KEYS, "metricsPort", "accessLog")
 _PINNED_EXAMPLES = {
     "images.builderBase": "rust:1.75.0-bookworm",
     "images.runtimeBase": "debian:bookworm-20231218-slim",
@@ -68,6 +69,9 @@ def _ports(environment: Environment) -> Iterator[Problem]:
                     fix="leave it out",
                 )
             claims.append((f"gix:{spec.name}.metricsPort", service.bind_address, service.metrics_port))
+    if environment.edge_metrics is not None:
+        metrics = environment.edge_metrics
+        claims.append((metrics.key, metrics.address, metrics.external))
     for (key, address, port), (other, other_address, other_port) in itertools.combinations(claims, 2):
         if port == other_port and (address == other_address or "0.0.0.0" in (address, other_address)):  # noqa: S104
             yield Problem(
@@ -341,6 +345,28 @@ def _replicas(environment: Environment) -> Iterator[Problem]:
             )
 
 
+def _edge(environment: Environment) -> Iterator[Problem]:
+    """Keys of the edge that need another key, and a certificate that cannot serve."""
+    edge, given = environment.settings.edge, environment.settings.edge.model_dump(by_alias=True, exclude_defaults=True)
+    if not environment.has_edge:
+        for key in filter(_KEYS_OF_AN_EDGE.__contains__, given):
+            yield Problem(
+                subject=f"gix:edge.{key}",
+                limit="has no effect, because gix:rollout.strategy is not start-first: there is no edge",
+                fix="leave it out, or set gix:rollout.strategy to start-first",
+            )
+        return
+    for key, needed in (("certificate", "key"), ("key", "certificate"), ("clientCa", "certificate")):
+        if key in given and needed not in given:
+            yield Problem(
+                subject=f"gix:edge.{key}",
+                limit=f"has no effect without gix:edge.{needed}",
+                fix=f"set gix:edge.{needed} too, or leave it out",
+            )
+    if edge.certificate is not None and edge.key is not None:
+        yield from edge_certificate.read(environment)[1]
+
+
 def _foreign_images(environment: Environment) -> dict[str, str]:
     """The images of others that a build uses, by their keys."""
     images, found = environment.settings.images, dict[str, str]()
@@ -405,6 +431,7 @@ _RULES: tuple[Callable[[Environment], Iterator[Problem]], ...] = (
     _tmpfs,
     _rollout,
     _replicas,
+    _edge,
     _probes,
     _production,
 )

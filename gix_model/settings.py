@@ -44,6 +44,9 @@ MAXIMUM_LIMIT = 2**63 - 1
 MOST_REPLICAS = 20
 """The most containers of one service. The edge has a place for each, and for its successor."""
 
+PEM_BEGINS = "-----BEGIN "
+"""What PEM text has, and the path of a file does not."""
+
 PLAIN_TEXT = "gix_plain_text"
 """Type of the error for a plain value where a secret is required."""
 
@@ -206,6 +209,24 @@ def _sealed(value: object) -> object:
     return value
 
 
+def _pem_or_file(value: object) -> SecretStr | str:
+    if isinstance(value, SecretStr):
+        return value
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    if not value.strip():
+        refuse("is empty", "write the path of a PEM file, or its text")
+    if "PRIVATE KEY-----" in value:
+        raise PydanticCustomError(PLAIN_TEXT, "is in plain text")
+    return value
+
+
+def _secret_pem_or_file(value: object) -> SecretStr | str:
+    if isinstance(value, str) and PEM_BEGINS in value:
+        raise PydanticCustomError(PLAIN_TEXT, "is in plain text")
+    return _pem_or_file(value)
+
+
 def _text(value: object) -> object:
     """Turn the numbers and booleans of YAML, such as `1` and `true`, into text."""
     if isinstance(value, bool):
@@ -228,6 +249,12 @@ _REGISTRY = r"(?:[A-Za-z0-9-]+)(?:\.[A-Za-z0-9-]+)*(?::\d{1,5})?"
 
 Secret = Annotated[SecretStr, BeforeValidator(_sealed)]
 """A value that must be a secret: encrypted in the stack's file, a SecretStr in code. No other value may be one."""
+PemOrFile = Annotated[SecretStr | str, PlainValidator(_pem_or_file, json_schema_input_type=SecretStr | str)]
+"""PEM text, which may be a secret, or the path of a file that has it."""
+SecretPemOrFile = Annotated[
+    SecretStr | str, PlainValidator(_secret_pem_or_file, json_schema_input_type=SecretStr | str)
+]
+"""PEM text, which must be a secret, or the path of a file that has it."""
 Port = Annotated[int, Field(ge=1, le=_LARGEST_PORT)]
 Memory = Annotated[
     units.Memory,
@@ -562,6 +589,23 @@ class EdgeSettings(Settings):
         "haproxy:2.8", description="image of HAProxy, with bash; GIX_EDGE_IMAGE overrides the default"
     )
     memory: Memory | None = Field(None, description="memory limit, e.g. 128MiB; none means no limit")
+    certificate: PemOrFile | None = Field(
+        None,
+        description="certificate of the published ports, with its chain, for TLS: PEM text or the path of a file; a "
+        "relative path starts at the program's directory; none means no TLS",
+    )
+    key: SecretPemOrFile | None = Field(
+        None, description="private key of the certificate: PEM text, which must be a secret, or the path of a file"
+    )
+    client_ca: PemOrFile | None = Field(
+        None,
+        description="certificates of the authorities that must have signed the certificate of a client (mTLS): PEM "
+        "text or the path of a file; none means that clients need no certificate",
+    )
+    metrics_port: Port | None = Field(
+        None, description="host port for the metrics of HAProxy; none means that they are not published"
+    )
+    access_log: bool = Field(False, description="write a line to the log of the edge for each request")
 
 
 class StackSettings(Settings):

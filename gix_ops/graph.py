@@ -129,7 +129,7 @@ def _node(
             HostPort(
                 published=port.published,
                 internal=port.internal,
-                is_metrics=port.internal == spec.metrics_port,
+                is_metrics=port.internal in services.inside(spec.metrics_port),
             )
             for port in first.ports
         ),

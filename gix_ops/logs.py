@@ -127,7 +127,7 @@ class ServiceLog:
 def sources(
     stack: Stack, client: docker.DockerClient, wanted: Collection[str], *, since: str | None, tail: int | None
 ) -> list[ServiceLog]:
-    """The logs of the `wanted` services; all services if none is given.
+    """The logs of the `wanted` services; all services if none is given. The log of the edge is shown if it is named.
 
     `since` has the format of `moment`. `tail` holds for each service; None means all lines. Raises ValueError if
     `since` is not a time, and StackError if the stack has no such service or the engine does not answer.
@@ -142,7 +142,7 @@ def sources(
     return [
         ServiceLog(
             client=client,
-            stack=stack.label if stack.outputs.edge else None,
+            stack=stack.label if stack.outputs.edge and service != services.EDGE else None,
             service=service,
             title=services.title(service, number),
             container=name,
@@ -150,7 +150,7 @@ def sources(
             tail=tail,
             taken=taken,
         )
-        for service in services.names(stack, wanted)
+        for service in services.names(stack, wanted or stack.outputs.services)
         for taken in [{name for name, _ in services.containers(stack, service)}]
         for name, number in services.containers(stack, service)
     ]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gix_model.catalog import CATALOG
-from gix_model.environment import SERVICE_LABEL
-from gix_model.provider_facts import CONTAINER, KINDS
+from gix_model.environment import EDGE_LABEL, SERVICE_LABEL
+from gix_model.provider_facts import CONTAINER, KINDS, VOLUME
 from gix_ops import fields
 from gix_ops.pulumi_command import ask
 from gix_ops.stack import StackReference
@@ -41,6 +41,11 @@ class Resource:
     def service(self) -> str | None:
         """The service that it runs; None if it is not the container of a service."""
         return service_of(self.inputs) if self.type == CONTAINER else None
+
+    @property
+    def keeps_ledger(self) -> bool:
+        """Whether it is the volume of the ledger. The edge has a volume for its certificate."""
+        return self.type == VOLUME and label_of(self.inputs, EDGE_LABEL) is None
 
     @property
     def subject(self) -> str:

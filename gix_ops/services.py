@@ -9,6 +9,7 @@ from docker.errors import DockerException
 
 from gix_engine import observed_state
 from gix_model.catalog import CATALOG, ServiceName
+from gix_model.environment import TLS_PORT_OFFSET
 from gix_model.outputs import ServiceOutputs
 from gix_ops.errors import StackError
 from gix_ops.stack import Stack
@@ -117,9 +118,15 @@ class ServiceContainer:
             for inside, bindings in published
             for each in bindings or ()
         ]
+        own = inside(spec.port)
         if self.edge is not None:
-            found = [port for port in found if port.internal in (spec.port, spec.metrics_port)]
-        return sorted(found, key=lambda port: (port.internal != spec.port, port.internal, port.address, port.external))
+            found = [port for port in found if port.internal in own | inside(spec.metrics_port)]
+        return sorted(found, key=lambda port: (port.internal not in own, port.internal, port.address, port.external))
+
+
+def inside(port: int | None) -> set[int]:
+    """The ports to which a published port of a service may lead: that of the service, and the edge's with TLS."""
+    return set() if port is None else {port, port + TLS_PORT_OFFSET}
 
 
 def title(service: str, number: int | None) -> str:

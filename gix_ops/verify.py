@@ -289,7 +289,8 @@ def _volume(report: Report, client: docker.DockerClient, resource: Resource) -> 
     report.compared += 1
     record = observed_state.inspect_volume(client, resource.name)
     if record is None:
-        _missing(report, resource, f"restore it from a backup, or begin with an empty one: {_REFRESH}")
+        begin = f"restore it from a backup, or begin with an empty one: {_REFRESH}"
+        _missing(report, resource, begin if resource.keeps_ledger else _REFRESH)
         return
     found = record["Driver"]
     declared = str(resource.inputs.get("driver") or resource.outputs.get("driver") or found)

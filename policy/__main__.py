@@ -22,6 +22,8 @@ CONTAINER = "docker:index/container:Container"
 REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
 VOLUME = "docker:index/volume:Volume"
 
+EDGE_LABEL = "io.gix.edge"
+
 PRODUCTION = bool(pulumi.Config("gix").get_bool("production"))
 
 _ROOT = re.compile(r"(?:root|0+)?(?::.*)?")
@@ -86,8 +88,9 @@ def pinned(resource: ResourceValidationArgs) -> Iterator[str]:
 
 
 def protected(volume: ResourceValidationArgs) -> Iterator[str]:
-    """In production, no update removes the ledger from the stack."""
-    if PRODUCTION and not volume.opts.protect:
+    """In production, no update removes the ledger from the stack. The volume of the edge has only its certificate."""
+    labels = [each.get("label") for each in volume.props.get("labels") or ()]
+    if PRODUCTION and not volume.opts.protect and EDGE_LABEL not in labels:
         yield "is not protected, which production requires; set gix:ledger.protect to true"
 
 

@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -51,11 +52,19 @@ class Service:
 
     name: str
     address: str
+    credentials: grpc.ChannelCredentials | None = None
+    """Of TLS; None without it."""
+
+    def channel(self) -> grpc.Channel:
+        """A connection to the service."""
+        if self.credentials is None:
+            return grpc.insecure_channel(self.address, options=CHANNEL)
+        return grpc.secure_channel(self.address, self.credentials, options=CHANNEL)
 
     def call(self, method: str, **fields: object) -> Message:
         """Call a method. Its messages are read from the service itself, by gRPC reflection."""
         try:
-            with grpc.insecure_channel(self.address, options=CHANNEL) as channel:
+            with self.channel() as channel:
                 pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
                 described = pool.FindMethodByName(f"gix.v1.{self.name}.{method}")
                 request, answer = GetMessageClass(described.input_type), GetMessageClass(described.output_type)
@@ -68,7 +77,8 @@ class Service:
         except KeyError as error:
             raise DemoError(f"{self.address} serves no gix.v1.{self.name}: give the sample's address") from error
         except grpc.RpcError as error:
-            hint = "; is it running and published?" if error.code() is grpc.StatusCode.UNAVAILABLE else ""
+            unavailable = error.code() is grpc.StatusCode.UNAVAILABLE
+            hint = "; is it running and published, and does it speak TLS?" if unavailable else ""
             raise DemoError(f"{method} failed at {self.address}: {error.details()}{hint}") from error
 
 
@@ -78,6 +88,14 @@ def address(text: str) -> str:
     if not (separator and host and port.isdecimal() and 0 < int(port) <= LAST_PORT):
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:50051")
     return text
+
+
+def pem(file: str) -> bytes:
+    """Read a file of certificates or keys."""
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def primes(limit: int) -> tuple[int, int]:
@@ -147,10 +165,18 @@ def main() -> int:
     )
     parser.add_argument("--auction", type=address, metavar="HOST:PORT", help="the auction, to read the ledger from")
     parser.add_argument("--jobs", type=int, default=5, metavar="N", help="how many jobs to send; default: 5")
+    parser.add_argument("--ca", type=pem, metavar="FILE", help="use TLS, and trust the authorities in this file")
+    parser.add_argument("--certificate", type=pem, metavar="FILE", help="certificate of this client, for mTLS")
+    parser.add_argument("--key", type=pem, metavar="FILE", help="private key of the certificate")
     options = parser.parse_args()
+    if (options.certificate is None) != (options.key is None) or (options.key and not options.ca):
+        parser.error("--certificate and --key belong together, and need --ca")
+    credentials = None
+    if options.ca:
+        credentials = grpc.ssl_channel_credentials(options.ca, options.key, options.certificate)
     try:
-        auction = Service("AuctionService", options.auction) if options.auction else None
-        run(Service("RouterService", options.router), auction, options.jobs)
+        auction = Service("AuctionService", options.auction, credentials) if options.auction else None
+        run(Service("RouterService", options.router, credentials), auction, options.jobs)
     except DemoError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -20,7 +20,7 @@ def command(stack: StackOption = None, fix: FixOption = False, as_json: JsonOpti
 
     Checks the tools (pulumi, docker plugin, Python packages, BuildKit), the stack (configuration, locks, pending
     operations, differences from the engine), the engine (connection, clock, disk, conflicts with the next update), the
-    ledger, interrupted backups and restores, and the published ports.
+    ledger, interrupted backups and restores, the published ports, and the end of the edge's certificate.
 
     It also works without a pulumi command, an engine or a stack: checks that cannot run are skipped and say why. It
     changes nothing without --fix.

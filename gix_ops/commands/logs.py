@@ -21,7 +21,9 @@ HEADING = "Inspect"
 
 ServicesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="SERVICE", help="Services to show. Default: all.", autocompletion=service_names),
+    typer.Argument(
+        metavar="SERVICE", help="Services to show, or edge. Default: all services.", autocompletion=service_names
+    ),
 ]
 FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Follow the log output until Ctrl-C.")]
 SinceOption = Annotated[
@@ -46,7 +48,9 @@ def command(
     timestamps: TimestampsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the logs of the services and the edge by time.
+    """Show the logs of the services, ordered by time.
+
+    The log of the edge is shown only if it is named: gixctl logs edge.
 
     --follow also follows containers that are restarted or replaced, and reports a container that is missing. Ctrl-C
     ends it with 0.

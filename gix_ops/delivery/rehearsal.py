@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gix_model import parsing, stack_file
+from gix_model import edge_certificate, parsing, stack_file
 from gix_model.raw_values import key_of
 from gix_model.settings import EngineSettings, ImageSettings, StackSettings
 from gix_model.stack_file import StackFile
@@ -66,11 +66,14 @@ def rehearse(repository: Path, stack: str, base: str) -> Iterator[Rehearsal]:
 def detach(file: StackFile) -> dict[str, str]:
     """Change a stack's file so that it works with any engine, registry and key; return placeholders for secrets by key.
 
-    What names an engine or takes over its objects is removed, and so are the secrets. Secrets with the same encrypted
-    text have the same placeholder.
+    What names an engine or takes over its objects is removed, and so are the certificate of the edge and the secrets.
+    Secrets with the same encrypted text have the same placeholder.
     """
     for path in (("engine",), ("takeOver",), ("ledger", "adopt"), ("images", "push")):
         file.remove(*path)
+    # A placeholder is no key, and the files of a certificate are not in the repository.
+    for key in edge_certificate.KEYS:
+        file.remove("edge", key)
     return {key: f"placeholder-{_hash(text)}" for key, text in file.take_secrets().items()}
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gix_model import parsing
+from gix_model import edge_certificate, parsing
 from gix_model.catalog import ServiceName
 from gix_model.settings import (
     Digest,
@@ -113,8 +113,8 @@ def try_out(directory: Path, name: str, tag: str) -> None:
             images=ImageSettings(push=False, tag=tag),
             registry=RegistrySettings(address=registry.address, organization=registry.organization),
         ),
-        # Another stack's password is encrypted with a key that this stack does not have.
-        without=("engine", "registry"),
+        # Another stack's secrets are encrypted with a key that this stack does not have. It publishes no ports.
+        without=[("engine",), ("registry",), *(("edge", key) for key in (*edge_certificate.KEYS, "metricsPort"))],
     )
     stack.create()
     username, password = (os.environ.get(f"GIX_REGISTRY_{name}") for name in ("USERNAME", "PASSWORD"))

@@ -44,6 +44,6 @@ def bring_up(directory: Path, number: int) -> None:
     Raises StackError if Pulumi fails, whose own output has been shown, or StackFileError if BASE has no valid file.
     """
     review = stack(directory, number)
-    review.configure(StackFile.read(directory, BASE), settings(number))
+    review.configure(StackFile.read(directory, BASE), settings(number), without=[("edge", "metricsPort")])
     review.create()
     review.up()

@@ -1,7 +1,7 @@
 """A stack that is created for one purpose, beside all other stacks, and removed with all that it made."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,14 +42,14 @@ class TemporaryStack:
         """The value of STACK_LABEL on everything that the stack creates."""
         return f"{project_name(self.directory)}/{self.name}"
 
-    def configure(self, base: StackFile, settings: StackSettings, *, without: tuple[str, ...] = ()) -> None:
+    def configure(self, base: StackFile, settings: StackSettings, *, without: Collection[tuple[str, ...]] = ()) -> None:
         """Write the stack's file: the configuration of `base` except for the keys `without`, and `settings` over it.
 
         Raises StackFileError if the file cannot be changed.
         """
         file = base.copy_for(self.name)
-        for key in without:
-            file.remove(key)
+        for path in without:
+            file.remove(*path)
         file.update(settings)
         file.write()
 

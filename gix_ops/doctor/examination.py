@@ -19,7 +19,7 @@ from docker.errors import DockerException
 from rich.markup import escape
 from rich.table import Table
 
-from gix_ops.doctor import engine_checks, stack_checks, tool_checks
+from gix_ops.doctor import certificate_check, engine_checks, stack_checks, tool_checks
 from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, Level, one_line
 from gix_ops.errors import StackError
@@ -91,6 +91,7 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
     ("backups", stack_checks.interrupted_backups),
     ("ledger", stack_checks.ledger),
     ("ports", stack_checks.ports),
+    ("certificate", certificate_check.certificate),
 )
 """The checks, in this order: a check comes after those whose facts it needs."""
 

@@ -112,7 +112,8 @@ def mounts_ledger(facts: Facts, container: ObservedContainer) -> bool:
     known = {each.name: each for each in facts.observed.volumes}
     # A volume that was created after the observation may be a ledger, too.
     return any(
-        name not in known or known[name].stack is not None or name == _ledger_name(facts) for name in container.volumes
+        name not in known or (known[name].stack is not None and known[name].keeps_ledger) or name == _ledger_name(facts)
+        for name in container.volumes
     )
 
 
@@ -133,7 +134,7 @@ def resources(facts: Facts) -> Iterator[Finding]:
     """
     left_out = {each.id for each in helpers(facts)}
     differences = [
-        each for each in facts.comparison.differences if each.id not in left_out and not _is_missing_volume(each)
+        each for each in facts.comparison.differences if each.id not in left_out and not _is_missing_ledger(facts, each)
     ]
     for each in differences:
         level = warning if each.type in _WARNINGS else fault
@@ -143,12 +144,13 @@ def resources(facts: Facts) -> Iterator[Finding]:
 
 
 def is_volume_missing(facts: Facts) -> bool:
-    """Whether a declared volume is not on the engine."""
-    return any(map(_is_missing_volume, facts.comparison.differences))
+    """Whether the declared volume of the ledger is not on the engine."""
+    return any(_is_missing_ledger(facts, each) for each in facts.comparison.differences)
 
 
-def _is_missing_volume(difference: Difference) -> bool:
-    return difference.type is DifferenceType.MISSING and difference.kind == KINDS[VOLUME]
+def _is_missing_ledger(facts: Facts, difference: Difference) -> bool:
+    names = [each.name for each in facts.state.resources if each.keeps_ledger]
+    return difference.type is DifferenceType.MISSING and difference.kind == KINDS[VOLUME] and difference.name in names
 
 
 def _text(difference: Difference) -> str:
@@ -210,7 +212,7 @@ def ledger(facts: Facts) -> Iterator[Finding]:
     if volume is not None:
         owner = "the stack's own" if volume.stack == facts.label else f"adopted from {volume.stack or 'something else'}"
         yield ok(f"the volume {name}, {owner}")
-    elif any(each.type == VOLUME for each in facts.state.resources):
+    elif any(each.keeps_ledger for each in facts.state.resources):
         yield fault(
             f"the volume {name} no longer exists",
             "pulumi up --refresh creates an empty one, and gixctl restore fills it from a backup",
@@ -218,7 +220,7 @@ def ledger(facts: Facts) -> Iterator[Finding]:
     else:
         yield ok(f"the volume {name} is not created yet")
     for each in facts.observed.created_by(facts.label).volumes:
-        if each.name != name:
+        if each.name != name and each.keeps_ledger:
             yield warning(
                 f"the volume {each.name} is an earlier ledger of this stack, which does not use it now",
                 f"keep it, or delete it for good: gixctl delete-ledger {each.name} --stack {facts.name}",

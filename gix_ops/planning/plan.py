@@ -49,6 +49,8 @@ from gix_ops.resources import label_of, service_of
 RECORD = "record"
 """Kind of what only Pulumi's state has: components, and the stack itself. It is nothing on the engine."""
 
+_EDGE_CHECK = "gix:docker:EdgeCheck"
+"""Type of the component whose update lets the edge read another certificate."""
 _STOP_SECONDS = 1
 _PROVIDER_INTERVAL_SECONDS = 1
 
@@ -185,12 +187,22 @@ def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool =
                 for each in acting.values()
                 if _replaces_edge(each)
             ]
+            + [
+                "the edge gets another certificate, without an interruption"
+                for each in acting.values()
+                if _renews_certificate(each)
+            ]
         ),
     )
 
 
 def _replaces_edge(step: Step) -> bool:
     return step.type == CONTAINER and step.replaces and label_of(step.old_inputs, EDGE_LABEL) is not None
+
+
+def _renews_certificate(step: Step) -> bool:
+    before, after = step.old_inputs.get("certificate"), step.inputs.get("certificate")
+    return step.type == _EDGE_CHECK and None not in (before, after) and before != after
 
 
 def _failed(stack: str, errors: list[str]) -> Plan:
@@ -280,6 +292,9 @@ def _other(step: Step, acting: Mapping[str, Step]) -> OtherPlan:
 
 def _risks_of_volume(step: Step) -> Iterator[str]:
     if step.type != VOLUME or not (step.op == "delete" or step.replaces):
+        return
+    # The certificate is in the configuration.
+    if label_of(step.old_inputs, EDGE_LABEL) is not None:
         return
     old = step.old_inputs.get("name") or step.old.get("id")
     if step.old.get("retainOnDelete"):

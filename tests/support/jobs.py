@@ -8,7 +8,8 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]  # it ships no types
 from docker.models.containers import Container
 
-from benchmarks.jobs import CALL_SECONDS, channel_options, submission
+from benchmarks.jobs import CALL_SECONDS, submission
+from tests.support.channels import channel
 from tests.support.stack_under_test import StackUnderTest
 
 LIMIT = 1000
@@ -17,12 +18,13 @@ PRIMES = (168, 76127)
 _UP_WITHIN_SECONDS = 20
 
 
-def ask(router: tuple[str, int], job: dict[str, Any]) -> dict[str, Any]:
+def ask(
+    router: tuple[str, int], job: dict[str, Any], credentials: grpc.ChannelCredentials | None = None
+) -> dict[str, Any]:
     """Send a job to a router. The answer is the receipt with `ok` true, or `ok` false and the `error`."""
-    host, port = router
-    with grpc.insecure_channel(f"{host}:{port}", options=channel_options(CALL_SECONDS)) as channel:
+    with channel(router, CALL_SECONDS, credentials) as connection:
         try:
-            receipt = submission(channel)(**job)
+            receipt = submission(connection)(**job)
         except grpc.RpcError as error:
             return {"ok": False, "error": f"{error.code().name}: {error.details()}"}
     return {"ok": True} | {field.name: getattr(receipt, field.name) for field in receipt.DESCRIPTOR.fields}

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import grpc  # type: ignore[import-untyped]  # it ships no types
 
-from benchmarks.jobs import channel_options, submission
+from benchmarks.jobs import submission
+from tests.support.channels import channel
 
 CLIENTS = 20
 """Number of clients. Each waits for its answer before it sends the next request."""
@@ -32,17 +33,17 @@ class Load:
 
 
 @contextmanager
-def load(router: tuple[str, int], *, rate: int) -> Iterator[Load]:
+def load(router: tuple[str, int], *, rate: int, credentials: grpc.ChannelCredentials | None = None) -> Iterator[Load]:
     """Send `rate` jobs in a second during the block, through one connection for each client.
 
-    If an answer takes longer than the clients have time for, the rate is lower.
+    If an answer takes longer than the clients have time for, the rate is lower. With `credentials`, the connections
+    use TLS.
     """
     result, lock, stop, start = Load(), threading.Lock(), threading.Event(), time.monotonic()
 
     def send(client: int) -> None:
-        host, port = router
-        with grpc.insecure_channel(f"{host}:{port}", options=channel_options(ANSWER_SECONDS)) as channel:
-            submit, number = submission(channel), 0
+        with channel(router, ANSWER_SECONDS, credentials) as connection:
+            submit, number = submission(connection), 0
             while not stop.wait(max(0.0, start + (number + client / CLIENTS) * CLIENTS / rate - time.monotonic())):
                 name, begun = f"load-{client}-{number}", time.monotonic()
                 number += 1

@@ -10,3 +10,6 @@ SECRET_PLACES: tuple[tuple[str, ...], ...] = (
     *((section, "secretEnvironment", VARIABLE) for section in ("defaults", *CATALOG)),
 )
 """Each is a path below `gix:`. A unit test checks that every other key refuses a secret."""
+
+SECRET_OR_FILE_PLACES: tuple[tuple[str, ...], ...] = tuple(("edge", key) for key in ("certificate", "key", "clientCa"))
+"""Their values may be secret, or the path of a file."""

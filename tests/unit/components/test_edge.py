@@ -1,24 +1,31 @@
 """What the platform declares behind an edge, and how the edge hands over."""
 
+import io
+import tarfile
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pulumi
 import pytest
-from docker.errors import APIError, ContainerError, NotFound
+from docker.errors import APIError, DockerException, NotFound
+from pydantic import SecretStr
 
-from gix_components import edge, handover, haproxy
+from gix_components import edge_check, handover, haproxy
 from gix_components.handover import HandOverError, Server
 from gix_components.host_ports import holders
 from gix_components.platform import GixPlatform
-from gix_engine import connection
+from gix_engine import connection, haproxy_runtime
 from gix_engine.observed_state import ObservedContainer, ObservedState, PublishedPort
 from gix_ledger import helper
+from gix_model import edge_certificate
 from gix_model.catalog import CATALOG
 from gix_model.environment import EDGE_LABEL, HELPER_LABEL, STACK_LABEL, Environment
+from tests.support.certificates import Authority
 from tests.unit.declared import Declared, Resource, configured, declare, environment
 
+ISSUED = Authority().issue()
+TLS = {"certificate": ISSUED.certificate, "key": SecretStr(ISSUED.key)}
 START_FIRST = {"rollout": {"strategy": "start-first"}}
 STATE = """\
 1
@@ -243,31 +250,194 @@ def test_a_container_that_is_not_healthy_is_stopped_only_beside_one_that_is(
     assert stopped == (["starting"] if "healthy" in others else [])
 
 
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (
-            ContainerError(cast("Any", None), 1, "bash", "edge", cast("Any", b"[ALERT] unknown keyword")),
-            "unknown keyword",
-        ),
-        (APIError("400", explanation="bash: executable file not found"), "bash: executable file not found"),
-    ],
-)
 def test_given_an_image_that_cannot_be_the_edge_the_error_says_why_and_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     labels: dict[str, str] = {}
 
-    def run(*_: object, **options: Any) -> None:
+    def create(*_: object, **options: Any) -> None:
         labels.update(options["labels"])
-        raise error
+        raise APIError("400", explanation="bash: executable file not found")
 
-    client = SimpleNamespace(containers=SimpleNamespace(run=run))
+    client = SimpleNamespace(containers=SimpleNamespace(create=create))
     monkeypatch.setattr(connection, "connect", lambda *_: client)
-    with pytest.raises(edge.EdgeError) as caught:
-        edge.check(behind_edge(), "sha256:new", "global")
-    assert said in str(caught.value)
+    with pytest.raises(edge_check.EdgeError) as caught:
+        edge_check.check(behind_edge(), "sha256:new", None)
+    assert "bash: executable file not found" in str(caught.value)
     assert "gix:edge.image = haproxy:2.8: it cannot be the edge, so no container was replaced" in str(caught.value)
     assert "that has bash: haproxy:2.8" in str(caught.value)
     # What `gixctl doctor --fix` reads of a container that a killed update left.
     assert labels.keys() >= {HELPER_LABEL, helper.WORK_LABEL, helper.RESUME_LABEL}
+
+
+@pytest.fixture(scope="module")
+def with_tls() -> Declared:
+    read = behind_edge(prefix="blue", edge=TLS | {"metricsPort": 9100}, defaults={"bindAddress": "127.0.0.1"})
+    return declare(lambda options: GixPlatform("gix", read, options))
+
+
+def test_with_a_certificate_the_published_ports_lead_to_those_with_tls(with_tls: Declared) -> None:
+    inputs = with_tls.resources["gix-edge-container"].inputs
+    assert {(each["ip"], each["external"], each["internal"]) for each in inputs["ports"]} == {
+        ("127.0.0.1", 50051, 51051),
+        ("127.0.0.1", 50052, 51052),
+        ("127.0.0.1", 50053, 51053),
+        ("127.0.0.1", 9100, 9404),
+    }
+
+
+def test_the_certificate_is_on_a_volume_that_the_edge_cannot_write(with_tls: Declared) -> None:
+    volume = with_tls.resources["gix-edge-certificates"]
+    assert volume.inputs["name"] == "blue-gix-edge-certificates"
+    assert {each["label"]: each["value"] for each in volume.inputs["labels"]} == {
+        STACK_LABEL: "gix/dev",
+        EDGE_LABEL: "certificates",
+    }
+    assert not volume.options.protect
+    assert with_tls.resources["gix-edge-container"].inputs["volumes"] == [
+        {"volumeName": "blue-gix-edge-certificates", "containerPath": "/certificates", "readOnly": True}
+    ]
+
+
+def test_no_input_of_a_resource_has_the_key(with_tls: Declared) -> None:
+    assert with_tls.resources["gix-edge-check"].inputs["certificate"]
+    text = repr([each.inputs for each in with_tls.resources.values()])
+    assert ISSUED.key.splitlines()[1] not in text
+
+
+def tls_of(**edge: Any) -> haproxy.Tls:
+    certificate, problems = edge_certificate.read(behind_edge(edge=TLS | edge))
+    assert certificate is not None, problems
+    return haproxy.Tls(certificate=certificate)
+
+
+def test_tls_is_only_on_the_published_ports() -> None:
+    text = haproxy.configuration(behind_edge(), tls_of())
+    assert "    bind :50051 proto h2\n" in text
+    assert "    bind :51051 ssl crt /certificates/live/edge.pem alpn h2 proto h2\n" in text
+    assert "    bind :10001 ssl crt /certificates/live/edge.pem alpn http/1.1\n" in text
+    assert "ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets" in text
+    assert "verify" not in text
+
+
+def test_other_authorities_of_clients_have_a_file_of_another_name() -> None:
+    texts = [
+        haproxy.configuration(behind_edge(), tls_of(clientCa=Authority().certificate)).partition("ca-file ")[2]
+        for _ in range(2)
+    ]
+    assert all(each.startswith("/certificates/live/client-ca-") for each in texts)
+    assert " verify required alpn h2 proto h2\n" in texts[0]
+    assert texts[0].split()[0] != texts[1].split()[0]
+
+
+def test_the_edge_has_metrics_and_an_access_log_if_they_are_wanted() -> None:
+    without = haproxy.configuration(behind_edge())
+    assert not any(each in without for each in ("prometheus", "httplog", "ssl", " info\n"))
+    text = haproxy.configuration(behind_edge(edge={"metricsPort": 9100, "accessLog": True}))
+    assert "log stdout format raw local0 info\n" in text
+    assert "    option httplog\n    option dontlognull\n" in text
+    assert "    bind :8404 \n    http-request use-service prometheus-exporter if { path /metrics }\n" in text
+
+
+class Helper:
+    """The container in which the certificate is checked."""
+
+    def __init__(self, code: int = 0) -> None:
+        self.code = code
+        self.archives: list[tuple[str, bytes]] = []
+        self.options: dict[str, Any] = {}
+        self.command: list[str] = []
+        self.is_removed = False
+
+    def put_archive(self, path: str, content: bytes) -> None:
+        self.archives.append((path, content))
+
+    def start(self) -> None:
+        pass
+
+    def wait(self) -> dict[str, int]:
+        return {"StatusCode": self.code}
+
+    def logs(self, **_: object) -> bytes:
+        return b"[ALERT] unable to load certificate"
+
+    def remove(self, **_: object) -> None:
+        self.is_removed = True
+
+
+def installing(monkeypatch: pytest.MonkeyPatch, helper_: Helper, running: object | None) -> None:
+    def create(_: str, command: list[str], **options: Any) -> Helper:
+        helper_.command, helper_.options = command, options
+        return helper_
+
+    def get(_: str) -> object:
+        if running is None:
+            raise NotFound("404", explanation="No such container: gix-edge")
+        return running
+
+    containers = SimpleNamespace(create=create, get=get)
+    monkeypatch.setattr(connection, "connect", lambda *_: SimpleNamespace(containers=containers))
+    monkeypatch.setattr(pulumi.log, "info", lambda _: None)
+
+
+def test_the_files_of_the_certificate_are_only_for_haproxy_and_on_no_command_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    container = Helper()
+    installing(monkeypatch, container, None)
+    edge_check.check(behind_edge(edge=TLS), "sha256:new", tls_of().certificate)
+    [(path, content)] = container.archives
+    assert path == "/certificates"
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        entries = {each.name: (each.uid, oct(each.mode)) for each in archive.getmembers()}
+        file = archive.extractfile("live/next/edge.pem")
+        assert file is not None
+        assert file.read().decode() == ISSUED.certificate + ISSUED.key
+    assert entries == {"live": (99, "0o700"), "live/next": (99, "0o700"), "live/next/edge.pem": (99, "0o400")}
+    assert ISSUED.key.splitlines()[1] not in repr((container.command, container.options))
+    assert container.options["network_mode"] == "none"
+    assert container.is_removed
+
+
+def test_a_certificate_that_haproxy_refuses_is_reported_and_the_running_edge_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    container = Helper(code=1)
+    installing(monkeypatch, container, object())
+    with pytest.raises(edge_check.EdgeError, match=r"gix:edge\.certificate: it cannot be the edge.*unable to load"):
+        edge_check.check(behind_edge(edge=TLS), "sha256:new", tls_of().certificate)
+    assert container.is_removed
+
+
+@pytest.mark.parametrize(
+    ("status", "loaded", "reloaded"),
+    [
+        ("running", ["/certificates/live/edge.pem"], True),
+        # It gets TLS with its next configuration.
+        ("running", [], False),
+        # It reads its files when it starts.
+        ("exited", ["/certificates/live/edge.pem"], False),
+    ],
+)
+def test_a_running_edge_that_serves_the_certificate_reads_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    loaded: list[str],
+    reloaded: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    read: list[str] = []
+    installing(monkeypatch, Helper(), SimpleNamespace(status=status))
+    monkeypatch.setattr(haproxy_runtime, "certificates", lambda _: loaded)
+    monkeypatch.setattr(haproxy_runtime, "reload_certificate", lambda _, path: read.append(path))
+    edge_check.check(behind_edge(edge=TLS), "sha256:new", tls_of().certificate)
+    assert read == (loaded if reloaded else [])
+
+
+def test_an_edge_that_does_not_read_the_certificate_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> list[str]:
+        raise DockerException("the edge does not answer: paused")
+
+    installing(monkeypatch, Helper(), SimpleNamespace(status="paused"))
+    monkeypatch.setattr(haproxy_runtime, "certificates", refuse)
+    with pytest.raises(edge_check.EdgeError, match=r"serves the one before: .*paused\nRun pulumi up again"):
+        edge_check.check(behind_edge(edge=TLS), "sha256:new", tls_of().certificate)

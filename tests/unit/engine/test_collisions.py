@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from gix_engine import collisions, connection, machine, observed_state
 from gix_engine.machine import Route
-from gix_model.environment import STACK_LABEL
+from gix_model.environment import EDGE_LABEL, STACK_LABEL
 from gix_model.settings import EngineSettings
 from tests.reliability import tried
-from tests.unit.declared import environment
+from tests.support.certificates import Authority
+from tests.unit.declared import configured, environment
 
 LEAST_TRIED = 200
 """The least number of hostile engine states in each run."""
@@ -49,6 +51,7 @@ SOUND: dict[str, Any] = {
     "volumes": [],
 }
 """An engine without a conflict, as records of its API."""
+ISSUED = Authority().issue()
 UNPUBLISHED = {"gix:defaults": '{"publish": false}'}
 ROUTER = '["router"]'
 
@@ -254,6 +257,27 @@ def test_the_subnet_that_a_problem_proposes_is_free(table: Callable[..., None]) 
     assert problem.fix == "set it to a free range, for example 172.19.0.0/16"
     proposed = environment({"gix:network": '{"subnet": "172.19.0.0/16"}'})
     assert [each for each in collisions.find(proposed, found) if "subnet" in each.subject] == []
+
+
+def with_tls(**records: Any) -> list[str]:
+    """The problems of a stack with TLS at its edge."""
+    edge = {"certificate": ISSUED.certificate, "key": SecretStr(ISSUED.key), "metricsPort": 9100}
+    config = configured({"rollout": {"strategy": "start-first"}, "edge": edge})
+    found = observed_state.read(local=False, **(SOUND | records))
+    return [f"{each.subject}: {each.limit}" for each in collisions.find(environment(**config), found)]
+
+
+@pytest.mark.parametrize(("stack", "refused"), [("gix/dev", False), ("gix/other", True)])
+def test_the_volume_of_the_certificate_must_be_the_stack_s_own(*, stack: str, refused: bool) -> None:
+    volume = {"Name": "gix-edge-certificates", "Labels": {STACK_LABEL: stack, EDGE_LABEL: "certificates"}}
+    limit = "already exists, made by the stack gix/other, and gets the certificate of the edge"
+    assert with_tls(volumes=[volume]) == ([f"volume gix-edge-certificates: {limit}"] if refused else [])
+    found = observed_state.read(local=False, **(SOUND | {"volumes": [volume]}))
+    assert collisions.unused_ledgers(environment(), found) == []
+
+
+def test_the_port_of_the_edge_s_metrics_must_be_free() -> None:
+    assert with_tls(containers=publishing(9100)) == ["gix:edge.metricsPort = 9100: is used by the container other"]
 
 
 def test_a_network_whose_subnet_has_host_bits_is_named_by_its_range() -> None:

@@ -16,7 +16,7 @@ from gix_components import configuration
 from gix_model import parsing, stack_file
 from gix_model.problems import ConfigurationError
 from gix_model.settings import StackSettings
-from tests.support.secret_places import SECRET_PLACES, VARIABLE
+from tests.support.secret_places import SECRET_OR_FILE_PLACES, SECRET_PLACES, VARIABLE
 from tests.unit.declared import Configured, configured, environment
 
 SECRET = "hunter2-of-secrets"  # noqa: S105 - what must show nowhere
@@ -87,7 +87,7 @@ def problems(arguments: Configured) -> dict[str, str]:
 
 
 PLACES = tuple(dict.fromkeys(places()))
-OTHERS = tuple(path for path in PLACES if path not in SECRET_PLACES)
+OTHERS = tuple(path for path in PLACES if path not in (*SECRET_PLACES, *SECRET_OR_FILE_PLACES))
 
 
 def shown(path: tuple[Step, ...]) -> str:
@@ -127,8 +127,8 @@ def test_a_secret_in_a_secret_key_is_accepted(path: tuple[Step, ...]) -> None:
 def test_a_secret_in_any_other_key_is_refused_with_the_key(path: tuple[Step, ...], text: str) -> None:
     found = problems(configured(beside(path, SecretStr(text))))
     assert (
-        "only gix:registry.password and secretEnvironment of a service or of gix:defaults take secrets"
-        in found[key(path)]
+        "only gix:registry.password, secretEnvironment of a service or of gix:defaults, and certificate, key and "
+        "clientCa of gix:edge take secrets" in found[key(path)]
     )
     assert text not in found[key(path)]
 

@@ -5,6 +5,8 @@ import itertools
 import json
 import struct
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self, cast
 
 import docker
@@ -15,6 +17,8 @@ from gix_ops import logs
 from gix_ops.errors import StackError
 from gix_ops.log_text import Style
 from gix_ops.logs import LONGEST_LINE, Line, ServiceLog, UnreadableLogError
+from gix_ops.stack import Stack
+from tests.unit.outputs import stack_outputs
 
 STDOUT, STDERR = 1, 2
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -200,3 +204,26 @@ LINE = Line(time=at(1), service="router", stream="stdout", line="[red]ready[/red
 def test_a_line_is_shown_with_its_service(options: dict[str, bool], timestamps: bool, shown: str) -> None:  # noqa: FBT001 - a parameter
     style = Style.choose(Console(**cast("Any", options)), ["router", "auction"], timestamps=timestamps)
     assert style.text(LINE) == shown
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        ([], ["router", "auction", "enclave"]),
+        (["edge"], ["edge"]),
+        (["edge", "router"], ["router", "edge"]),
+    ],
+)
+def test_the_log_of_the_edge_is_shown_if_it_is_named(wanted: list[str], shown: list[str]) -> None:
+    client = cast("docker.DockerClient", SimpleNamespace(info=lambda: {"SystemTime": "2026-01-02T03:04:05Z"}))
+    stack = Stack.from_outputs(stack_outputs().model_copy(update={"edge": "gix-edge"}), Path())
+    found = logs.sources(stack, client, wanted, since=None, tail=None)
+    assert [each.service for each in found] == shown
+    assert [each.container for each in found if each.service == "edge"] == ["gix-edge"] * ("edge" in wanted)
+
+
+def test_without_an_edge_it_has_no_log() -> None:
+    client = cast("docker.DockerClient", SimpleNamespace(info=lambda: {"SystemTime": "2026-01-02T03:04:05Z"}))
+    stack = Stack.from_outputs(stack_outputs(), Path())
+    with pytest.raises(StackError, match="the stack runs no service edge"):
+        logs.sources(stack, client, ["edge"], since=None, tail=None)

@@ -24,17 +24,13 @@ class Engine(FakeEngine):
         return {"Id": key, "Name": f"/{key}", "State": {"Status": state}, "Image": "sha256:here"}
 
 
-def stack_with(outputs: StackOutputs) -> Stack:
-    return Stack(name="dev", directory=Path(), label=outputs.label, engine=outputs.engine, outputs=outputs)
-
-
 def behind_an_edge(*routers: str) -> Stack:
     found = stack_outputs()
     router = service_outputs("router").model_copy(update={"containers": routers})
     outputs: StackOutputs = found.model_copy(
         update={"edge": "gix-edge", "services": found.services | {"router": router}}
     )
-    return stack_with(outputs)
+    return Stack.from_outputs(outputs, Path())
 
 
 def shown(stack: Stack, engine: Engine, *wanted: str) -> list[tuple[str, str, str]]:
@@ -77,7 +73,7 @@ def test_a_shell_opens_in_the_first_container_that_runs() -> None:
 
 
 def test_without_an_edge_there_is_none_to_inspect() -> None:
-    stack = stack_with(stack_outputs())
+    stack = Stack.from_outputs(stack_outputs(), Path())
     with pytest.raises(StackError, match="the stack runs no service edge"):
         services.names(stack, ["edge"])
 

@@ -46,3 +46,24 @@ def test_every_name_of_root_is_refused(rules: dict[str, Any], user: str) -> None
 @pytest.mark.parametrize("user", ["1000", "1000:0", "gix", "10"])
 def test_every_other_user_is_accepted(rules: dict[str, Any], user: str) -> None:
     assert not list(rules["no_root"](SimpleNamespace(props={"user": user})))
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_protected", "refused"),
+    [
+        ([], False, True),
+        ([], True, False),
+        # The edge's volume has only what the configuration has.
+        ([{"label": "io.gix.edge", "value": "certificates"}], False, False),
+    ],
+)
+def test_in_production_the_volume_of_the_ledger_must_be_protected(
+    rules: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    labels: list[dict[str, str]],
+    is_protected: bool,  # noqa: FBT001 - a parameter
+    refused: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    monkeypatch.setitem(rules["protected"].__globals__, "PRODUCTION", True)
+    volume = SimpleNamespace(props={"labels": labels}, opts=SimpleNamespace(protect=is_protected))
+    assert bool(list(rules["protected"](volume))) is refused

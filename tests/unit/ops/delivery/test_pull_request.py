@@ -72,6 +72,7 @@ def test_encrypted_values_become_placeholders_and_keys_of_an_engine_are_left_out
             "gix:ledger": {"adopt": True, "protect": True},
             "gix:images": {"push": True, "tag": "v1"},
             "gix:registry": {"password": {"secure": "v1:a"}},
+            "gix:edge": {"certificate": "edge.pem", "key": {"secure": "v1:c"}, "clientCa": "ca.pem", "memory": "1G"},
         },
     )
     secrets = rehearsal.detach(file)
@@ -80,6 +81,7 @@ def test_encrypted_values_become_placeholders_and_keys_of_an_engine_are_left_out
         "gix:ledger": {"protect": "true"},
         "gix:images": {"tag": "v1"},
         "gix:registry": {},
+        "gix:edge": {"memory": "1G"},
     }
     assert list(secrets) == [
         "gix:auction.secretEnvironment.TOKEN",

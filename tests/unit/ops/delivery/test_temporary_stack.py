@@ -86,7 +86,9 @@ def test_its_file_is_that_of_another_stack_with_settings_of_its_own(stack: Tempo
     base = stack.directory / "Pulumi.dev.yaml"
     base.write_text("config:\n  gix:router:\n    user: 1000:50 # kept\n  gix:engine:\n    host: ssh://far\n")
     stack.configure(
-        StackFile.read(stack.directory, "dev"), StackSettings(ledger=LedgerSettings(protect=False)), without=("engine",)
+        StackFile.read(stack.directory, "dev"),
+        StackSettings(ledger=LedgerSettings(protect=False)),
+        without=[("engine",)],
     )
     assert (stack.directory / "Pulumi.pr-1.yaml").read_text() == (
         "config:\n  gix:router:\n    user: 1000:50 # kept\n  gix:ledger:\n    protect: false\n"

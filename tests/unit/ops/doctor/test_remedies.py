@@ -122,6 +122,13 @@ def test_a_container_that_mounts_an_anonymous_volume_is_removed(engine: FakeEngi
     assert engine.calls == [("kill and remove", "c1")]
 
 
+def test_a_container_that_mounts_the_certificate_of_the_edge_is_removed(engine: FakeEngine) -> None:
+    engine.add_volume("gix-edge-certificates", stack=MINE, edge="certificates")
+    engine.add_container("c1", "left", "gix-edge-certificates", stack=MINE)
+    list(remedies._remove_undeclared(facts(engine, undeclared("container", "left", "c1"))))
+    assert engine.calls == [("kill and remove", "c1")]
+
+
 def test_the_helper_of_a_backup_is_not_removed_as_undeclared(engine: FakeEngine) -> None:
     engine.add_container("c1", "gcam-data-helper", stack=MINE, helper="backup")
     found = facts(engine, undeclared("container", "gcam-data-helper", "c1"))

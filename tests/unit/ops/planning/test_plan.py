@@ -304,6 +304,25 @@ def test_given_the_volume_removed_data_is_at_risk(*, retained: bool, text: str) 
     assert auction.data_at_risk == (risk,)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "is_renewed"),
+    [("a1", "b2", True), ("a1", "a1", False), (None, "a1", False), ("a1", None, False)],
+)
+def test_another_certificate_of_the_edge_is_a_notice(
+    *, before: str | None, after: str | None, is_renewed: bool
+) -> None:
+    old, new = ({"image": "i"} if each is None else {"certificate": each} for each in (before, after))
+    check = "urn:pulumi:dev::gix::gix:docker:Platform$gix:docker:Edge$gix:docker:EdgeCheck::gix-edge-check"
+    found = planned(step("update", check, old=old, new=new, diff={"certificate": "update"}))
+    assert ("the edge gets another certificate, without an interruption" in found.notices) == is_renewed
+
+
+def test_given_the_volume_of_the_edge_removed_no_data_is_at_risk() -> None:
+    labels = [{"label": EDGE_LABEL, "value": "certificates"}]
+    found = planned(step("delete", VOLUME, old={"name": "gix-edge-certificates", "labels": labels}))
+    assert other(found).data_at_risk == ()
+
+
 def test_given_another_volume_the_service_no_longer_sees_its_data() -> None:
     volume = step(
         "replace",
