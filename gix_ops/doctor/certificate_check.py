@@ -23,7 +23,7 @@ def certificate(facts: Facts) -> Iterator[Finding]:
     """When the certificates end that the running edge serves and checks its clients by."""
     name = facts.up.outputs.edge
     if name is None:
-        yield skipped("the stack has no edge: gix:rollout.strategy is not start-first")
+        yield ok("there is no edge that serves one: gix:rollout.strategy is not start-first")
         return
     try:
         loaded = haproxy_runtime.loaded_files(facts.client.containers.get(name))
