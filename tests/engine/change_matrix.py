@@ -20,7 +20,7 @@ from tests.engine.change_matrix_site import edited_source, new_site
 from tests.engine.change_matrix_trials import ENCLAVE, INIT, MAX_RETRY_COUNT, MEMORY, MEMORY_SWAP, RESTART, TMPFS
 from tests.engine.changes import Act, Cell, Outcome, put, recorded, run, run_refused
 from tests.support import built_images
-from tests.support.stack_under_test import PROGRAM, StackUnderTest
+from tests.support.stack_under_test import PROGRAM, StackUnderTest, free_ports
 
 DOCUMENT = PROGRAM / "docs/change-matrix.md"
 
@@ -102,7 +102,10 @@ _INTRODUCTION = """\
 # Change matrix
 
 What happens when an input of a resource is changed in the stack file, or removed from it. The table has every input
-that the program sets. `python -m tests.engine.change_matrix --write` writes this file from a run on a real engine.
+that the program sets. For the container of the edge, it has those that keys of their own change. Behind an edge,
+another number of `replicas` changes no input: it adds or removes containers (`tests/engine/test_edge.py`).
+
+`python -m tests.engine.change_matrix --write` writes this file from a run on a real engine.
 `tests/engine/test_change_matrix.py` repeats the run, and fails if a cell is wrong or this file is outdated.
 
 - **preview says**: what `pulumi preview --json` shows for this input, and what else is replaced with it.
@@ -159,6 +162,15 @@ def whole(client: docker.DockerClient, directory: Path) -> Matrix:
             stack.up()
         matrix.run(stack, "a pulled image", [trials.digest(Act.CHANGE, digest)])
         matrix.run(stack, "a pulled image, removed", [trials.digest(Act.REMOVE, None)])
+
+        stack.change(rollout={"strategy": "start-first", "trial": True}, edge={"memory": "64MiB"})
+        with _timed("from published ports to an edge"):
+            stack.up()
+        image = trials.other_edge_image(stack, f"{site.prefixes[0]}-edge:1.0")
+        first, second = free_ports(2)
+        matrix.run(stack, "edge, live", [trials.edge_live()])
+        matrix.run(stack, "edge", trials.edge_changes(image, (first, second)))
+        matrix.run(stack, "edge, removed", trials.edge_removals())
     return matrix
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from docker.errors import NotFound
 from pydantic import SecretStr
 
+from gix_model.environment import EDGE_LABEL, EDGE_METRICS_PORT, STACK_LABEL
 from tests.engine.change_matrix_site import EDITED_LINE, Site
 from tests.engine.changes import REMOVED, Act, Cell, Effect, Shows, containers, images, inspected, recorded
 from tests.support.stack_under_test import SERVICES, StackUnderTest
@@ -14,6 +15,7 @@ MIB = 2**20
 NETWORK = frozenset({"gix-network"})
 VOLUME = frozenset({"gix-ledger-volume"})
 PROVIDER = frozenset({"gix-engine"})
+EDGE = frozenset({"gix-edge-container"})
 NO_SITE = Site(
     prefixes=("", "", ""),
     subnets=("", "", ""),
@@ -696,3 +698,92 @@ def digest(act: Act, value: Any) -> Cell:
         shows=lambda stack: "@" in recorded(stack)["gix-images-router-image"]["inputs"]["name"],
         expected=act is Act.CHANGE,
     )
+
+
+def edge_live() -> Cell:
+    """The memory of the edge, which is applied to the running container."""
+    return Cell(
+        resource="Container",
+        input="memory",
+        act=Act.CHANGE,
+        key="edge.memory",
+        value="128MiB",
+        resources=EDGE,
+        shows=lambda stack: _edge(stack)["HostConfig"]["Memory"] // MIB,
+        expected=128,
+        effect=Effect.UPDATE,
+    )
+
+
+def edge_changes(image: str, ports: tuple[int, int]) -> list[Cell]:
+    """Changes that replace the edge, one of them its image. They replace no service."""
+    return [
+        _of_edge("ports", "router.hostPort", ports[0], _edge_port(50051), [ports[0]]),
+        _of_edge("ports", "edge.metricsPort", ports[1], _edge_port(EDGE_METRICS_PORT), [ports[1]]),
+        _of_edge("envs", "edge.accessLog", True, _has_access_log, True),
+        _of_edge("image", "edge.image", image, _edge_image, image),
+        Cell(
+            resource="RemoteImage",
+            input="name",
+            act=Act.CHANGE,
+            key="edge.image",
+            value=image,
+            resources=frozenset({"gix-edge-image"}),
+            others=EDGE,
+            shows=stated("gix-edge-image", "name"),
+            expected=image,
+        ),
+    ]
+
+
+def edge_removals() -> list[Cell]:
+    """The keys of the edge, removed."""
+    return [
+        _of_edge("memory", "edge.memory", REMOVED, lambda stack: _edge(stack)["HostConfig"]["Memory"], 0),
+        _of_edge("ports", "edge.metricsPort", REMOVED, _edge_port(EDGE_METRICS_PORT), []),
+        _of_edge("envs", "edge.accessLog", REMOVED, _has_access_log, False),
+    ]
+
+
+def other_edge_image(stack: StackUnderTest, name: str) -> str:
+    """An image of the edge that differs from the present one by a label."""
+    made = stack.client.containers.create(_edge(stack)["Image"])
+    try:
+        made.commit(*name.split(":"), changes="LABEL edge=other")
+    finally:
+        made.remove()
+    return name
+
+
+def _of_edge(name: str, key: str, value: Any, shows: Shows, expected: Any) -> Cell:
+    return Cell(
+        resource="Container",
+        input=name,
+        act=Act.REMOVE if value is REMOVED else Act.CHANGE,
+        key=key,
+        value=value,
+        resources=EDGE,
+        shows=shows,
+        expected=expected,
+    )
+
+
+def _edge(stack: StackUnderTest) -> dict[str, Any]:
+    wanted = [f"{STACK_LABEL}=gix/{stack.name}", EDGE_LABEL]
+    [container] = stack.client.containers.list(filters={"label": wanted})
+    return dict(container.attrs)
+
+
+def _edge_port(inside: int) -> Shows:
+    return lambda stack: [
+        int(each["HostPort"]) for each in _edge(stack)["HostConfig"]["PortBindings"].get(f"{inside}/tcp", [])
+    ]
+
+
+def _edge_image(stack: StackUnderTest) -> str | None:
+    tags: list[str] = stack.client.images.get(_edge(stack)["Image"]).tags
+    return next((tag for tag in tags if tag.startswith(stack.name)), None)
+
+
+def _has_access_log(stack: StackUnderTest) -> bool:
+    return any("option httplog" in each for each in _edge(stack)["Config"]["Env"])

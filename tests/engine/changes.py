@@ -301,5 +301,7 @@ def _happened(cell: Cell, observed: Observed) -> str:
 def _kinds(names: frozenset[str]) -> str:
     if names == containers():
         return "all containers"
+    if names == {"gix-edge-container"}:
+        return "container edge"
     services = [service for service in SERVICES if any(f"-{service}-" in name for name in names)]
     return f"container{'s' * (len(services) > 1)} {', '.join(services)}"
