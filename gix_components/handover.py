@@ -64,7 +64,7 @@ class RuntimeApi:
         return haproxy_runtime.command(self.edge, text)
 
     def servers(self) -> list[Server]:
-        """The servers of all backends."""
+        """The servers of all backends. Raises docker.errors.DockerException if the edge does not list them."""
         return read_servers(self.command("show servers state").splitlines())
 
     def requests(self, server: Server) -> int:
@@ -166,9 +166,15 @@ def run(environment: Environment, spec: ServiceSpec, container_ids: Sequence[str
 
 
 def read_servers(lines: Iterable[str]) -> list[Server]:
-    """Read the answer to `show servers state`: the version of the format, the names of the columns, the servers."""
-    _version, header, *rows = [line for line in lines if line.strip()]
+    """Read the answer to `show servers state`: the version of the format, the names of the columns, the servers.
+
+    Raises docker.errors.DockerException if it is another answer.
+    """
+    version, header, *rows = [*(line for line in lines if line.strip()), "", ""]
     columns = header.removeprefix("# ").split()
+    if version.strip() != "1" or not header.startswith("# "):
+        raise DockerException(f"the edge does not list its servers: {version[:100]}")
+    rows = list(filter(None, rows))
     records = [dict(zip(columns, row.split(), strict=False)) for row in rows]
     return [
         Server(

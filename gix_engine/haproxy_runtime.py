@@ -1,6 +1,7 @@
 """The runtime API of HAProxy, in the container of the edge. Commands run in the container, whose image has bash."""
 
 import re
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -19,6 +20,8 @@ exec 3<>/dev/tcp/127.0.0.1/{RUNTIME_API_PORT}
 {{ printf 'set ssl cert %s <<\\n' "$1"; cat "$1"; printf '\\n'; }} >&3
 cat <&3
 """
+_ATTEMPTS = 10
+_PAUSE_SECONDS = 0.2
 _DATE = "%b %d %H:%M:%S %Y GMT"
 
 FileKind = Literal["cert", "ca-file"]
@@ -35,8 +38,17 @@ class LoadedFile:
 
 
 def command(edge: Container, text: str) -> str:
-    """Run a command and return its answer. Raises docker.errors.DockerException if the edge does not run."""
-    return _answer(edge, COMMAND, text)
+    """Run a command and return its answer. Raises docker.errors.DockerException if the edge does not run.
+
+    A busy engine may lose a part of what a container prints. An answer that shows something is asked for again until it
+    is complete, since a server that is left out would not be drained.
+    """
+    for _ in range(_ATTEMPTS):
+        answer = _answer(edge, COMMAND, text)
+        if not text.startswith("show ") or (answer.endswith("\n\n") and not answer.startswith("\n")):
+            return answer
+        time.sleep(_PAUSE_SECONDS)
+    raise DockerException(f"the edge's answer to `{text}` is not complete: {answer[-100:]!r}")
 
 
 def certificates(edge: Container) -> list[str]:

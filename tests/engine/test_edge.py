@@ -1,4 +1,4 @@
-"""Behind an edge, an update loses no request: real gRPC at 200 jobs in a second, through the published port."""
+"""Behind an edge, an update loses no request: real gRPC at a steady rate, through the published port."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.support.failures import failure
 from tests.support.gixctl import gixctl
 from tests.support.jobs import ledger, settle
 from tests.support.ledgers import until_in_order
-from tests.support.load import Load, load
+from tests.support.load import LEAST_RATE, RATE, Load, load
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 from tests.support.trials import EXITS_AT_ONCE, broken, tried
 
@@ -25,9 +25,6 @@ NEVER_HEALTHY_BEHIND_THE_EDGE = (
     " { loop { std::thread::park(); } }"
 )
 """Code at the start of the router's `main`. A trial has another host name."""
-RATE = 200
-LEAST_RATE = 60
-"""Jobs in a second that a machine which runs other tests at the same time must reach."""
 
 
 @pytest.fixture(scope="module")

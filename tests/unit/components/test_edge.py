@@ -34,6 +34,7 @@ STATE = """\
 3 router 2 router2 10.0.0.3 2 8 1
 3 router 3 router3 - 0 32 1
 5 auction 1 auction1 10.0.0.4 0 0 1
+
 """
 
 
@@ -133,6 +134,12 @@ def test_the_servers_of_the_edge_are_read() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["", STATE.removeprefix("1\n"), "Unknown command\n\n"])
+def test_an_answer_that_lists_no_servers_is_reported(text: str) -> None:
+    with pytest.raises(DockerException, match="the edge does not list its servers"):
+        handover.read_servers(text.splitlines())
+
+
 class Edge:
     """The edge's container: answers the runtime API, and notes the commands."""
 
@@ -150,7 +157,7 @@ class Edge:
         if command == "show servers state":
             return 0, self.state.encode()
         requests = "0" if self.commands.count(command) > 1 else "1"
-        return 0, f"# pxname,svname,qcur,scur\nrouter,router2,0,{requests}\nrouter,router1,0,7\n".encode()
+        return 0, f"# pxname,svname,qcur,scur\nrouter,router2,0,{requests}\nrouter,router1,0,7\n\n".encode()
 
 
 def engine(monkeypatch: pytest.MonkeyPatch, edge_container: Edge | None) -> None:

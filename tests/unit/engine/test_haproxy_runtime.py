@@ -1,5 +1,6 @@
 """The answers of HAProxy's runtime API."""
 
+import time
 from datetime import UTC, datetime
 from typing import cast
 
@@ -17,13 +18,14 @@ Status: Used
 notBefore: Nov 28 21:15:08 2026 GMT
 notAfter: Feb  6 22:15:08 2027 GMT
 Subject: /CN=one
+
 """
 ANSWERS = {
     "show ssl cert": f"# filename\n{PATH}\n\n",
     f"show ssl cert {PATH}": ABOUT,
     "show ssl ca-file": "# filename\n@system-ca - 140 certificate(s)\n/ca.pem - 2 certificate(s)\n\n",
     "show ssl ca-file /ca.pem": "Certificate #1:\nnotAfter: Jan  1 00:00:00 2030 GMT\n"
-    "Certificate #2:\nnotAfter: Jan  1 00:00:00 2029 GMT\n",
+    "Certificate #2:\nnotAfter: Jan  1 00:00:00 2029 GMT\n\n",
 }
 
 
@@ -72,3 +74,28 @@ def test_a_refused_certificate_is_given_up_with_the_reason() -> None:
 def test_an_edge_that_does_not_answer_is_reported() -> None:
     with pytest.raises(DockerException, match="the edge does not answer"):
         haproxy_runtime.certificates(container(Edge(code=1)))
+
+
+class LossyEdge(Edge):
+    """Its first answers lose a part. `lost` are the answers."""
+
+    def __init__(self, *lost: str) -> None:
+        super().__init__()
+        self.lost = list(lost)
+
+    def exec_run(self, words: list[str]) -> tuple[int, bytes]:
+        code, answer = super().exec_run(words)
+        return code, self.lost.pop(0).encode() if self.lost else answer
+
+
+def test_an_answer_that_is_not_complete_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    edge = LossyEdge("", "# filename\n/certi", "\n\n")
+    assert haproxy_runtime.certificates(container(edge)) == [PATH]
+    assert edge.asked == 4 * ["show ssl cert"]
+
+
+def test_an_answer_that_is_never_complete_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    with pytest.raises(DockerException, match="the edge's answer to `show ssl cert` is not complete: ''"):
+        haproxy_runtime.certificates(container(LossyEdge(*100 * [""])))

@@ -23,12 +23,9 @@ from tests.support.certificates import DAY, Authority, Issued
 from tests.support.failures import failure
 from tests.support.gixctl import gixctl
 from tests.support.jobs import ask
-from tests.support.load import load
+from tests.support.load import LEAST_RATE, RATE, load
 from tests.support.stack_under_test import StackUnderTest, free_ports, temporary_stack
 
-RATE = 200
-LEAST_RATE = 60
-"""Jobs in a second that a machine which runs other tests at the same time must reach."""
 KEY_FILE = "edge-key.pem"
 SERVERS, CLIENTS = Authority("servers"), Authority("clients")
 CLIENT = CLIENTS.issue("client")
