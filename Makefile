@@ -152,7 +152,9 @@ test: ## All tests, on the real engine
 	$(TOOLS)
 	# One more than there are processors: containers that start are waited for. In the files' order: those of the
 	# engine come first, so that none of the long ones is left alone at the end.
-	pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
+	pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder -m "not load"
+	# They count failed requests and need the machine for themselves.
+	pytest -m load tests/engine
 
 .PHONY: bench
 bench: setup ## Compare with Docker Compose and write docs/benchmarks.md; hours for all cases, BENCH='--case b c' runs some

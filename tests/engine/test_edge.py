@@ -20,6 +20,8 @@ from tests.support.load import LEAST_RATE, RATE, Load, load
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 from tests.support.trials import EXITS_AT_ONCE, broken, tried
 
+pytestmark = pytest.mark.load
+
 NEVER_HEALTHY_BEHIND_THE_EDGE = (
     'if std::fs::read_to_string("/etc/hostname").is_ok_and(|name| name.trim() == "router-backend")'
     " { loop { std::thread::park(); } }"

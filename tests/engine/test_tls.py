@@ -26,6 +26,8 @@ from tests.support.jobs import ask
 from tests.support.load import LEAST_RATE, RATE, load
 from tests.support.stack_under_test import StackUnderTest, free_ports, temporary_stack
 
+pytestmark = pytest.mark.load
+
 KEY_FILE = "edge-key.pem"
 SERVERS, CLIENTS = Authority("servers"), Authority("clients")
 CLIENT = CLIENTS.issue("client")
