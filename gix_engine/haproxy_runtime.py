@@ -11,8 +11,14 @@ from docker.models.containers import Container
 
 RUNTIME_API_PORT = 9999
 """Port of HAProxy's runtime API, on the loopback address of the edge's container."""
-COMMAND = f"exec 3<>/dev/tcp/127.0.0.1/{RUNTIME_API_PORT}; printf '%s\\n' \"$1\" >&3; cat <&3"
-"""A script of bash that runs a command and prints its answer."""
+COMMAND = f"""
+exec 3<>/dev/tcp/127.0.0.1/{RUNTIME_API_PORT}
+printf '%s\\n' "$1" >&3
+answer=$(cat <&3)
+LC_ALL=C
+printf '%s\\n%s' "${{#answer}}" "$answer"
+"""
+"""A script of bash that runs a command, and prints the length of the answer in bytes and the answer."""
 
 # The container reads the file itself: what a command line has, `docker events` shows.
 _LOAD = f"""
@@ -40,13 +46,13 @@ class LoadedFile:
 def command(edge: Container, text: str) -> str:
     """Run a command and return its answer. Raises docker.errors.DockerException if the edge does not run.
 
-    A busy engine may lose a part of what a container prints. An answer that shows something is asked for again until it
-    is complete, since a server that is left out would not be drained.
+    A busy engine may lose the beginning of what a container prints. A command is run again until its answer is
+    complete, since a server that is left out would not be drained. To run a command twice does no harm.
     """
     for _ in range(_ATTEMPTS):
-        answer = _answer(edge, COMMAND, text)
-        if not text.startswith("show ") or (answer.endswith("\n\n") and not answer.startswith("\n")):
-            return answer
+        length, _, answer = _answer(edge, COMMAND, text).partition(b"\n")
+        if length == str(len(answer)).encode():
+            return answer.decode(errors="replace")
         time.sleep(_PAUSE_SECONDS)
     raise DockerException(f"the edge's answer to `{text}` is not complete: {answer[-100:]!r}")
 
@@ -81,16 +87,16 @@ def reload_certificate(edge: Container, path: str) -> None:
 
     Raises docker.errors.DockerException if HAProxy refuses the file. It then uses what it has used before.
     """
-    said = _answer(edge, _LOAD, path) + command(edge, f"commit ssl cert {path}")
+    said = _answer(edge, _LOAD, path).decode(errors="replace") + command(edge, f"commit ssl cert {path}")
     if "Success!" not in said:
         command(edge, f"abort ssl cert {path}")
         raise DockerException(f"HAProxy refused {path}: {' '.join(said.split())}")
 
 
-def _answer(edge: Container, script: str, *words: str) -> str:
+def _answer(edge: Container, script: str, *words: str) -> bytes:
     code, output = edge.exec_run(["bash", "-c", script, "command", *words])
     # Without `stream`, the output is not an iterator.
-    answer = output.decode(errors="replace") if isinstance(output, bytes) else ""
+    answer = output if isinstance(output, bytes) else b""
     if code:
-        raise DockerException(f"the edge does not answer: {answer.strip()}")
+        raise DockerException(f"the edge does not answer: {answer.decode(errors='replace').strip()}")
     return answer

@@ -23,6 +23,7 @@ from gix_model.catalog import CATALOG
 from gix_model.environment import EDGE_LABEL, HELPER_LABEL, STACK_LABEL, Environment
 from tests.support.certificates import Authority
 from tests.unit.declared import Declared, Resource, configured, declare, environment
+from tests.unit.engine.test_haproxy_runtime import printed
 
 ISSUED = Authority().issue()
 TLS = {"certificate": ISSUED.certificate, "key": SecretStr(ISSUED.key)}
@@ -155,9 +156,9 @@ class Edge:
         command = words[-1]
         self.commands.append(command)
         if command == "show servers state":
-            return 0, self.state.encode()
+            return 0, printed(self.state)
         requests = "0" if self.commands.count(command) > 1 else "1"
-        return 0, f"# pxname,svname,qcur,scur\nrouter,router2,0,{requests}\nrouter,router1,0,7\n\n".encode()
+        return 0, printed(f"# pxname,svname,qcur,scur\nrouter,router2,0,{requests}\nrouter,router1,0,7\n\n")
 
 
 def engine(monkeypatch: pytest.MonkeyPatch, edge_container: Edge | None) -> None:

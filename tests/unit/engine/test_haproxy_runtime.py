@@ -29,6 +29,12 @@ ANSWERS = {
 }
 
 
+def printed(answer: str) -> bytes:
+    """What the script prints: the length of the answer and the answer, without the empty line at its end."""
+    content = answer.rstrip("\n")
+    return f"{len(content)}\n{content}".encode()
+
+
 class Edge:
     """Answers as HAProxy does, and notes what was asked."""
 
@@ -41,7 +47,7 @@ class Edge:
         self.asked.append(text)
         if "set ssl cert" in script:
             return self.code, b"Transaction created\n"
-        return self.code, ANSWERS.get(text, self.commit).encode()
+        return self.code, printed(ANSWERS.get(text, self.commit))
 
 
 def container(edge: Edge) -> Container:
@@ -90,12 +96,13 @@ class LossyEdge(Edge):
 
 def test_an_answer_that_is_not_complete_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    edge = LossyEdge("", "# filename\n/certi", "\n\n")
+    whole = printed(ANSWERS["show ssl cert"]).decode()
+    edge = LossyEdge("", whole[:-3], whole[5:])
     assert haproxy_runtime.certificates(container(edge)) == [PATH]
     assert edge.asked == 4 * ["show ssl cert"]
 
 
 def test_an_answer_that_is_never_complete_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    with pytest.raises(DockerException, match="the edge's answer to `show ssl cert` is not complete: ''"):
+    with pytest.raises(DockerException, match="the edge's answer to `show ssl cert` is not complete: b''"):
         haproxy_runtime.certificates(container(LossyEdge(*100 * [""])))
