@@ -33,7 +33,9 @@ _POLL_SECONDS = 0.2
 _UP = "2"
 """The operational state of a server that gets requests, in `show servers state`."""
 _READY_WHEN_FREE = f"""
-command() {{ {haproxy_runtime.COMMAND}; }}
+command() {{
+{haproxy_runtime.COMMAND}
+}}
 while command "show servers state $1" | grep -q " $2 $3 "; do sleep 0.2; done
 command "set server $1/$2 state ready"
 """

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import subprocess
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -139,6 +140,10 @@ def test_the_servers_of_the_edge_are_read() -> None:
 def test_an_answer_that_lists_no_servers_is_reported(text: str) -> None:
     with pytest.raises(DockerException, match="the edge does not list its servers"):
         handover.read_servers(text.splitlines())
+
+
+def test_bash_accepts_the_script_that_sets_a_server_back() -> None:
+    subprocess.run(["bash", "-n", "-c", handover._READY_WHEN_FREE], check=True)
 
 
 class Edge:
