@@ -1,8 +1,8 @@
 """What the platform declares behind an edge, and how the edge hands over."""
 
 import io
-import tarfile
 import subprocess
+import tarfile
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
