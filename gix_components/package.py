@@ -109,6 +109,8 @@ async def known(value: pulumi.Input[Any]) -> PropertyValue:
     """The value of an output of the platform. In a preview it may be unknown."""
     if isinstance(value, Mapping):
         return PropertyValue({key: await known(each) for key, each in value.items() if each is not None})
+    if isinstance(value, list):
+        return PropertyValue([await known(each) for each in value])
     output: pulumi.Output[Any] = pulumi.Output.from_input(value)
     content = await output.future() if await output.is_known() else rpc.UNKNOWN
     return PropertyValue(content, await output.is_secret())
