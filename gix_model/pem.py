@@ -25,22 +25,22 @@ class Certificates:
 
     @property
     def begins(self) -> datetime:
-        """From when on the first certificate is valid."""
+        """When the first certificate begins to be valid."""
         return self._all[0].not_valid_before_utc
 
     @property
     def ends(self) -> datetime:
-        """Until when the first certificate is valid."""
+        """When the first certificate ends."""
         return self._all[0].not_valid_after_utc
 
     @property
     def first_begins(self) -> datetime:
-        """From when on one of them is valid."""
+        """When the first of them begins to be valid."""
         return min(each.not_valid_before_utc for each in self._all)
 
     @property
     def last_ends(self) -> datetime:
-        """Until when one of them is valid."""
+        """When the last of them ends."""
         return max(each.not_valid_after_utc for each in self._all)
 
     def place(self, key: "PrivateKey") -> int | None:
