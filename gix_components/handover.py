@@ -172,11 +172,11 @@ def read_servers(lines: Iterable[str]) -> list[Server]:
 
     Raises docker.errors.DockerException if it is another answer.
     """
-    version, header, *rows = [*(line for line in lines if line.strip()), "", ""]
-    columns = header.removeprefix("# ").split()
-    if version.strip() != "1" or not header.startswith("# "):
-        raise DockerException(f"the edge does not list its servers: {version[:100]}")
-    rows = list(filter(None, rows))
+    match [line for line in lines if line.strip()]:
+        case ["1", header, *rows] if header.startswith("# "):
+            columns = header.removeprefix("# ").split()
+        case other:
+            raise DockerException(f"the edge does not list its servers: {' '.join(other)[:100]}")
     records = [dict(zip(columns, row.split(), strict=False)) for row in rows]
     return [
         Server(

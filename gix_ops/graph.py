@@ -81,7 +81,8 @@ class Graph:
 
 def read(stack: Stack, client: docker.DockerClient) -> Graph:
     """Read the graph of a stack. Raises StackError if its engine does not answer."""
-    by_service = {service: services.read(stack, client, [service]) for service in stack.outputs.services}
+    containers = services.read(stack, client)
+    here = [service for service in CATALOG if service in stack.outputs.services]
     network, volume = stack.outputs.network, stack.outputs.volume
     try:
         found_network = observed_state.inspect_network(client, network.name) or {}
@@ -96,17 +97,13 @@ def read(stack: Stack, client: docker.DockerClient) -> Graph:
         volume=volume,
         has_volume=has_volume,
         nodes=tuple(
-            _node(service, by_service[service], tuple(by_service), volume)
-            for service in CATALOG
-            if service in by_service
+            _node(service, [each for each in containers if each.service == service], here, volume) for service in here
         ),
-        edge=_edge(stack, client),
+        edge=next(
+            (Edge(container=each.name, health=each.health) for each in containers if each.service == services.EDGE),
+            None,
+        ),
     )
-
-
-def _edge(stack: Stack, client: docker.DockerClient) -> Edge | None:
-    name = stack.outputs.edge
-    return None if name is None else Edge(container=name, health=services.health(services.inspect(client, name)))
 
 
 def _subnet(network: Mapping[str, Any]) -> str:

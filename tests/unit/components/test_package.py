@@ -143,10 +143,21 @@ def test_pulumi_sends_no_outputs_that_the_sdk_can_not_read() -> None:
 def test_outputs_are_sent_as_they_are_known() -> None:
     async def sent() -> PropertyValue:
         return await package.known(
-            {"name": pulumi.Output.from_input("gix"), "endpoint": None, "token": pulumi.Output.secret(SECRET)}
+            {
+                "name": pulumi.Output.from_input("gix"),
+                "containers": [pulumi.Output.from_input("one"), pulumi.Output.from_input("two")],
+                "endpoint": None,
+                "token": pulumi.Output.secret(SECRET),
+            }
         )
 
-    assert run(sent()) == PropertyValue({"name": PropertyValue("gix"), "token": PropertyValue(SECRET, is_secret=True)})
+    assert run(sent()) == PropertyValue(
+        {
+            "name": PropertyValue("gix"),
+            "containers": PropertyValue([PropertyValue("one"), PropertyValue("two")]),
+            "token": PropertyValue(SECRET, is_secret=True),
+        }
+    )
 
 
 def test_the_process_that_pulumi_starts_serves_the_schema() -> None:
