@@ -206,9 +206,8 @@ def _renew(client: docker.DockerClient, environment: Environment) -> None:
 
 def _refused(environment: Environment, reason: str) -> EdgeError:
     keys = f"gix:edge.image = {environment.settings.edge.image}"
+    fix = "Set gix:edge.image to an image of HAProxy 2.6 or later that has bash: haproxy:2.8"
     if environment.has_tls:
         keys += ", or gix:edge.certificate"
-    return EdgeError(
-        f"{keys}: it cannot be the edge, so no container was replaced: "
-        f"{reason}\nSet it to an image of HAProxy 2.6 or later that has bash: haproxy:2.8"
-    )
+        fix += ", and gix:edge.certificate to one that HAProxy accepts, if the reason is about the certificate"
+    return EdgeError(f"{keys}: it cannot be the edge, so no container was replaced: {reason}\n{fix}")

@@ -39,12 +39,7 @@ _ERRORS = "".join(
         (504, "the service did not answer in time"),
     )
 )
-_COMMON = f"""\
-global
-    log stdout format raw local0 LOG_LEVEL
-    stats socket ipv4@127.0.0.1:{RUNTIME_API_PORT} level admin
-    hard-stop-after HARD_STOP
-TLS
+_DEFAULTS = f"""
 defaults
     mode http
     log global
@@ -106,8 +101,12 @@ def configuration(environment: Environment, tls: Tls | None = None) -> str:
     """
     has_log = environment.settings.edge.access_log
     seconds = max(1, int(environment.settings.defaults.stop_grace.total_seconds()))
-    common = _COMMON.replace("HARD_STOP", f"{seconds}s").replace("LOG_LEVEL", "info" if has_log else "notice")
-    common = common.replace("TLS\n", f"{_TLS if tls else ''}\n")
+    common = f"""\
+global
+    log stdout format raw local0 {"info" if has_log else "notice"}
+    stats socket ipv4@127.0.0.1:{RUNTIME_API_PORT} level admin
+    hard-stop-after {seconds}s
+{_TLS if tls else ""}{_DEFAULTS}"""
     parts = [part for spec in environment.specs for part in _parts(environment, spec, tls)]
     if environment.edge_metrics is not None:
         parts.append(_own_metrics(tls))

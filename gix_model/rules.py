@@ -345,6 +345,24 @@ def _replicas(environment: Environment) -> Iterator[Problem]:
             )
 
 
+def _addresses(environment: Environment) -> Iterator[Problem]:
+    """Behind an edge, the old and the new containers of a service have addresses at the same time."""
+    if not environment.has_edge:
+        return
+    subnet = ipaddress.IPv4Network(environment.settings.network.subnet)
+    containers = sum(
+        environment.replicas(spec) * (2 if environment.starts_first(spec) else 1) for spec in environment.specs
+    )
+    # The gateway, the edge, and a trial of each service.
+    needed, usable = 2 + len(environment.specs) + containers, subnet.num_addresses - 2
+    if needed > usable:
+        yield Problem(
+            subject=f"gix:network.subnet = {subnet}",
+            limit=f"has room for {usable} addresses, and an update needs up to {needed}",
+            fix="write a larger range, such as 172.28.0.0/16, or fewer replicas",
+        )
+
+
 def _edge(environment: Environment) -> Iterator[Problem]:
     """Keys of the edge that need another key, and a certificate that cannot serve."""
     edge, given = environment.settings.edge, environment.settings.edge.model_dump(by_alias=True, exclude_defaults=True)
@@ -431,6 +449,7 @@ _RULES: tuple[Callable[[Environment], Iterator[Problem]], ...] = (
     _tmpfs,
     _rollout,
     _replicas,
+    _addresses,
     _edge,
     _probes,
     _production,

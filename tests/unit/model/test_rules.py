@@ -471,6 +471,20 @@ def test_behind_an_edge_router_and_enclave_may_have_several_containers() -> None
     }
 
 
+@pytest.mark.parametrize(("subnet", "fits"), [("10.9.9.0/26", False), ("10.9.9.0/25", True)])
+def test_the_subnet_has_room_for_the_old_and_the_new_containers(subnet: str, fits: bool) -> None:  # noqa: FBT001 - a parameter
+    config = {
+        "rollout": {"strategy": "start-first"},
+        "router": {"replicas": 20},
+        "enclave": {"replicas": 10},
+        "network": {"subnet": subnet},
+    }
+    if fits:
+        assert environment(**configured({f"gix:{key}": value for key, value in config.items()}))
+    else:
+        assert "has room for 62 addresses, and an update needs up to 66" in problems(config)["gix:network.subnet"].limit
+
+
 def test_production_requires_a_pinned_edge() -> None:
     config = PRODUCTION | {"rollout": {"strategy": "start-first"}}
     assert "gix:edge.image" in problems(config)
