@@ -71,7 +71,12 @@ class NetworkArgs(TypedDict, total=False):
     subnet: str
     """Private IPv4 range; /29 or larger. Default: '172.28.0.0/16'."""
     driver: Literal["bridge"]
-    """Network driver. Default: 'bridge'."""
+    """Network driver of containers; Swarm uses an overlay. Default: 'bridge'."""
+    encrypted: bool
+    """Encrypt what goes from node to node; only in Swarm. Default: False."""
+    endpoint: Literal["dnsrr", "vip"]
+    """How the name of a Swarm service is resolved: `dnsrr` to the addresses of its tasks, `vip` to one address, for
+    which the kernel of each node needs IPVS. Default: 'dnsrr'."""
     labels: dict[str, str]
     """Additional labels. Default: {}."""
 
@@ -85,16 +90,24 @@ class LedgerArgs(TypedDict, total=False):
     """Refuse a destroy, or a change of volume or engine, that would detach the ledger from the stack. Default: True."""
     adopt: bool
     """Use an existing volume of this name that the stack did not create. Default: False."""
+    node: str | None
+    """Host name of the node that has the volume, and where the auction runs; only in Swarm."""
 
 
 class EngineArgs(TypedDict, total=False):
     """The Docker engine that the stack runs on."""
 
+    mode: Literal["containers", "swarm"]
+    """`containers` runs the services in containers of one engine; `swarm` runs them as services of the Swarm that the
+    engine manages. Default: 'containers'."""
     host: str | None
     """Address of the engine: unix://, ssh:// or tcp://; none means DOCKER_HOST if that is set, otherwise
     /var/run/docker.sock."""
     cert_path: str | None
     """Directory with ca.pem, cert.pem and key.pem, for tcp:// with TLS; none means no TLS."""
+    nodes: dict[str, str]
+    """Addresses of the engines of Swarm nodes, by host name: unix://, ssh:// or tcp://; that of the ledger's node is
+    needed; only in Swarm. Default: {}."""
 
 
 class RolloutArgs(TypedDict, total=False):
@@ -128,6 +141,28 @@ class EdgeArgs(TypedDict, total=False):
     """Host port for the metrics of HAProxy; none means that they are not published."""
     access_log: bool
     """Write a line to the log of the edge for each request. Default: False."""
+    node_label: str | None
+    """Label of the nodes that run the edge, e.g. edge=true; none means all nodes; only in Swarm."""
+
+
+class ReservationArgs(TypedDict, total=False):
+    """What a node must have free for each task of a service."""
+
+    cpus: float | None
+    """Processors, e.g. 0.5; none means no reservation."""
+    memory: str | None
+    """Memory, e.g. 256MiB; none means no reservation."""
+
+
+class PlacementArgs(TypedDict, total=False):
+    """The nodes on which the tasks of a service run."""
+
+    constraints: list[str]
+    """Conditions that a node must meet, e.g. node.labels.zone==a. Default: []."""
+    spread: str | None
+    """Label of nodes, over whose values the tasks are spread evenly, e.g. node.labels.zone."""
+    max_per_node: int | None
+    """Most tasks of the service on one node; none means no limit."""
 
 
 class HealthCheckArgs(TypedDict, total=False):
@@ -192,6 +227,10 @@ class ServiceDefaultsArgs(TypedDict, total=False):
     """Memory limit, e.g. 512MiB; none means no limit."""
     memory_swap: str | None
     """Limit of memory and swap together; none means twice `memory`, as in Docker."""
+    reservations: ReservationArgs
+    """What a node must have free for each task; only in Swarm."""
+    placement: PlacementArgs
+    """The nodes on which the tasks run; only in Swarm."""
     restart: str
     """Restart policy: no, always, unless-stopped, on-failure or on-failure:MAX-RETRIES. Default: 'unless-stopped'."""
     read_only_root: bool

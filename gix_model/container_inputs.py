@@ -136,7 +136,13 @@ def _memory_swap(settings: ServiceSettings) -> int | None:
     return 2 * settings.memory.mebibytes if settings.memory_swap is None else settings.memory_swap.mebibytes
 
 
-def _log_options(settings: ServiceSettings) -> dict[str, str] | None:
+def tmpfs(settings: ServiceSettings) -> dict[str, str]:
+    """The options of each tmpfs, by path."""
+    return (_TMPFS_OF_READ_ONLY_ROOT if settings.read_only_root else {}) | settings.tmpfs
+
+
+def log_options(settings: ServiceSettings) -> dict[str, str] | None:
+    """The options of the log driver. None: it has none."""
     if settings.logging.options is not None:
         return settings.logging.options
     return _ROTATION if re.fullmatch("json-file|local", settings.logging.driver) else None
@@ -275,9 +281,7 @@ _ROWS = (
     ),
     ContainerInput(
         "tmpfs",
-        declared=lambda settings: (
-            ((_TMPFS_OF_READ_ONLY_ROOT if settings.read_only_root else {}) | settings.tmpfs) or None
-        ),
+        declared=lambda settings: tmpfs(settings) or None,
         observed=_at("HostConfig", "Tmpfs"),
         created=lambda value: {"tmpfs": value},
         fields=input_texts.keyed_fields("tmpfs"),
@@ -340,7 +344,7 @@ _ROWS = (
     ),
     ContainerInput(
         "logOpts",
-        declared=_log_options,
+        declared=log_options,
         observed=_at("HostConfig", "LogConfig", "Config"),
         created=lambda value: {"log_config": {"config": value}},
         fields=input_texts.keyed_fields("log option"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gix_model.catalog import CATALOG, ServiceName, ServiceSpec
-from gix_model.settings import ServiceSettings, StackSettings
+from gix_model.settings import EngineSettings, ServiceSettings, StackSettings
 
 STACK_LABEL = "io.gix.stack"
 """Label of everything that a stack creates on the engine. Value: PROJECT/STACK."""
@@ -121,6 +121,19 @@ class Environment:
         )
 
     @property
+    def is_swarm(self) -> bool:
+        """Whether the services are those of a Swarm. Otherwise they are containers of one engine."""
+        return self.settings.engine.mode == "swarm"
+
+    @property
+    def ledger_engine(self) -> EngineSettings:
+        """The engine with the ledger's volume, and nothing about the Swarm: in Swarm, that of `gix:ledger.node`."""
+        engine = self.settings.engine
+        host = engine.nodes.get(self.settings.ledger.node or "", engine.host) if self.is_swarm else engine.host
+        certificates = engine.cert_path if host is None or host.startswith("tcp://") else None
+        return EngineSettings.model_validate({"host": host, "certPath": certificates})
+
+    @property
     def has_edge(self) -> bool:
         """Whether an edge publishes the ports, so that a container of a service can start before the old one ends."""
         return self.settings.rollout.strategy == "start-first"
@@ -156,13 +169,16 @@ class Environment:
 
     @property
     def edge_name(self) -> str:
-        """The name of the container of the edge."""
+        """The name of the container of the edge, or of its service in Swarm."""
         return self.name("gix-edge")
 
     @property
     def container_names(self) -> frozenset[str]:
         """The names on the engine that belong to the stack's containers."""
         # The provider makes the names of those that start first.
+        if self.is_swarm:
+            # Swarm makes the names of its containers.
+            return frozenset()
         names = {self.name(spec.container) for spec in self.specs if not self.starts_first(spec)}
         return frozenset(names | ({self.edge_name} if self.has_edge else set()))
 
@@ -174,8 +190,17 @@ class Environment:
         """Whether a new container of a service starts before the old one is deleted. Two must not write one ledger."""
         return self.has_edge and not spec.keeps_ledger
 
+    @property
+    def service_names(self) -> frozenset[str]:
+        """The names of the stack's services in Swarm."""
+        if not self.is_swarm:
+            return frozenset()
+        return frozenset({self.edge_name} | {self.name(spec.container) for spec in self.specs})
+
     def backend_host(self, spec: ServiceSpec) -> str:
         """The host name of a service's containers on the network. Behind an edge, the edge has the service's own."""
+        if self.is_swarm:
+            return f"tasks.{self.name(spec.container)}"
         return f"{spec.hostname}-backend" if self.has_edge else spec.hostname
 
     @property

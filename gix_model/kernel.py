@@ -34,7 +34,17 @@ SIGNALS = frozenset(
 """Names of signals that the engine accepts."""
 ULIMITS = frozenset(_ULIMITS.split())
 """Process limits that the engine can set."""
+SWARM_TMPFS_FLAGS = frozenset({"rw", "noexec", "nosuid", "nodev"})
+"""Options that each tmpfs of a Swarm task has. Only its size can be stated."""
+_TMPFS_SIZE = re.compile(r"size=(\d+)([kmg]?)")
 _FLAGS = frozenset(_TMPFS_FLAGS.split())
+
+
+def tmpfs_size_bytes(options: str) -> int | None:
+    """The size of a tmpfs with these options; None without one, or if it is in percent."""
+    factors = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+    matches = filter(None, map(_TMPFS_SIZE.fullmatch, options.split(",")))
+    return next((int(match[1]) * factors[match[2]] for match in matches), None)
 
 
 def is_tmpfs_option(option: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gix_model import edge_certificate, log_options
+from gix_model import edge_certificate, log_options, swarm_rules
 from gix_model.catalog import CATALOG, DATA_DIRECTORY
 from gix_model.environment import Environment
 from gix_model.problems import Problem
@@ -279,7 +279,7 @@ def _registry(environment: Environment) -> Iterator[Problem]:
 
 def _engine(environment: Environment) -> Iterator[Problem]:
     engine = environment.settings.engine
-    over_tcp = engine.host is not None and engine.host.startswith("tcp://")
+    over_tcp = any((each or "").startswith("tcp://") for each in (engine.host, *engine.nodes.values()))
     if engine.cert_path is not None and not over_tcp:
         yield Problem(
             subject=f"gix:engine.certPath = {engine.cert_path}",
@@ -295,9 +295,13 @@ def _engine(environment: Environment) -> Iterator[Problem]:
                 limit=f"has no {', '.join(missing)}",
                 fix="write the directory that has ca.pem, cert.pem and key.pem",
             )
-    if over_tcp and engine.cert_path is None and not _is_loopback(urlsplit(engine.host or "").hostname or ""):
+    addresses = {"host": engine.host or ""} | {f"nodes.{name}": address for name, address in engine.nodes.items()}
+    for key, address in addresses.items():
+        open_to_all = address.startswith("tcp://") and not _is_loopback(urlsplit(address).hostname or "")
+        if engine.cert_path is not None or not open_to_all:
+            continue
         yield Problem(
-            subject=f"gix:engine.host = {engine.host}",
+            subject=f"gix:engine.{key} = {address}",
             limit="without TLS, anybody on the network can control that engine as root",
             fix="set gix:engine.certPath, or use ssh://",
         )
@@ -319,7 +323,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _rollout(environment: Environment) -> Iterator[Problem]:
-    if environment.has_edge and not environment.settings.rollout.trial:
+    # In Swarm, a task gets requests only when it is healthy.
+    if environment.has_edge and not environment.is_swarm and not environment.settings.rollout.trial:
         yield Problem(
             subject="gix:rollout.trial = false",
             limit="a new container gets requests before its health is known, with gix:rollout.strategy start-first",
@@ -355,6 +360,9 @@ def _addresses(environment: Environment) -> Iterator[Problem]:
     )
     # The gateway, the edge, and a trial of each service.
     needed, usable = 2 + len(environment.specs) + containers, subnet.num_addresses - 2
+    if environment.is_swarm:
+        # An edge and a load balancer on each node, and an address of each service.
+        needed += 2 * len(environment.settings.engine.nodes) + len(environment.service_names)
     if needed > usable:
         yield Problem(
             subject=f"gix:network.subnet = {subnet}",
@@ -440,6 +448,7 @@ _RULES: tuple[Callable[[Environment], Iterator[Problem]], ...] = (
     _sample,
     _registry,
     _engine,
+    swarm_rules.of_the_mode,
     _ports,
     _memory,
     _variables,

@@ -411,7 +411,13 @@ class NetworkSettings(Settings):
     subnet: Annotated[str, AfterValidator(_subnet)] = Field(
         "172.28.0.0/16", description="private IPv4 range; /29 or larger"
     )
-    driver: Literal["bridge"] = Field("bridge", description="network driver")
+    driver: Literal["bridge"] = Field("bridge", description="network driver of containers; Swarm uses an overlay")
+    encrypted: bool = Field(False, description="encrypt what goes from node to node; only in Swarm")
+    endpoint: Literal["dnsrr", "vip"] = Field(
+        "dnsrr",
+        description="how the name of a Swarm service is resolved: `dnsrr` to the addresses of its tasks, `vip` to one "
+        "address, for which the kernel of each node needs IPVS",
+    )
     labels: dict[LabelName, Text] = Field({}, description="additional labels")
 
 
@@ -424,11 +430,19 @@ class LedgerSettings(Settings):
         description="refuse a destroy, or a change of volume or engine, that would detach the ledger from the stack",
     )
     adopt: bool = Field(False, description="use an existing volume of this name that the stack did not create")
+    node: HostName | None = Field(
+        None, description="host name of the node that has the volume, and where the auction runs; only in Swarm"
+    )
 
 
 class EngineSettings(Settings):
     """The Docker engine that the stack runs on."""
 
+    mode: Literal["containers", "swarm"] = Field(
+        "containers",
+        description="`containers` runs the services in containers of one engine; `swarm` runs them as services of the "
+        "Swarm that the engine manages",
+    )
     host: Annotated[str, AfterValidator(_engine_host)] | None = Field(
         None,
         description="address of the engine: unix://, ssh:// or tcp://; none means DOCKER_HOST if that is set, "
@@ -436,6 +450,11 @@ class EngineSettings(Settings):
     )
     cert_path: str | None = Field(
         None, description="directory with ca.pem, cert.pem and key.pem, for tcp:// with TLS; none means no TLS"
+    )
+    nodes: dict[HostName, Annotated[str, AfterValidator(_engine_host)]] = Field(
+        {},
+        description="addresses of the engines of Swarm nodes, by host name: unix://, ssh:// or tcp://; that of the "
+        "ledger's node is needed; only in Swarm",
     )
 
 
@@ -483,6 +502,40 @@ class UlimitSettings(Settings):
     hard: Limit = Field(description="hard limit; -1 means unlimited")
 
 
+class ReservationSettings(Settings):
+    """What a node must have free for each task of a service."""
+
+    cpus: Annotated[float, BeforeValidator(_tidy_cpus), Field(ge=0.01, allow_inf_nan=False)] | None = Field(
+        None, description="processors, e.g. 0.5; none means no reservation"
+    )
+    memory: Memory | None = Field(None, description="memory, e.g. 256MiB; none means no reservation")
+
+
+class PlacementSettings(Settings):
+    """The nodes on which the tasks of a service run."""
+
+    constraints: list[
+        Annotated[
+            str,
+            _matching(
+                r"(?:node\.(?:id|hostname|role|ip|platform\.(?:os|arch))|(?:node|engine)\.labels\.[^\s=!]+)\s*(?:==|!=)\s*\S+",
+                "is not a constraint of Swarm",
+                "write e.g. node.labels.zone==a or node.role!=manager",
+            ),
+        ]
+    ] = Field([], description="conditions that a node must meet, e.g. node.labels.zone==a")
+    spread: (
+        Annotated[
+            str,
+            _matching(r"(?:node|engine)\.labels\.[^\s=!]+", "is not a label of nodes", "write e.g. node.labels.zone"),
+        ]
+        | None
+    ) = Field(None, description="label of nodes, over whose values the tasks are spread evenly, e.g. node.labels.zone")
+    max_per_node: Annotated[int, Field(ge=1, le=MOST_REPLICAS)] | None = Field(
+        None, description="most tasks of the service on one node; none means no limit"
+    )
+
+
 class ServiceDefaults(Settings):
     """How a container runs. `gix:defaults` is for all services; a service's own keys override it."""
 
@@ -516,6 +569,12 @@ class ServiceDefaults(Settings):
     memory: Memory | None = Field(None, description="memory limit, e.g. 512MiB; none means no limit")
     memory_swap: Memory | None = Field(
         None, description="limit of memory and swap together; none means twice `memory`, as in Docker"
+    )
+    reservations: ReservationSettings = Field(
+        ReservationSettings(), description="what a node must have free for each task; only in Swarm"
+    )
+    placement: PlacementSettings = Field(
+        PlacementSettings(), description="the nodes on which the tasks run; only in Swarm"
     )
     restart: Annotated[
         str,
@@ -606,6 +665,16 @@ class EdgeSettings(Settings):
         None, description="host port for the metrics of HAProxy; none means that they are not published"
     )
     access_log: bool = Field(False, description="write a line to the log of the edge for each request")
+    node_label: (
+        Annotated[
+            str,
+            _matching(r"[^\s=!]+=[^\s=!]+", "is not a label with its value", "write NAME=VALUE, e.g. edge=true"),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="label of the nodes that run the edge, e.g. edge=true; none means all nodes; only in Swarm",
+    )
 
 
 class StackSettings(Settings):

@@ -69,6 +69,15 @@ def format_duration(time: timedelta) -> str:
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{seconds}s"
 
 
+def format_short_duration(time: timedelta) -> str:
+    """Write a time as `format_duration` does, without parts that are zero at its end: 60 s are `1m`."""
+    text = format_duration(time)
+    for part in ("0s", "0m"):
+        shorter = text.removesuffix(part)
+        text = shorter if shorter.endswith(("h", "m")) else text
+    return text
+
+
 def _plain(number: Decimal) -> str:
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -25,6 +25,7 @@ NEEDED = {MEMORY_SWAP.key: {MEMORY.key: MEMORY.before}}
 WITH_THE_INPUT_OF_ANOTHER_KEY = {"bindAddress": "ports", "hostPort": "ports", "rustBacktrace": "envs"}
 """Keys without a trial of their own, each with an input that a trial changes."""
 OF_THE_EDGE = {"replicas"}
+OF_SWARM = {"reservations", "placement"}
 """Keys that need an edge. tests/engine/test_edge.py changes them."""
 
 
@@ -112,7 +113,7 @@ def test_a_change_of_a_key_changes_the_fields_of_its_input(name: str) -> None:
 def test_every_key_of_a_service_has_a_trial() -> None:
     keys = {field.alias for field in ServiceSettings.model_fields.values()}
     tried = {trial.key.partition(".")[0] for trial in TRIALS.values()}
-    assert keys == tried | WITH_THE_INPUT_OF_ANOTHER_KEY.keys() | OF_THE_EDGE
+    assert keys == tried | WITH_THE_INPUT_OF_ANOTHER_KEY.keys() | OF_THE_EDGE | OF_SWARM
     assert set(WITH_THE_INPUT_OF_ANOTHER_KEY.values()) <= {trial.input for trial in TRIALS.values()}
 
 
