@@ -4,6 +4,8 @@ A hook writes the files of the certificate to the edge's volume, in a container 
 HAProxy check them there. Then it moves them to where the edge reads them when it starts, and lets an edge that runs
 read them: it need not be replaced. No command line and no variable has the private key, and Pulumi's state does not
 record it.
+
+In Swarm, these files are secrets, which the state has encrypted. The hook only lets HAProxy check a copy of them.
 """
 
 import asyncio
@@ -25,7 +27,7 @@ from gix_model.edge_certificate import EdgeCertificate
 from gix_model.environment import HELPER_LABEL, STACK_LABEL, Environment
 from gix_model.settings import ServiceSettings
 
-_USER = 99
+EDGE_USER = 99
 """The user haproxy of the official image."""
 _NEW_DIRECTORY = f"{haproxy.LIVE_DIRECTORY}/next"
 _INSTALL_COMMAND = f"mv -f {_NEW_DIRECTORY}/* {haproxy.LIVE_DIRECTORY}/ && rmdir {_NEW_DIRECTORY}"
@@ -38,7 +40,7 @@ class EdgeError(Exception):
 class EdgeCheck(pulumi.ComponentResource):
     """Checks what the edge is made of, in a container without ports, and renews the certificate.
 
-    `volume` is the name of the volume for `certificate`.
+    `volume` is the name of the volume for `certificate`; None without one, and in Swarm.
     """
 
     image: pulumi.Output[str]
@@ -98,7 +100,8 @@ def check(environment: Environment, image: str, certificate: EdgeCertificate | N
     try:
         container = _create(client, environment, image, certificate)
         if certificate is not None:
-            container.put_archive(haproxy.CERTIFICATES, _archive(certificate))
+            root = "/" if environment.is_swarm else haproxy.CERTIFICATES
+            container.put_archive(root, _archive(certificate, root))
         container.start()
         if container.wait()["StatusCode"]:
             said = container.logs(stdout=True, stderr=True).decode(errors="replace")
@@ -108,7 +111,7 @@ def check(environment: Environment, image: str, certificate: EdgeCertificate | N
     finally:
         if container is not None:
             helper.remove(container)
-    if certificate is not None:
+    if certificate is not None and not environment.is_swarm:
         _renew(client, environment)
 
 
@@ -122,7 +125,7 @@ def settings_of_the_edge(environment: Environment) -> ServiceSettings:
             "healthCheck": defaults.health_check,
             "stopGrace": defaults.stop_grace,
             "memory": environment.settings.edge.memory,
-            "user": f"{_USER}:{_USER}",
+            "user": f"{EDGE_USER}:{EDGE_USER}",
             "readOnlyRoot": True,
             "dropCapabilities": ["ALL"],
             "noNewPrivileges": True,
@@ -141,8 +144,12 @@ def _create(
     options.pop("log_config", None)
     command, tls = haproxy.CHECK_COMMAND, None
     if certificate is not None:
-        command = f"{command} && {_INSTALL_COMMAND}"
         tls = haproxy.Tls(certificate=certificate, directory=_NEW_DIRECTORY)
+    if certificate is not None and environment.is_swarm:
+        # Nothing can be copied into a container whose root is read-only.
+        options["read_only"] = False
+    elif certificate is not None:
+        command = f"{command} && {_INSTALL_COMMAND}"
         options["volumes"] = {environment.edge_volume: {"bind": haproxy.CERTIFICATES, "mode": "rw,nocopy"}}
     return client.containers.create(
         image,
@@ -162,25 +169,25 @@ def _create(
     )
 
 
-def _archive(certificate: EdgeCertificate) -> bytes:
-    """The new files as a tar archive. Only HAProxy's user can read them."""
+def _archive(certificate: EdgeCertificate, root: str) -> bytes:
+    """The new files as a tar archive for the directory `root`. Only HAProxy's user can read them."""
     files = {haproxy.CERTIFICATE_FILE: certificate.chain + certificate.key}
     if certificate.client_ca is not None:
         files[haproxy.Tls(certificate=certificate).client_ca_file] = certificate.client_ca
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:
         for directory in (haproxy.LIVE_DIRECTORY, _NEW_DIRECTORY):
-            archive.addfile(_entry(directory, mode=0o700, type_=tarfile.DIRTYPE))
+            archive.addfile(_entry(directory, root, mode=0o700, type_=tarfile.DIRTYPE))
         for name, text in files.items():
             data = text.encode()
-            archive.addfile(_entry(f"{_NEW_DIRECTORY}/{name}", mode=0o400, size=len(data)), io.BytesIO(data))
+            archive.addfile(_entry(f"{_NEW_DIRECTORY}/{name}", root, mode=0o400, size=len(data)), io.BytesIO(data))
     return content.getvalue()
 
 
-def _entry(path: str, *, mode: int, size: int = 0, type_: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
-    entry = tarfile.TarInfo(path.removeprefix(f"{haproxy.CERTIFICATES}/"))
+def _entry(path: str, root: str, *, mode: int, size: int = 0, type_: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(path.removeprefix(root).lstrip("/"))
     entry.mode, entry.size, entry.type = mode, size, type_
-    entry.uid = entry.gid = _USER
+    entry.uid = entry.gid = EDGE_USER
     return entry
 
 

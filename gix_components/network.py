@@ -1,17 +1,25 @@
 """The network of the services."""
 
+import ipaddress
 from collections.abc import Collection
 from typing import Any
 
 import pulumi
 import pulumi_docker as docker
+from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding, ResourceHookOptions
 
 from gix_components.ordering import value_after
 from gix_model.environment import STACK_LABEL, Environment
 
 
+class NetworkError(Exception):
+    """The network cannot be changed as it is configured. The text says why, and what to do."""
+
+
 class ServiceNetwork(pulumi.ComponentResource):
-    """A bridge network with the configured name and subnet (defaults: `gix-network`, 172.28.0.0/16).
+    """The network with the configured name and subnet (defaults: `gix-network`, 172.28.0.0/16).
+
+    It is a bridge of the engine, or in Swarm an overlay of all nodes.
 
     `hooks` and `depends_on` are options of the Docker network in this component. It does not change before `after`: to
     replace a network, the provider deletes the containers that use it.
@@ -19,6 +27,8 @@ class ServiceNetwork(pulumi.ComponentResource):
 
     network_name: pulumi.Output[str]
     """Name of the network."""
+    network_id: pulumi.Output[str]
+    """Id of the network."""
     subnet: pulumi.Output[str]
     """Address range of the network."""
 
@@ -32,14 +42,18 @@ class ServiceNetwork(pulumi.ComponentResource):
         after: Collection[pulumi.Output[Any]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("gix:docker:Network", name, None, opts)
+        inputs, keep = _keep_encryption(f"{name}-keep-encryption", environment)
+        super().__init__(
+            "gix:docker:Network", name, inputs, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=keep))
+        )
         settings = environment.settings.network
         labels = {STACK_LABEL: environment.label} | settings.labels
         network = docker.Network(
             f"{name}-network",
             name=value_after(after, environment.name(settings.name)),
-            driver=settings.driver,
-            ipam_configs=[docker.NetworkIpamConfigArgs(subnet=settings.subnet)],
+            driver="overlay" if environment.is_swarm else settings.driver,
+            ipam_configs=[_addresses(environment)],
+            **_overlay(environment),
             labels=[docker.NetworkLabelArgs(label=label, value=value) for label, value in labels.items()],
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -47,8 +61,46 @@ class ServiceNetwork(pulumi.ComponentResource):
                 depends_on=depends_on,
                 # A network with a new name would be created first, while the old one still has the address range.
                 delete_before_replace=True,
+                # Swarm adds options of its own, for which the provider would replace the network.
+                ignore_changes=["options"] if settings.encrypted else None,
             ),
         )
-        self.network_name = network.name
+        self.network_name, self.network_id = network.name, network.id
         self.subnet = pulumi.Output.from_input(settings.subnet)
         self.register_outputs({"networkName": self.network_name, "subnet": self.subnet})
+
+
+def _addresses(environment: Environment) -> docker.NetworkIpamConfigArgs:
+    subnet = environment.settings.network.subnet
+    if not environment.is_swarm:
+        return docker.NetworkIpamConfigArgs(subnet=subnet)
+    # Swarm chooses a gateway, and each refresh would find a difference.
+    return docker.NetworkIpamConfigArgs(subnet=subnet, gateway=str(next(ipaddress.IPv4Network(subnet).hosts())))
+
+
+def _overlay(environment: Environment) -> dict[str, Any]:
+    """The arguments of an overlay that a bridge does not have."""
+    if not environment.is_swarm:
+        return {}
+    encryption = {"options": {"encrypted": ""}} if environment.settings.network.encrypted else {}
+    # The trial of the auction is a container on this network.
+    return {"attachable": True, **encryption}
+
+
+def _keep_encryption(name: str, environment: Environment) -> tuple[dict[str, Any] | None, ResourceHookBinding]:
+    """Inputs of the component, and hooks that refuse another encryption of an overlay. `name` is the hook's own."""
+    if not environment.is_swarm:
+        return None, ResourceHookBinding()
+
+    def refuse(args: ResourceHookArgs) -> None:
+        before, now = (bool((each or {}).get("encrypted")) for each in (args.old_inputs, args.new_inputs))
+        if (args.old_inputs or {}).get("driver") == "overlay" and before != now:
+            raise NetworkError(
+                f"gix:network.encrypted = {str(now).lower()}: Swarm cannot change it while services use the network. "
+                "Nothing has been changed. Set it back, or remove the services first, which interrupts them and keeps "
+                "the ledger: pulumi destroy --exclude-protected; pulumi up"
+            )
+
+    hook = ResourceHook(name, refuse, ResourceHookOptions(on_dry_run=True))
+    inputs = {"driver": "overlay", "encrypted": environment.settings.network.encrypted}
+    return inputs, ResourceHookBinding(before_update=[hook])

@@ -14,6 +14,7 @@ from gix_components.ledger_volume import LedgerVolume
 from gix_components.network import ServiceNetwork
 from gix_components.provider import provider
 from gix_components.service import Service
+from gix_components.swarm_edge import SwarmEdge
 from gix_components.takeover import take_over
 from gix_model import __version__
 from gix_model.catalog import ServiceName
@@ -32,7 +33,7 @@ class GixPlatform(pulumi.ComponentResource):
     """The volume of the ledger; None if the auction does not run."""
     services: dict[ServiceName, Service]
     """The services that run, by name."""
-    edge: Edge | None
+    edge: Edge | SwarmEdge | None
     """The edge, with `gix:rollout.strategy: start-first`."""
     outputs: dict[str, pulumi.Input[Any]]
     """The outputs to export, which gixctl and other stacks read. See gix_model.outputs.StackOutputs."""
@@ -42,7 +43,6 @@ class GixPlatform(pulumi.ComponentResource):
         self.provider = provider(f"{name}-engine", environment, pulumi.ResourceOptions(parent=self))
         children = pulumi.ResourceOptions(parent=self, providers=[self.provider])
         clear_the_way = take_over(f"{name}-take-over", environment)
-        explain = explain_failure(f"{name}-explain-failure", environment)
 
         self.images = ServiceImages(f"{name}-images", environment, opts=children)
         self.services = {
@@ -57,7 +57,12 @@ class GixPlatform(pulumi.ComponentResource):
         if any(spec.keeps_ledger for spec in environment.specs):
             # A build may take long, or fail. A backup of the ledger that was taken before it would be out of date.
             built = [image.id for image in self.images.by_service.values()]
-            self.ledger = LedgerVolume(f"{name}-ledger", environment, after=[*built, *tried], opts=children)
+            self.ledger = LedgerVolume(
+                f"{name}-ledger",
+                environment,
+                after=[*built, *tried],
+                opts=pulumi.ResourceOptions(parent=self, providers=[self._ledger_provider(name, environment)]),
+            )
         # The ledger is backed up before the containers are deleted. With `takeOver`, the existing containers run until
         # all images are built.
         before_network = [self.ledger, self.images if environment.settings.take_over else None]
@@ -69,22 +74,15 @@ class GixPlatform(pulumi.ComponentResource):
             after=tried,
             opts=children,
         )
-        release = release_ports(f"{name}-release-ports", environment)
-        hooks = functools.reduce(pulumi.ResourceHookBinding.merge, (clear_the_way, release, explain))
-        self.edge = None
-        if environment.has_edge:
-            self.edge = Edge(f"{name}-edge", environment, network=self.network.network_name, hooks=hooks, opts=children)
-        for spec in environment.specs:
-            self.services[spec.name].declare_containers(
-                network=self.network.network_name,
-                volume=self.ledger.volume_name if self.ledger and spec.keeps_ledger else None,
-                edge=self.edge,
-                hooks=hooks,
-            )
+        if environment.is_swarm:
+            self._declare_swarm(name, environment, children)
+        else:
+            self._declare_containers(name, environment, children, clear_the_way)
         self.outputs = StackOutputs.export(
             services={
                 service: ServiceOutputs.export(
                     containers=each.container_names,
+                    swarm_service=each.swarm_name,
                     image=self.images.by_service[service].name,
                     digest=self.images.by_service[service].digest,
                     endpoint=each.endpoint,
@@ -96,8 +94,50 @@ class GixPlatform(pulumi.ComponentResource):
             volume=self.ledger.volume_name if self.ledger else None,
             versions=VersionOutputs.export(program=__version__, images=environment.settings.images.tag),
             scan=ScanOutputs.export(fail_on=environment.settings.images.fail_on),
-            edge=self.edge.container_name if self.edge else None,
+            edge=self._edge_name,
             label=environment.label,
             engine=environment.settings.engine.model_dump(by_alias=True),
         )
         self.register_outputs(self.outputs)
+
+    @property
+    def _edge_name(self) -> pulumi.Output[str] | None:
+        match self.edge:
+            case SwarmEdge(service_name=name) | Edge(container_name=name):
+                return name
+        return None
+
+    def _ledger_provider(self, name: str, environment: Environment) -> pulumi_docker.Provider:
+        """The connection to the engine with the ledger's volume. In Swarm, it may be that of another node."""
+        engine = environment.ledger_engine
+        # Another provider would replace the volume: where the manager has the ledger, there is one for both.
+        if not environment.is_swarm or engine.host == environment.settings.engine.host:
+            return self.provider
+        return provider(f"{name}-ledger-engine", environment, pulumi.ResourceOptions(parent=self), engine=engine)
+
+    def _ledger_of(self, service: Service) -> pulumi.Output[str] | None:
+        return self.ledger.volume_name if self.ledger and service.spec.keeps_ledger else None
+
+    def _declare_containers(
+        self,
+        name: str,
+        environment: Environment,
+        children: pulumi.ResourceOptions,
+        clear_the_way: pulumi.ResourceHookBinding,
+    ) -> None:
+        release = release_ports(f"{name}-release-ports", environment)
+        explain = explain_failure(f"{name}-explain-failure", environment)
+        hooks = functools.reduce(pulumi.ResourceHookBinding.merge, (clear_the_way, release, explain))
+        edge = None
+        if environment.has_edge:
+            edge = Edge(f"{name}-edge", environment, network=self.network.network_name, hooks=hooks, opts=children)
+        for service in self.services.values():
+            service.declare_containers(
+                network=self.network.network_name, volume=self._ledger_of(service), edge=edge, hooks=hooks
+            )
+        self.edge = edge
+
+    def _declare_swarm(self, name: str, environment: Environment, children: pulumi.ResourceOptions) -> None:
+        self.edge = SwarmEdge(f"{name}-edge", environment, network=self.network.network_id, opts=children)
+        for service in self.services.values():
+            service.declare_tasks(network=self.network.network_id, volume=self._ledger_of(service))

@@ -6,11 +6,18 @@ import pulumi
 import pulumi_docker
 
 from gix_model.environment import Environment
+from gix_model.settings import EngineSettings
 
 
-def provider(name: str, environment: Environment, opts: pulumi.ResourceOptions | None = None) -> pulumi_docker.Provider:
-    """The docker provider for the engine and the registry of `environment`."""
-    engine, registry = environment.settings.engine, environment.settings.registry
+def provider(
+    name: str,
+    environment: Environment,
+    opts: pulumi.ResourceOptions | None = None,
+    *,
+    engine: EngineSettings | None = None,
+) -> pulumi_docker.Provider:
+    """The docker provider for an engine, by default that of `environment`, and for its registry."""
+    engine, registry = engine or environment.settings.engine, environment.settings.registry
     login = None
     if registry.address is not None:
         password = registry.password

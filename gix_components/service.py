@@ -1,11 +1,11 @@
-"""One service, in one container or in several that are equal."""
+"""One service: in one container, in several that are equal, or as a service of Swarm."""
 
 from datetime import timedelta
 
 import pulumi
 import pulumi_docker as docker
 
-from gix_components import health_check, trial
+from gix_components import health_check, swarm_service, trial
 from gix_components.edge import Edge
 from gix_components.handover import HandOver, withdraw_failed
 from gix_components.images import ImageHandle
@@ -18,16 +18,19 @@ from gix_model.settings import ServiceSettings
 
 
 class Service(pulumi.ComponentResource):
-    """The containers that run one service, on the network of the platform under the service's host name.
+    """The containers or tasks that run one service, on the network of the platform under the service's host name.
 
     `pulumi up` waits until they are healthy. If one does not become healthy, the update fails and shows the end of its
     log. Before they are replaced, a successor is tried: see `gix_components.trial`. The component is declared in two
     steps: first the component itself, whose hook is the trial, and when the network and the volume are declared, the
-    containers.
+    containers, or the service of Swarm.
     """
 
+    spec: ServiceSpec
     container_names: list[pulumi.Output[str]]
-    """Names of the containers."""
+    """Names of the containers; none in Swarm, which makes and removes them."""
+    swarm_name: pulumi.Output[str] | None
+    """Name of the service in Swarm; None in containers."""
     endpoint: str | None
     """HOST:PORT that the host publishes; None if the service is not published."""
     address: str
@@ -55,10 +58,12 @@ class Service(pulumi.ComponentResource):
         super().__init__(
             "gix:docker:Service",
             name,
-            successor.inputs(image.id),
+            # The engine that tries the successor of a Swarm's task may not have the image yet.
+            successor.inputs(image.digest if environment.is_swarm else image.id),
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
         )
-        self._name, self._environment, self._spec, self._image = name, environment, spec, image
+        self.spec = spec
+        self._name, self._environment, self._image = name, environment, image
 
     def declare_containers(
         self,
@@ -73,7 +78,7 @@ class Service(pulumi.ComponentResource):
         `volume` is the name of the ledger's volume, for the service that writes it. `edge` publishes the ports, if
         there is one; the containers change after it. `hooks` are bound to each container.
         """
-        environment, spec, settings = self._environment, self._spec, self._environment.services[self._spec.name]
+        environment, spec = self._environment, self.spec
         if environment.starts_first(spec):
             withdraw = withdraw_failed(f"{self._name}-withdraw", environment, spec)
             hooks = pulumi.ResourceHookBinding.merge(hooks, withdraw)
@@ -89,8 +94,27 @@ class Service(pulumi.ComponentResource):
                 containers=[each.id for each in containers],
                 opts=pulumi.ResourceOptions(parent=self),
             )
-        port = environment.host_port(spec)
-        self.container_names = [each.name for each in containers]
+        self.container_names, self.swarm_name = [each.name for each in containers], None
+        self._register()
+
+    def declare_tasks(self, *, network: pulumi.Input[str], volume: pulumi.Input[str] | None) -> None:
+        """Declare the service of Swarm, as `declare_containers` does for containers. `network` is the network's id."""
+        self.container_names = []
+        self.swarm_name = swarm_service.declare(
+            self._name,
+            self._environment,
+            self.spec,
+            image=self._image.digest,
+            variables=_plain_variables(self.spec, self._environment.services[self.spec.name]),
+            network=network,
+            volume=volume,
+            parent=self,
+        )
+        self._register()
+
+    def _register(self) -> None:
+        spec, settings = self.spec, self._environment.services[self.spec.name]
+        port = self._environment.host_port(spec)
         self.endpoint = None if port is None else f"{_reachable(settings.bind_address)}:{port}"
         self.address = f"{spec.hostname}:{spec.port}"
         self.register_outputs(
@@ -107,7 +131,7 @@ class Service(pulumi.ComponentResource):
         hooks: pulumi.ResourceHookBinding,
     ) -> docker.Container:
         """One of the containers, which have the numbers from 1 on."""
-        environment, spec, settings = self._environment, self._spec, self._environment.services[self._spec.name]
+        environment, spec, settings = self._environment, self.spec, self._environment.services[self.spec.name]
         labels = {STACK_LABEL: environment.label, SERVICE_LABEL: spec.name} | settings.labels
         first, host = environment.starts_first(spec), environment.backend_host(spec)
         # The provider adds a random suffix to the name of a resource, if there is no name of its own.
@@ -143,13 +167,18 @@ class Service(pulumi.ComponentResource):
         )
 
 
-def _variables(spec: ServiceSpec, settings: ServiceSettings) -> dict[str, str]:
-    """The environment of the container, with its secrets."""
+def _plain_variables(spec: ServiceSpec, settings: ServiceSettings) -> dict[str, str]:
+    """The environment of the container, without its secrets."""
     plain = {"RUST_LOG": settings.rust_log, "RUST_BACKTRACE": settings.rust_backtrace}
     if spec.keeps_ledger:
         plain["GIX_DATA_DIR"] = DATA_DIRECTORY
+    return plain | settings.environment
+
+
+def _variables(spec: ServiceSpec, settings: ServiceSettings) -> dict[str, str]:
+    """The environment of the container, with its secrets."""
     secrets = {name: value.get_secret_value() for name, value in settings.secret_environment.items()}
-    return plain | settings.environment | secrets
+    return _plain_variables(spec, settings) | secrets
 
 
 def _environment_inputs(spec: ServiceSpec, settings: ServiceSettings) -> list[pulumi.Input[str]]:

@@ -41,7 +41,7 @@ class Place:
         return cls(
             volume=environment.name(settings.ledger.volume),
             container=environment.name(_AUCTION.container),
-            engine=settings.engine,
+            engine=environment.ledger_engine,
         )
 
     def inputs(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class Place:
         return {
             "volume": self.volume,
             "container": self.container,
-            "engine": self.engine.model_dump(by_alias=True, exclude_none=True),
+            "engine": self.engine.model_dump(by_alias=True, exclude_defaults=True),
         }
 
     def before(self, args: ResourceHookArgs) -> "Place":

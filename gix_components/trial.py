@@ -30,6 +30,7 @@ from gix_ledger.working_copy import WorkingCopy
 from gix_model import container_inputs
 from gix_model.catalog import DATA_DIRECTORY, ServiceSpec
 from gix_model.environment import HELPER_LABEL, SERVICE_LABEL, STACK_LABEL, Environment
+from gix_model.settings import EngineSettings
 
 VERB: helper.Verb = "trial"
 """Value of the label HELPER_LABEL of a trial's containers. `gixctl doctor --fix` ends them as it ends backups."""
@@ -82,9 +83,12 @@ class Successor:
 def try_before_replacement(name: str, successor: Successor) -> ResourceHookBinding:
     """Hooks for the service's component that try the successor. `name` is the hook's own.
 
-    There are none if `gix:rollout.trial` is false.
+    There are none if `gix:rollout.trial` is false. In Swarm, only the service with the ledger is tried: Swarm itself
+    goes back from a version of the others that does not become healthy.
     """
-    if not successor.environment.settings.rollout.trial:
+    environment = successor.environment
+    is_tried_by_swarm = environment.is_swarm and not successor.spec.keeps_ledger
+    if is_tried_by_swarm or not environment.settings.rollout.trial:
         return ResourceHookBinding()
 
     async def attempt(args: ResourceHookArgs) -> None:
@@ -101,7 +105,7 @@ def run(successor: Successor, image: str) -> None:
     Raises TrialError if it does not become healthy, or if the ledger cannot be copied for it.
     """
     environment, spec = successor.environment, successor.spec
-    client = connection.connect(environment.settings.engine, environment.directory)
+    client = connection.connect(_engine(environment), environment.directory)
     observed = observed_state.observe(client)
     serving = _serving(successor, observed)
     if serving is None:
@@ -112,6 +116,8 @@ def run(successor: Successor, image: str) -> None:
     pulumi.log.info(f"trying the new {spec.name} beside {serving.name}, which serves meanwhile")
     ledger = _ledger(successor, serving)
     try:
+        if environment.is_swarm:
+            _pull(client, environment, image)
         with (
             contextlib.nullcontext() if ledger is None else working_copy.copied(ledger) as copy,
             _container(client, successor, image, observed, copy) as container,
@@ -122,6 +128,20 @@ def run(successor: Successor, image: str) -> None:
     except (DockerException, OSError) as error:
         reason = error.explanation if isinstance(error, APIError) else error
         raise _failed(successor, serving, f"the engine refused it: {reason}") from error
+
+
+def _engine(environment: Environment) -> EngineSettings:
+    """The engine that the service runs on. In Swarm, only the auction is tried, where its ledger is."""
+    return environment.ledger_engine if environment.is_swarm else environment.settings.engine
+
+
+def _pull(client: docker.DockerClient, environment: Environment, image: str) -> None:
+    """Pull an image by digest. The engine of a node gets no images from the provider."""
+    registry = environment.settings.registry
+    login = None
+    if registry.username is not None and registry.password is not None:
+        login = {"username": registry.username, "password": registry.password.get_secret_value()}
+    client.images.pull(image, auth_config=login)
 
 
 def _serving(successor: Successor, observed: ObservedState) -> ObservedContainer | None:
@@ -144,7 +164,7 @@ def _ledger(successor: Successor, serving: ObservedContainer) -> LedgerLocation 
     if not successor.spec.keeps_ledger or volume not in serving.volumes:
         return None
     return LedgerLocation(
-        engine=environment.settings.engine,
+        engine=_engine(environment),
         directory=environment.directory,
         label=environment.label,
         volume=volume,

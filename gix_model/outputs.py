@@ -30,7 +30,9 @@ class ServiceOutputs(Outputs):
     """One service."""
 
     containers: tuple[str, ...]
-    """Names of the containers: one, or as many as `replicas` says."""
+    """Names of the containers: one, or as many as `replicas` says. None in Swarm, which makes and removes them."""
+    swarm_service: str | None = None
+    """Name of the service in Swarm; None if `engine.mode` is containers."""
     image: str
     """Name of the image."""
     digest: str
@@ -72,11 +74,11 @@ class StackOutputs(Outputs):
     versions: VersionOutputs
     scan: ScanOutputs = ScanOutputs()
     edge: str | None = None
-    """Name of the edge's container; None if there is no edge."""
+    """Name of the edge's container, or in Swarm of its service; None if there is no edge."""
     label: str
     """Value of the label STACK_LABEL on everything that the stack creates: PROJECT/STACK."""
     engine: EngineSettings
-    """The engine that the stack runs on."""
+    """The engine that the stack runs on, its mode, and the engines of the nodes."""
 
     @classmethod
     def read(cls, outputs: Mapping[str, Any]) -> "StackOutputs":
