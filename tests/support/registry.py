@@ -1,4 +1,4 @@
-"""A registry on loopback that requires a log-in."""
+"""A registry that requires a log-in, on loopback or at an address of a cluster."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,31 +47,45 @@ class Registry:
         return file
 
 
-@contextmanager
-def running_registry(directory: Path) -> Iterator[Registry]:
-    """Run Debian's docker-registry for the time of the block."""
+def start_registry(
+    directory: Path, address: str, data: Path, *, prefix: Sequence[str] = (), login: bool = True
+) -> "subprocess.Popen[bytes]":
+    """Start Debian's docker-registry, with its log in `directory`.
+
+    `data` is where it keeps the images. `prefix` are the words of a command that runs it in other namespaces.
+    """
     command = shutil.which("docker-registry")
     if command is None:
         raise AssertionError("these tests need a registry: install Debian's docker-registry")
-    address = f"127.0.0.1:{free_ports(1)[0]}"
     (directory / "htpasswd").write_text(_PASSWORD_FILE)
     (directory / "config.yml").write_text(
         "\n".join(
             (
                 "version: 0.1",
                 "log: {level: info}",
-                f"storage: {{filesystem: {{rootdirectory: {directory}/data}}}}",
+                f"storage: {{filesystem: {{rootdirectory: {data}}}}}",
                 f"http: {{addr: '{address}'}}",
-                f"auth: {{htpasswd: {{realm: test, path: {directory}/htpasswd}}}}",
+                *([f"auth: {{htpasswd: {{realm: test, path: {directory}/htpasswd}}}}"] if login else []),
             )
         )
     )
-    log = directory / "log"
-    with log.open("w") as output:
-        process = subprocess.Popen([command, "serve", str(directory / "config.yml")], stdout=output, stderr=output)
+    with (directory / "log").open("w") as output:
+        return subprocess.Popen(
+            [*prefix, command, "serve", str(directory / "config.yml")],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+
+
+@contextmanager
+def running_registry(directory: Path) -> Iterator[Registry]:
+    """Run a registry on loopback for the time of the block."""
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    process = start_registry(directory, address, directory / "data")
     try:
         _wait_until_it_answers(f"http://{address}/v2/", process)
-        yield Registry(address, log)
+        yield Registry(address, directory / "log")
     finally:
         process.terminate()
         process.wait(10)
