@@ -9,17 +9,18 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
-from gix_components import haproxy, health_check, swarm_secrets
+from gix_components import haproxy, health_check, swarm_secrets, swarm_service
 from gix_components.configuration import ConfigurationError
 from gix_components.edge_check import EDGE_USER, EdgeCheck, settings_of_the_edge
 from gix_components.swarm_rollout import Expected, Rollout
-from gix_components.swarm_service import label_list
 from gix_engine.haproxy_runtime import RUNTIME_API_PORT
 from gix_model import edge_certificate, stack_file, swarm_spec
 from gix_model.edge_certificate import EdgeCertificate
 from gix_model.environment import EDGE_LABEL, STACK_LABEL, Environment
+from gix_model.units import format_short_duration
 
 _CONFIGURATION = "/usr/local/etc/haproxy/haproxy.cfg"
+_TIME_TO_DELETE = timedelta(seconds=10)
 _OWNER = swarm_secrets.Owner(uid=str(EDGE_USER), gid=str(EDGE_USER))
 
 
@@ -69,7 +70,7 @@ class SwarmEdge(pulumi.ComponentResource):
         labels = {STACK_LABEL: environment.label, EDGE_LABEL: "haproxy"}
         label = environment.settings.edge.node_label
         declaration: dict[str, Any] = {
-            "labels": label_list(labels),
+            "labels": swarm_service.label_list(labels),
             "task_spec": {
                 "container_spec": {
                     # Known after the check, so that the service changes after it.
@@ -77,11 +78,13 @@ class SwarmEdge(pulumi.ComponentResource):
                         lambda known: _in_a_registry(environment, str(known[0]))
                     ),
                     "commands": ["haproxy", "-W", "-db", "-f", _CONFIGURATION],
-                    "labels": label_list(labels),
+                    "labels": swarm_service.label_list(labels),
                     "configs": [configuration],
                     "secrets": [] if certificate is None else self._certificate(environment, certificate),
                     "mounts": swarm_spec.tmpfs_mounts(settings),
                     **swarm_spec.container_spec(settings, health_check.tcp_probe(RUNTIME_API_PORT)),
+                    # HAProxy ends after the grace of its own. The provider must not give up before it deletes the edge.
+                    "stop_grace_period": format_short_duration(settings.stop_grace + _TIME_TO_DELETE),
                 },
                 "networks_advanceds": [
                     {"id": network, "aliases": ["edge", *(spec.hostname for spec in environment.specs)]}
@@ -108,10 +111,7 @@ class SwarmEdge(pulumi.ComponentResource):
         service = docker.Service(
             f"{name}-service",
             name=environment.edge_name,
-            # The provider changes the mode only in its record.
-            opts=pulumi.ResourceOptions(
-                parent=self, delete_before_replace=True, replace_on_changes=["endpointSpec.mode"]
-            ),
+            opts=swarm_service.options(self),
             **declaration,
         )
         Rollout(

@@ -83,10 +83,7 @@ def declare(
     service = docker.Service(
         f"{name}-service",
         name=environment.name(spec.container),
-        # The provider changes it only in its record.
-        opts=pulumi.ResourceOptions(
-            parent=parent, delete_before_replace=True, replace_on_changes=["endpointSpec.mode"]
-        ),
+        opts=options(parent),
         **declaration,
     )
     Rollout(
@@ -103,6 +100,18 @@ def declare(
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return service.name
+
+
+def options(parent: pulumi.Resource) -> pulumi.ResourceOptions:
+    """The options of a service of Swarm."""
+    return pulumi.ResourceOptions(
+        parent=parent,
+        delete_before_replace=True,
+        # The provider changes it only in its record.
+        replace_on_changes=["endpointSpec.mode"],
+        # When it creates a service, the provider adds those of the image. Each refresh would find a difference.
+        ignore_changes=["taskSpec.placement.platforms"],
+    )
 
 
 def label_list(labels: Mapping[str, str]) -> list[dict[str, str]]:
