@@ -162,6 +162,10 @@ resolvers {spec.name}
 def _proxy(environment: Environment, spec: ServiceSpec, name: str, port: int, *, binds: str, options: str) -> str:
     # Without a check, the ledger's service is not out of use while its container is replaced.
     count, check = (1, "") if spec.keeps_ledger else (MOST_CONTAINERS, "check inter 500ms")
+    if spec.keeps_ledger and environment.is_swarm:
+        # The next task has another address. A request that is sent again would else stay with the connection that it
+        # has begun, which never comes about.
+        check = "max-reuse 0"
     server = f"server-template {spec.name} {count} {environment.backend_host(spec)}:{port}"
     rest = " ".join(filter(None, (options, check, f"resolvers {spec.name}", "init-addr none")))
     return f"""

@@ -5,7 +5,6 @@ standard input ends, and prints what became of them as JSON.
 """
 
 import contextlib
-import dataclasses
 import json
 import subprocess
 import sys
@@ -62,7 +61,7 @@ def _main(verb: str, host: str, port: str, number: str) -> None:
         sys.stdout.flush()
         with contextlib.suppress(KeyboardInterrupt):
             sys.stdin.read()
-    json.dump(dataclasses.asdict(done), sys.stdout)
+    json.dump(vars(done), sys.stdout)
 
 
 if __name__ == "__main__":
