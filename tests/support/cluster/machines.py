@@ -114,10 +114,13 @@ class Machines:
         """The network namespace of the switch. Raises ClusterError if it does not run."""
         return self._namespace("net")
 
+    @property
+    def running(self) -> bool:
+        """Whether they have been started, by this process or another, and have not ended."""
+        return bool(_switches(self.directory))
+
     def start(self) -> None:
         """Start the switch and all engines. Returns when all engines answer."""
-        if _switches(self.directory):
-            raise ClusterError(f"machines already run in {self.directory}; end them first: make cluster-down")
         self.directory.mkdir(parents=True, exist_ok=True)
         tied = [] if self.detached else ["setpriv", "--pdeathsig", "KILL"]
         log = self.directory / "switch.log"
@@ -165,7 +168,7 @@ class Machines:
         for process in _switches(self.directory):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        _until(lambda: not _switches(self.directory), "the end of the switch")
+        _until(lambda: not self.running, "the end of the switch")
         for started in self._running.values():
             started.wait()
         self._running.clear()
@@ -201,7 +204,7 @@ class Machines:
     def _namespace(self, kind: str) -> Path:
         for process in _switches(self.directory):
             return Path(f"/proc/{process.pid}/ns/{kind}")
-        raise ClusterError(f"nothing runs in {self.directory}; start it with: make cluster")
+        raise ClusterError(f"nothing runs in {self.directory}")
 
     @property
     def _enter(self) -> list[str]:
