@@ -156,6 +156,17 @@ test: ## All tests, on the real engine
 	# They count failed requests and need the machine for themselves.
 	pytest -m load tests/engine
 
+.PHONY: cluster
+cluster: ## A Swarm cluster on this machine, to try things: three engines and a registry; CLUSTER='--managers 3' for more
+	@$(MAKE) --no-print-directory setup SETUP=--tests
+	$(TOOLS)
+	python -m tests.support.cluster up $(CLUSTER)
+
+.PHONY: cluster-down
+cluster-down: .venv/.complete ## Remove the cluster with all that runs there
+	@$(TOOLS)
+	python -m tests.support.cluster down
+
 .PHONY: bench
 bench: setup ## Compare with Docker Compose and write docs/benchmarks.md; hours for all cases, BENCH='--case b c' runs some
 	@$(TOOLS)

@@ -1,4 +1,4 @@
-"""A registry that requires a log-in, on loopback or at an address of a cluster."""
+"""A registry that requires a log-in."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,13 +47,8 @@ class Registry:
         return file
 
 
-def start_registry(
-    directory: Path, address: str, data: Path, *, prefix: Sequence[str] = (), login: bool = True
-) -> "subprocess.Popen[bytes]":
-    """Start Debian's docker-registry, with its log in `directory`.
-
-    `data` is where it keeps the images. `prefix` are the words of a command that runs it in other namespaces.
-    """
+def registry_command(directory: Path, address: str, data: Path, *, login: bool = True) -> list[str]:
+    """The command that runs Debian's docker-registry. Writes its configuration to `directory`."""
     command = shutil.which("docker-registry")
     if command is None:
         raise AssertionError("these tests need a registry: install Debian's docker-registry")
@@ -69,23 +64,21 @@ def start_registry(
             )
         )
     )
-    with (directory / "log").open("w") as output:
-        return subprocess.Popen(
-            [*prefix, command, "serve", str(directory / "config.yml")],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
+    return [command, "serve", str(directory / "config.yml")]
 
 
 @contextmanager
 def running_registry(directory: Path) -> Iterator[Registry]:
     """Run a registry on loopback for the time of the block."""
     address = f"127.0.0.1:{free_ports(1)[0]}"
-    process = start_registry(directory, address, directory / "data")
+    log = directory / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            registry_command(directory, address, directory / "data"), stdout=output, stderr=output
+        )
     try:
         _wait_until_it_answers(f"http://{address}/v2/", process)
-        yield Registry(address, directory / "log")
+        yield Registry(address, log)
     finally:
         process.terminate()
         process.wait(10)
