@@ -14,6 +14,9 @@ IMAGE = "docker:index/image:Image"
 NETWORK = "docker:index/network:Network"
 PROVIDER = "pulumi:providers:docker"
 REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
+SECRET = "docker:index/secret:Secret"
+SERVICE = "docker:index/service:Service"
+SERVICE_CONFIG = "docker:index/serviceConfig:ServiceConfig"
 VOLUME = "docker:index/volume:Volume"
 
 KINDS = {
@@ -22,6 +25,9 @@ KINDS = {
     NETWORK: "network",
     PROVIDER: "connection",
     REMOTE_IMAGE: "image",
+    SECRET: "secret",
+    SERVICE: "service",
+    SERVICE_CONFIG: "config",
     VOLUME: "volume",
 }
 """What each type of resource is called in texts."""

@@ -6,14 +6,16 @@
      "started": "2026-01-02T03:04:05.678901234Z", "uptime_seconds": 61.2, "exit_code": null,
      "digest": "sha256:...", "ports": ["127.0.0.1:50051->50051/tcp"], "failing_streak": 0,
      "probes": [{"started": "2026-01-02T03:05:05.6Z", "seconds": 0.06, "exit_code": 0, "output": ""}],
-     "fix": null}
+     "fix": null, "node": null}
 
 `service` has a number if the service has several containers: `router-2`. It is `edge` for the edge, whose ports are
 those of the services. `state` is the container's state as the engine names it (running, paused, restarting, exited,
 created, dead), or missing. `health` is the health of a running container (starting, healthy, unhealthy), otherwise the
 state. `started` and `uptime_seconds` are null if the container does not run, `exit_code` is null if it does. `digest`
 is the image's digest in the registry, or its id if it was built here. `probes` are the last ones that the engine
-keeps, the oldest first. `fix` is null if the service is healthy. With `--watch` each line is one such list.
+keeps, the oldest first. `fix` is null if the service is healthy. With `--watch` each line is
+one such list. `node` is the host name of the task's node in Swarm, otherwise null. In Swarm, probes, restarts and
+uptime are known if `gix:engine.nodes` has the address of the node.
 """
 
 import time
@@ -27,7 +29,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from gix_ops import services, status
+from gix_ops import services, status, swarm
 from gix_ops.services import ServiceContainer
 from gix_ops.stack import Stack
 
@@ -66,6 +68,7 @@ class ServiceHealth:
     failing_streak: int
     probes: list[Probe]
     fix: str | None
+    node: str | None = None
 
     @property
     def is_healthy(self) -> bool:
@@ -105,6 +108,7 @@ def health_of(container: ServiceContainer, now: datetime) -> ServiceHealth:
     found = container.found
     state = found.get("State") or {}
     runs = bool(state.get("Running"))
+    in_task = None if container.task is None else container.task.exit_code
     check = state.get("Health") or {}
     return ServiceHealth(
         service=container.title,
@@ -114,12 +118,13 @@ def health_of(container: ServiceContainer, now: datetime) -> ServiceHealth:
         restarts=found.get("RestartCount") or 0,
         started=state["StartedAt"] if runs else None,
         uptime_seconds=max(0.0, (now - datetime.fromisoformat(state["StartedAt"])).total_seconds()) if runs else None,
-        exit_code=None if runs or not state else state["ExitCode"],
+        exit_code=None if runs or container.state == "running" else state.get("ExitCode", in_task),
         digest=container.digest,
         ports=[str(port) for port in container.ports],
         failing_streak=check.get("FailingStreak") or 0,
         probes=[_probe(each) for each in check.get("Log") or []],
         fix=container.fix,
+        node=container.node,
     )
 
 
@@ -135,11 +140,14 @@ def table(stack: Stack, found: list[ServiceHealth]) -> Table:
     shown = Table(
         title=status.title(stack), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
-    for heading in ("service", "health", "uptime", "image digest", "host ports", "last probe"):
+    in_swarm = swarm.is_swarm(stack)
+    node = ("node",) if in_swarm else ()
+    for heading in ("service", *node, "health", "uptime", "image digest", "host ports", "last probe"):
         shown.add_column(heading, no_wrap=heading != "last probe", overflow="fold")
     for each in found:
         shown.add_row(
             each.service,
+            *((each.node or "-",) if in_swarm else ()),
             status.coloured(each.health),
             _uptime(each),
             services.short_digest(each.digest).removeprefix("sha256:"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from gix_model.catalog import CATALOG
 from gix_model.environment import EDGE_LABEL, SERVICE_LABEL
-from gix_model.provider_facts import CONTAINER, KINDS, VOLUME
+from gix_model.provider_facts import CONTAINER, KINDS, SERVICE, VOLUME
 from gix_ops import fields
 from gix_ops.pulumi_command import ask
 from gix_ops.stack import StackReference
@@ -39,8 +39,8 @@ class Resource:
 
     @property
     def service(self) -> str | None:
-        """The service that it runs; None if it is not the container of a service."""
-        return service_of(self.inputs) if self.type == CONTAINER else None
+        """The service that it runs; None if it is not the container of a service, or its service in Swarm."""
+        return service_of(self.inputs) if self.type in (CONTAINER, SERVICE) else None
 
     @property
     def keeps_ledger(self) -> bool:

@@ -8,9 +8,11 @@ import docker
 from docker.errors import DockerException
 
 from gix_engine import observed_state
+from gix_engine.swarm_state import SwarmNode, SwarmService, SwarmState, Task
 from gix_model.catalog import CATALOG, ServiceName
 from gix_model.environment import TLS_PORT_OFFSET
 from gix_model.outputs import ServiceOutputs
+from gix_ops import swarm
 from gix_ops.errors import StackError
 from gix_ops.stack import Stack
 
@@ -44,7 +46,8 @@ class Port:
 class ServiceContainer:
     """A container of a service, or of the edge: its name, and the engine's record of it.
 
-    `found` is empty if the container is missing.
+    `found` is empty if the container is missing, and in Swarm also if the engine of its node cannot be read. Then its
+    task tells its state.
     """
 
     service: Named
@@ -56,6 +59,22 @@ class ServiceContainer:
     """The outputs of the service; None for the edge."""
     edge: Mapping[str, Any] | None = None
     """The engine's record of the edge, which publishes the ports; None if the service's own container does."""
+    task: Task | None = None
+    """The task of which it is the container, in Swarm."""
+    has_health_check: bool = False
+    """Whether its task counts as running only while it is healthy."""
+    swarm_ports: tuple[Port, ...] = ()
+    """The ports that edges publish on the nodes, in Swarm."""
+
+    @property
+    def node(self) -> str | None:
+        """Host name of its node, in Swarm; None outside, and if no node runs it."""
+        return None if self.task is None else self.task.node or None
+
+    @property
+    def error(self) -> str:
+        """What its task reports, in Swarm; empty if there is nothing."""
+        return "" if self.task is None else self.task.error
 
     @property
     def title(self) -> str:
@@ -64,17 +83,24 @@ class ServiceContainer:
 
     @property
     def state(self) -> str:
-        """The container's state, as the engine names it, or `missing`."""
+        """The container's state, as the engine names it, or `missing`; the state of its task if that does not run."""
+        if self.task is not None and (self.task.state != "running" or not self.found):
+            return self.task.state
         return state(self.found)
 
     @property
     def health(self) -> str:
         """The health of a running container, as the engine names it, otherwise the state."""
+        if self.task is not None and (self.task.state != "running" or not self.found):
+            # Swarm counts a task with a health check as running only while it is healthy.
+            return "healthy" if self.state == "running" and self.has_health_check else self.state
         return health(self.found)
 
     @property
     def digest(self) -> str:
         """The image that runs: its digest in the registry, or its id if it was built here."""
+        if self.task is not None:
+            return self.task.image
         declared = "" if self.outputs is None else self.outputs.digest
         is_local = self.outputs is None or declared.startswith("sha256:")
         return str(self.found["Image"]) if self.found and is_local else declared
@@ -92,6 +118,8 @@ class ServiceContainer:
         if self.health == "healthy":
             return None
         why = f"gixctl logs {self.service} shows why"
+        if self.task is not None:
+            return self._fix_in_swarm(self.task, why)
         fixes = {
             "running": why,
             "restarting": why,
@@ -100,11 +128,19 @@ class ServiceContainer:
         }
         return fixes.get(self.state, f"{why}, pulumi up --refresh starts it again")
 
+    def _fix_in_swarm(self, task: Task, why: str) -> str:
+        if task.state == "pending":
+            return f"{task.error or 'no node has run it yet'}; gixctl nodes shows the nodes"
+        return f"{task.error}; {why}" if task.error else why
+
     @property
     def ports(self) -> list[Port]:
         """The ports that the host publishes now: the service's own port first, then by number. None for the edge."""
         if self.service == EDGE:
             return []
+        if self.task is not None:
+            wanted = inside(CATALOG[self.service].port) | inside(CATALOG[self.service].metrics_port)
+            return [port for port in self.swarm_ports if port.internal in wanted]
         spec = CATALOG[self.service]
         publisher = self.found if self.edge is None else self.edge
         published = ((publisher.get("NetworkSettings") or {}).get("Ports") or {}).items()
@@ -159,12 +195,58 @@ def endpoint(stack: Stack, service: str) -> str:
 
 
 def read(stack: Stack, client: docker.DockerClient, wanted: Collection[str] = ()) -> list[ServiceContainer]:
-    """The containers of the `wanted` services, or of the edge. Default: all.
+    """The containers of the `wanted` services, or of the edge. Default: all. In Swarm, one for each task.
 
     Raises StackError as `names` and `inspect` do.
     """
+    if swarm.is_swarm(stack):
+        return list(_tasks(stack, swarm.observe(client), names(stack, wanted)))
     edge = None if stack.outputs.edge is None else inspect(client, stack.outputs.edge)
     return [each for service in names(stack, wanted) for each in _read(stack, client, service, edge)]
+
+
+def _tasks(stack: Stack, observed: SwarmState, wanted: Collection[Named]) -> Iterator[ServiceContainer]:
+    engines = swarm.NodeEngines(stack=stack)
+    ports = tuple(_published(stack, observed))
+    for name in wanted:
+        swarm_name = swarm.service_name(stack, name) or name
+        found = observed.service(swarm_name)
+        outputs = None if name == EDGE else stack.outputs.services[name]
+        tasks = () if found is None else found.current
+        missing = max((found.replicas or 0) - len({each.slot for each in tasks}), 0) if found else 1
+        if found and found.is_global and not tasks:
+            missing = 1
+        count = len(tasks) + missing
+        for number, task in enumerate(tasks, 1):
+            yield ServiceContainer(
+                service=name,
+                name=_task_name(swarm_name, task),
+                found=engines.container(task),
+                number=(task.slot or number) if count > 1 else None,
+                outputs=outputs,
+                task=task,
+                has_health_check=found is not None and found.has_health_check,
+                swarm_ports=ports,
+            )
+        for number in range(len(tasks) + 1, count + 1):
+            yield ServiceContainer(
+                service=name, name=swarm_name, found={}, number=number if count > 1 else None, outputs=outputs
+            )
+
+
+def _task_name(service: str, task: Task) -> str:
+    """The name of a task as `docker service ps` shows it, with the host name for a service on all nodes."""
+    return f"{service}.{task.slot or task.node}"
+
+
+def _published(stack: Stack, observed: SwarmState) -> Iterator[Port]:
+    """The ports that the running edges publish, each with the address of its node."""
+    edge: SwarmService | None = observed.service(stack.outputs.edge or "")
+    for task in () if edge is None else edge.current:
+        node: SwarmNode | None = observed.node(task.node)
+        for internal, protocol, external in task.ports if task.serves else ():
+            address = node.address if node is not None and node.address else task.node
+            yield Port(internal=internal, protocol=protocol, address=address, external=external)
 
 
 def containers(stack: Stack, service: Named) -> list[tuple[str, int | None]]:
@@ -212,6 +294,8 @@ def running(stack: Stack, client: docker.DockerClient, service: str) -> ServiceC
     for container in found:
         if container.state == "running":
             return container
+    if not found:
+        raise StackError(f"the {service} has no task, because it is scaled to none; to start it: pulumi up --refresh")
     raise StackError(f"the {service}'s container {found[0].name} is {found[0].state}: {found[0].fix}")
 
 

@@ -1,10 +1,14 @@
-"""`gixctl status`: one line for each container of a stack's services and for its edge, with address and health."""
+"""`gixctl status`: one line for each container of a stack's services and for its edge, with address and health.
+
+In Swarm, each line is a task with its node, and the error that the task reports.
+"""
 
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.table import Table
 
-from gix_ops import services
+from gix_ops import services, swarm
 from gix_ops.stack import Stack
 
 COLOURS = {"healthy": "green", "starting": "yellow"}
@@ -21,6 +25,10 @@ class ServiceStatus:
     digest: str
     address: str
     health: str
+    node: str | None = None
+    """Host name of its node, in Swarm; null outside, and if no node runs it."""
+    error: str = ""
+    """What its task reports, in Swarm."""
 
     @property
     def is_healthy(self) -> bool:
@@ -37,6 +45,8 @@ def statuses(stack: Stack) -> list[ServiceStatus]:
             digest=each.digest,
             address=each.address,
             health=each.health,
+            node=each.node,
+            error=each.error,
         )
         for each in services.read(stack, stack.connect())
     ]
@@ -45,11 +55,17 @@ def statuses(stack: Stack) -> list[ServiceStatus]:
 def table(stack: Stack, found: list[ServiceStatus]) -> Table:
     """The statuses for a terminal."""
     shown = Table(title=title(stack), title_justify="left")
-    for heading in ("service", "container", "image digest", "address", "health"):
+    in_swarm = swarm.is_swarm(stack)
+    node = ["node"] if in_swarm else []
+    for heading in ("service", "task" if in_swarm else "container", *node, "image digest", "address", "health"):
         shown.add_column(heading, no_wrap=True)
+    if any(status.error for status in found):
+        shown.add_column("error", overflow="fold")
     for status in found:
         digest = services.short_digest(status.digest)
-        shown.add_row(status.service, status.container, digest, status.address, coloured(status.health))
+        where = [status.node or "-"] if in_swarm else []
+        cells = [status.service, status.container, *where, digest, status.address, coloured(status.health)]
+        shown.add_row(*cells, *([escape(status.error)] if status.error else []))
     return shown
 
 

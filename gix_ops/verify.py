@@ -29,7 +29,7 @@ from gix_engine import observed_state
 from gix_engine.observed_state import ObservedState
 from gix_model import container_inputs, provider_facts
 from gix_model.container_inputs import INPUTS
-from gix_ops import fields, inspection, resources
+from gix_ops import fields, inspection, resources, swarm
 from gix_ops.errors import StackError
 from gix_ops.fields import Value
 from gix_ops.resources import Record, Resource, State
@@ -64,6 +64,8 @@ class DifferenceType(StrEnum):
     """A field has another value."""
     FAILED_UPDATE = "failed update"
     """The last update of the resource failed."""
+    UPDATE_STATE = "update state"
+    """Swarm has paused the last update of a service, or rolled it back."""
     INTERRUPTED_UPDATE = "interrupted update"
     """The last update of the resource did not end."""
 
@@ -94,7 +96,7 @@ class Report:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Object:
+class Object:
     """An object on the engine whose differences are added to a report; `id` is None if it is missing."""
 
     report: Report
@@ -104,10 +106,12 @@ class _Object:
     subject: str
 
     @classmethod
-    def declared(cls, report: Report, resource: Resource, id_: str | None) -> "_Object":
+    def declared(cls, report: Report, resource: Resource, id_: str | None) -> "Object":
+        """The object of a resource in the state."""
         return cls(report=report, kind=resource.kind, name=resource.name, id=id_, subject=resource.subject)
 
     def add(self, type_: DifferenceType, field_name: str, *, declared: str | None, found: str | None, fix: str) -> None:
+        """Add a difference."""
         self.report.differences.append(
             Difference(
                 type=type_,
@@ -144,9 +148,24 @@ def verify(stack: StackReference) -> Report:
     state = resources.export(stack)
     try:
         client = stack.connect()
-        return compare(stack.label, state, client, observed_state.observe(client))
+        return compare_stack(stack, state, client, observed_state.observe(client))
     except (DockerException, OSError) as error:
         raise StackError(f"the Docker engine cannot be read: {error}") from error
+
+
+def compare_stack(stack: StackReference, state: State, client: docker.DockerClient, observed: ObservedState) -> Report:
+    """Compare the state of a stack with its engine, or with its Swarm.
+
+    Raises StackError if a manager does not answer, docker.errors.DockerException or OSError.
+    """
+    if not swarm.is_swarm(stack):
+        return compare(stack.label, state, client, observed)
+    report = Report(stack=stack.label)
+    _records(report, state)
+    from gix_ops import verify_swarm  # noqa: PLC0415 - it uses this module
+
+    verify_swarm.compare(report, stack, state, client, observed)
+    return report
 
 
 def compare(label: str, state: State, client: docker.DockerClient, observed: ObservedState) -> Report:
@@ -157,31 +176,37 @@ def compare(label: str, state: State, client: docker.DockerClient, observed: Obs
     report = Report(stack=label)
     containers = [each for each in state.resources if each.type == provider_facts.CONTAINER]
     own = frozenset(name for each in containers for name in (each.id, each.name))
+    _records(report, state)
     for resource in state.resources:
-        if resource.errors:
-            found = "; ".join(" ".join(error.split()) for error in resource.errors)
-            here = _Object.declared(report, resource, resource.id)
-            here.add(DifferenceType.FAILED_UPDATE, "last update", declared="succeeded", found=found, fix="pulumi up")
         match resource.type:
             case provider_facts.CONTAINER:
                 _container(report, client, observed, resource)
             case provider_facts.NETWORK:
                 _network(report, client, observed, resource, own)
             case provider_facts.VOLUME:
-                _volume(report, client, resource)
+                compare_volume(report, client, resource)
             case provider_facts.IMAGE:
-                _image(report, client, resource)
+                compare_image(report, client, resource)
+    networks = frozenset(each.id for each in state.resources if each.type == provider_facts.NETWORK)
+    _undeclared(report, observed.created_by(label), own | networks | state.superseded)
+    return report
+
+
+def _records(report: Report, state: State) -> None:
+    """Add what Pulumi's state itself says of failed and interrupted updates."""
+    for resource in state.resources:
+        if resource.errors:
+            found = "; ".join(" ".join(error.split()) for error in resource.errors)
+            here = Object.declared(report, resource, resource.id)
+            here.add(DifferenceType.FAILED_UPDATE, "last update", declared="succeeded", found=found, fix="pulumi up")
     for name, operation in state.pending:
-        _Object(report=report, kind="resource", name=name, id=None, subject=name).add(
+        Object(report=report, kind="resource", name=name, id=None, subject=name).add(
             DifferenceType.INTERRUPTED_UPDATE,
             "last update",
             declared="finished",
             found=f"interrupted while {operation}",
             fix="pulumi refresh --clear-pending-creates, then pulumi up",
         )
-    networks = frozenset(each.id for each in state.resources if each.type == provider_facts.NETWORK)
-    _undeclared(report, observed.created_by(label), own | networks | state.superseded)
-    return report
 
 
 def declared_fields(report: Report, resource: Resource, shown: frozenset[str]) -> dict[str, Value]:
@@ -195,7 +220,7 @@ def declared_fields(report: Report, resource: Resource, shown: frozenset[str]) -
 
 def compare_container(report: Report, resource: Resource, found: Record, image: Record) -> None:
     """Compare a container's fields. `found` and `image` are the engine's records, `image` is empty if it is missing."""
-    here, fix = _Object.declared(report, resource, found["Id"]), None
+    here, fix = Object.declared(report, resource, found["Id"]), None
     if found["Id"] != resource.id:
         fix = f"docker rm -f {resource.name}, then {_REFRESH}"
         here.add(DifferenceType.REPLACED, "container id", declared=resource.id, found=found["Id"], fix=fix)
@@ -214,7 +239,7 @@ def compare_container(report: Report, resource: Resource, found: Record, image: 
 
 def compare_network(report: Report, resource: Resource, found: Record, own: frozenset[str]) -> None:
     """Compare a network's fields, and add containers that are connected to it and not in `own` (ids and names)."""
-    here, fix = _Object.declared(report, resource, found["Id"]), None
+    here, fix = Object.declared(report, resource, found["Id"]), None
     if found["Id"] != resource.id:
         fix = f"remove the network {resource.name} (docker network rm), then {_REFRESH}"
         here.add(DifferenceType.REPLACED, "network id", declared=resource.id, found=found["Id"], fix=fix)
@@ -242,7 +267,7 @@ def _without_defaults(
     }
 
 
-def _compare_state(here: _Object, resource: Resource, state: Record) -> None:
+def _compare_state(here: Object, resource: Resource, state: Record) -> None:
     here.report.compared += 1
     logs = f"docker logs {resource.name} shows why; docker restart {resource.name} starts it again"
     status = state["Status"]
@@ -256,8 +281,9 @@ def _compare_state(here: _Object, resource: Resource, state: Record) -> None:
         here.add(DifferenceType.HEALTH, "health", declared="healthy", found=health, fix=fix)
 
 
-def _missing(report: Report, resource: Resource, fix: str = _REFRESH) -> None:
-    here = _Object.declared(report, resource, None)
+def missing(report: Report, resource: Resource, fix: str = _REFRESH) -> None:
+    """Add that a declared object is missing."""
+    here = Object.declared(report, resource, None)
     here.add(DifferenceType.MISSING, resource.kind, declared=resource.name, found=None, fix=fix)
 
 
@@ -265,7 +291,7 @@ def _container(report: Report, client: docker.DockerClient, observed: ObservedSt
     here = observed.container(resource.id, resource.name)
     found = None if here is None else observed_state.inspect_container(client, here.id)
     if found is None:
-        _missing(report, resource)
+        missing(report, resource)
         return
     wanted = str(resource.inputs.get("image"))
     image = _image_record(client, wanted).get("Id", wanted)
@@ -279,34 +305,36 @@ def _network(
     here = observed.network(resource.id, resource.name)
     found = None if here is None else observed_state.inspect_network(client, here.id)
     if found is None:
-        _missing(report, resource)
+        missing(report, resource)
     else:
         compare_network(report, resource, found, own)
 
 
-def _volume(report: Report, client: docker.DockerClient, resource: Resource) -> None:
+def compare_volume(report: Report, client: docker.DockerClient, resource: Resource) -> None:
+    """Compare a volume with that of the engine of `client`."""
     # Labels are not compared: the stack does not change those of a volume that it adopted.
     report.compared += 1
     record = observed_state.inspect_volume(client, resource.name)
     if record is None:
         begin = f"restore it from a backup, or begin with an empty one: {_REFRESH}"
-        _missing(report, resource, begin if resource.keeps_ledger else _REFRESH)
+        missing(report, resource, begin if resource.keeps_ledger else _REFRESH)
         return
     found = record["Driver"]
     declared = str(resource.inputs.get("driver") or resource.outputs.get("driver") or found)
     if found != declared:
-        here = _Object.declared(report, resource, resource.name)
+        here = Object.declared(report, resource, resource.name)
         fix = "back up its content first: the stack declares a volume of another driver"
         here.add(DifferenceType.VALUE, "driver", declared=declared, found=found, fix=fix)
 
 
-def _image(report: Report, client: docker.DockerClient, resource: Resource) -> None:
+def compare_image(report: Report, client: docker.DockerClient, resource: Resource) -> None:
+    """Compare an image that was built with that of the engine of `client`."""
     report.compared += 1
     digest = str(resource.outputs.get("repoDigest"))
     built = _image_record(client, digest).get("Id")
     tagged = _image_record(client, resource.name).get("Id")
     if tagged is None or tagged != built:
-        here = _Object.declared(report, resource, tagged)
+        here = Object.declared(report, resource, tagged)
         fix = resource.replace_command if built is None else f"docker tag {built} {resource.name}"
         here.add(DifferenceType.VALUE, "tag", declared=built or digest, found=tagged, fix=fix)
 
@@ -325,7 +353,7 @@ def _undeclared(report: Report, own: ObservedState, declared: frozenset[str]) ->
     ]
     for type_, name, id_, fix in found:
         kind = provider_facts.KINDS[type_]
-        here = _Object(report=report, kind=kind, name=name, id=id_, subject=f"{kind} {name}")
+        here = Object(report=report, kind=kind, name=name, id=id_, subject=f"{kind} {name}")
         here.add(DifferenceType.UNDECLARED, kind, declared=None, found="there", fix=fix)
 
 

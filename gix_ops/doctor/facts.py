@@ -197,6 +197,6 @@ class Facts:
         # Observed before the state is read: what a running update creates meanwhile is not in the observation.
         observed = self.observed
         try:
-            return verify.compare(self.reference.label, self.state, self.client, observed)
+            return verify.compare_stack(self.reference, self.state, self.client, observed)
         except (DockerException, OSError) as error:
             raise StackError(f"the Docker engine cannot be read: {error}") from error

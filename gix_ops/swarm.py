@@ -1,0 +1,138 @@
+"""A stack in Swarm as the verbs use it: its observed services and nodes, and the engines of nodes that it names.
+
+A manager's engine knows the services and tasks. Only the engine of the node that runs a task knows its container; a
+verb that needs it uses the address in `gix:engine.nodes`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException
+
+from gix_engine import observed_state, swarm_state
+from gix_engine.swarm_state import NoManagerError, SwarmService, SwarmState, Task
+from gix_model.settings import EngineSettings
+from gix_ops import stack as stacks
+from gix_ops.errors import StackError
+from gix_ops.stack import Stack, StackReference
+
+QUORUM_FIX = (
+    "what runs goes on; start the managers that are down; if they are lost, on a manager that is left: docker swarm "
+    "init --force-new-cluster, then docker node rm --force for each lost one, and docker node promote for new ones"
+)
+"""What to do if too few managers are left to change anything."""
+
+
+def is_swarm(stack: StackReference) -> bool:
+    """Whether the stack's services are those of a Swarm."""
+    return stack.engine.mode == "swarm"
+
+
+def observe(client: docker.DockerClient) -> SwarmState:
+    """What the manager's Swarm has. Raises StackError with what to do if the manager does not answer."""
+    try:
+        return swarm_state.observe(client)
+    except NoManagerError as error:
+        raise no_manager(str(error)) from error
+    except APIError as error:
+        raise StackError(f"the manager does not answer: {error.explanation}") from error
+    except (DockerException, OSError) as error:
+        raise StackError(f"the Docker engine no longer answers: {error}") from error
+
+
+def no_manager(reason: str) -> StackError:
+    """The error for an engine that does not answer for its Swarm, with the engine's reason."""
+    if "leader" in reason or "quorum" in reason:
+        return StackError(f"the Swarm has no leader: too few of its managers are reachable ({reason}); {QUORUM_FIX}")
+    return StackError(
+        f"the engine manages no Swarm ({reason}); set gix:engine.host to a manager, as docker node ls shows them"
+    )
+
+
+def engine_of(stack: StackReference, node: str) -> EngineSettings | None:
+    """The engine of a node; None if `gix:engine.nodes` does not have its address."""
+    host = stack.engine.nodes.get(node)
+    if host is None:
+        return None
+    certificates = stack.engine.cert_path if host.startswith("tcp://") else None
+    return EngineSettings.model_validate({"host": host, "certPath": certificates})
+
+
+def named_engine_of(stack: StackReference, node: str, *, purpose: str) -> EngineSettings:
+    """The engine of a node. Raises StackError with the key to set if the stack does not name it."""
+    found = engine_of(stack, node)
+    if found is None:
+        raise StackError(
+            f"gix:engine.nodes has no address of the node {node or '(none)'}, and {purpose} needs its engine; set "
+            f"gix:engine.nodes.{node or 'HOSTNAME'}, e.g. to ssh://USER@{node or 'HOSTNAME'}, then: pulumi up"
+        )
+    return found
+
+
+@dataclass(kw_only=True)
+class NodeEngines:
+    """Clients of the engines of nodes, each made once. An engine that does not answer is left out from then on."""
+
+    stack: StackReference
+    _clients: dict[str, docker.DockerClient | None] = field(default_factory=dict)
+
+    def client(self, node: str) -> docker.DockerClient | None:
+        """A client of a node's engine; None if the stack does not name it, or it does not answer."""
+        if node not in self._clients:
+            engine = engine_of(self.stack, node)
+            try:
+                self._clients[node] = None if engine is None else stacks.connect(engine, self.stack.directory)
+            except StackError:
+                self._clients[node] = None
+        return self._clients[node]
+
+    def container(self, task: Task) -> Mapping[str, Any]:
+        """The record of a task's container, from its node's engine; empty if that cannot be read."""
+        client = self.client(task.node) if task.container else None
+        if client is None:
+            return {}
+        try:
+            return observed_state.inspect_container(client, task.container) or {}
+        except (DockerException, OSError):
+            self._clients[task.node] = None
+            return {}
+
+
+def service_name(stack: Stack, service: str) -> str | None:
+    """The name in Swarm of a service of the stack, or of its edge."""
+    if service == "edge":
+        return stack.outputs.edge
+    found = {str(name): each.swarm_service for name, each in stack.outputs.services.items()}
+    return found[service]
+
+
+def ledger_task(stack: Stack, observed: SwarmState) -> Task | None:
+    """The task of the auction that runs; None if none does."""
+    service = observed.service(service_name(stack, "auction") or "")
+    return None if service is None else next((each for each in service.current if each.serves), None)
+
+
+def ledger_node(stack: Stack, observed: SwarmState) -> str:
+    """The host name of the node that has the ledger, to which the auction's tasks are tied.
+
+    Raises StackError if the Swarm does not have the auction's service.
+    """
+    service = observed.service(service_name(stack, "auction") or "")
+    if service is None:
+        raise StackError("the auction's service is missing, so its node is not known; pulumi up --refresh creates it")
+    node = tied_to(service)
+    if node is None:
+        raise StackError(f"the service {service.name} is not tied to a node by its host name; pulumi up --refresh")
+    return node
+
+
+def tied_to(service: SwarmService) -> str | None:
+    """The host name of the only node that may run a service; None if it is not tied to one."""
+    constraints = (service.spec["TaskTemplate"].get("Placement") or {}).get("Constraints") or []
+    for constraint in constraints:
+        left, separator, right = constraint.partition("==")
+        if separator and left.strip() == "node.hostname":
+            return str(right.strip())
+    return None
