@@ -28,13 +28,13 @@ def check(environment: Environment) -> None:
         pulumi.log.info(
             "the engine does not run on this machine: its processes, addresses, routes and free disk are not checked"
         )
-    found = collisions.find(environment, observed)
+    found, engine = collisions.find(environment, observed), observed.info.name
     if environment.is_swarm:
         problems_of_swarm, observed = _swarm(environment, client, observed)
         found += problems_of_swarm
     found += collisions.helpers(environment, observed)
     if found:
-        raise PreflightError(f"Docker engine {observed.info.name}".rstrip(), found)
+        raise PreflightError(f"Docker engine {engine}".rstrip(), found)
     if settings.take_over:
         for description in Occupants.find(observed, environment).descriptions:
             pulumi.log.warn(f"{description} is stopped and removed in this update: gix:takeOver is set")
