@@ -318,6 +318,6 @@ def test_destroy_leaves_the_ledger_and_a_stack_moves_from_containers_with_its_le
     assert len(list(moved.directory.glob("backups/*"))) == 1
     assert moved.up().is_empty
     cluster_client.settle(cluster, router(manager), jobs=2)
-    assert settled(moved, node, images["auction"]).total() == 2  # noqa: PLR2004 - the jobs above
+    assert settled(moved, node, images["auction"]).total() == 2
     moved.destroy()
-    assert settled(moved, node, images["auction"]).total() == 2  # noqa: PLR2004 - destroy leaves the ledger
+    assert settled(moved, node, images["auction"]).total() == 2
