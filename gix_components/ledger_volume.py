@@ -7,7 +7,7 @@ import pulumi
 import pulumi_docker as docker
 
 from gix_components.ordering import value_after
-from gix_components.succession import Place, save_predecessor
+from gix_components.succession import MODE, Place, save_predecessor
 from gix_model.environment import STACK_LABEL, Environment
 
 
@@ -37,7 +37,9 @@ class LedgerVolume(pulumi.ComponentResource):
         super().__init__(
             "gix:docker:LedgerVolume",
             name,
-            place.inputs() | {"volume": value_after(after, place.volume)},
+            place.inputs()
+            | {"volume": value_after(after, place.volume)}
+            | ({MODE: "swarm"} if environment.is_swarm else {}),
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
         )
         settings = environment.settings.ledger
@@ -52,6 +54,8 @@ class LedgerVolume(pulumi.ComponentResource):
                 # For a changed label, the provider would delete the volume and create an empty one.
                 ignore_changes=["labels"],
                 import_=place.volume if settings.adopt else None,
+                # Pulumi does not replace a resource that gets another provider: that of another node's engine.
+                replacement_trigger=(place.engine.host or "default") if environment.is_swarm else None,
             ),
         )
         self.volume_name = volume.name

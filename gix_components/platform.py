@@ -109,11 +109,10 @@ class GixPlatform(pulumi.ComponentResource):
 
     def _ledger_provider(self, name: str, environment: Environment) -> pulumi_docker.Provider:
         """The connection to the engine with the ledger's volume. In Swarm, it may be that of another node."""
-        engine = environment.ledger_engine
-        # Another provider would replace the volume: where the manager has the ledger, there is one for both.
-        if not environment.is_swarm or engine.host == environment.settings.engine.host:
+        if not environment.has_ledger_elsewhere:
             return self.provider
-        return provider(f"{name}-ledger-engine", environment, pulumi.ResourceOptions(parent=self), engine=engine)
+        own, engine = pulumi.ResourceOptions(parent=self), environment.ledger_engine
+        return provider(f"{name}-ledger-engine", environment, own, engine=engine)
 
     def _ledger_of(self, service: Service) -> pulumi.Output[str] | None:
         return self.ledger.volume_name if self.ledger and service.spec.keeps_ledger else None

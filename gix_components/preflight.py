@@ -1,12 +1,15 @@
 """Checks the engine before the program declares anything, and stops the update if something prevents it."""
 
+import docker
 import pulumi
 from docker.errors import DockerException
 
 from gix_components.takeover import Occupants
-from gix_engine import collisions, connection, observed_state
+from gix_engine import collisions, connection, observed_state, swarm, swarm_collisions
+from gix_engine.observed_state import ObservedState
 from gix_model import problems
 from gix_model.environment import Environment
+from gix_model.problems import Problem
 
 
 class PreflightError(problems.PreflightError, pulumi.RunError):
@@ -25,12 +28,39 @@ def check(environment: Environment) -> None:
         pulumi.log.info(
             "the engine does not run on this machine: its processes, addresses, routes and free disk are not checked"
         )
-    found = [*collisions.find(environment, observed), *collisions.helpers(environment, observed)]
+    found, engine = collisions.find(environment, observed), observed.info.name
+    if environment.is_swarm:
+        problems_of_swarm, observed = _swarm(environment, client, observed)
+        found += problems_of_swarm
+    found += collisions.helpers(environment, observed)
     if found:
-        raise PreflightError(f"Docker engine {observed.info.name}".rstrip(), found)
+        raise PreflightError(f"Docker engine {engine}".rstrip(), found)
     if settings.take_over:
         for description in Occupants.find(observed, environment).descriptions:
             pulumi.log.warn(f"{description} is stopped and removed in this update: gix:takeOver is set")
+    # In Swarm, on the engine of the ledger's node.
     unused = collisions.unused_ledgers(environment, observed)
     if unused:
         pulumi.log.info(f"ledgers that this configuration does not use stay on the engine: {', '.join(unused)}")
+
+
+def _swarm(
+    environment: Environment, client: docker.DockerClient, manager: ObservedState
+) -> tuple[list[Problem], ObservedState]:
+    """The problems of a Swarm, and the observed state of the engine with the ledger."""
+    try:
+        if not swarm.is_manager(client):
+            return [swarm_collisions.no_manager(environment)], manager
+        found = swarm_collisions.find(environment, swarm.nodes(client), swarm.services(client), local=manager.local)
+    except (DockerException, OSError) as error:
+        return [swarm_collisions.no_answer(environment, error)], manager
+    if not any(spec.keeps_ledger for spec in environment.specs):
+        return found, manager
+    try:
+        node = connection.connect(environment.ledger_engine, environment.directory)
+        observed = observed_state.observe(node)
+        name = str(node.info().get("Name"))
+    except (DockerException, OSError, ValueError) as error:
+        return [*found, swarm_collisions.unreachable_node(environment, error)], manager
+    found += swarm_collisions.of_the_ledger_s_engine(environment, name, observed)
+    return found, observed

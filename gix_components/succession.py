@@ -23,6 +23,8 @@ from gix_model.catalog import CATALOG
 from gix_model.environment import Environment
 from gix_model.settings import EngineSettings
 
+MODE = "mode"
+"""The input of the ledger's component that says that the stack is in Swarm. In containers, there is none."""
 _AUCTION = CATALOG["auction"]
 
 
@@ -97,6 +99,12 @@ def save_predecessor(name: str, environment: Environment) -> ResourceHookBinding
             raise LedgerError(
                 f"gix:ledger.protect = true: the stack would no longer have its ledger on {before.volume}. Nothing has "
                 f"been changed. Change {key} back, or allow it: pulumi config set --path gix:ledger.protect false"
+            )
+        if environment.has_ledger_elsewhere and MODE not in (args.old_inputs or {}):
+            raise LedgerError(
+                f"gix:ledger.node = {environment.settings.ledger.node}: a stack moves to Swarm with its ledger where "
+                "it is. No container has been changed. Set it to the node of that engine, with the address of "
+                "gix:engine.host in gix:engine.nodes, and run pulumi up; then set it to another node. See docs/swarm.md"
             )
         _take_backup(engine, before, environment)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
-from gix_components import health_check, swarm_secrets
+from gix_components import health_check, sole_writer, swarm_secrets
 from gix_components.swarm_rollout import Expected, Rollout
 from gix_model import swarm_spec
 from gix_model.catalog import DATA_DIRECTORY, ServiceSpec
@@ -80,10 +80,11 @@ def declare(
         "update_config": swarm_spec.update_config(order=order, failure_action=on_failure, replicas=replicas),
         "rollback_config": swarm_spec.update_config(order=order, failure_action="pause", replicas=replicas),
     }
+    hooks = sole_writer.require(f"{name}-sole-writer", environment) if spec.keeps_ledger else None
     service = docker.Service(
         f"{name}-service",
         name=environment.name(spec.container),
-        opts=options(parent),
+        opts=pulumi.ResourceOptions.merge(options(parent), pulumi.ResourceOptions(hooks=hooks)),
         **declaration,
     )
     Rollout(

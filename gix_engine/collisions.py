@@ -37,9 +37,16 @@ _Observed = ObservedContainer | ObservedNetwork | ObservedVolume
 def find(environment: Environment, observed: ObservedState) -> list[Problem]:
     """Everything that prevents the stack from being brought up.
 
-    A running backup or restore is not included, because it ends by itself; see `helpers`.
+    A running backup or restore is not included, because it ends by itself; see `helpers`. In Swarm, `observed` is the
+    manager's engine. `of_the_ledger` and gix_engine.swarm_collisions have the rest.
     """
-    return [problem for check in _CHECKS for problem in check(environment, observed)]
+    checks = _CHECKS_OF_A_MANAGER if environment.is_swarm else _CHECKS
+    return [problem for check in checks for problem in check(environment, observed)]
+
+
+def of_the_ledger(environment: Environment, observed: ObservedState) -> list[Problem]:
+    """What prevents the stack from using its ledger's volume on an engine of which it uses nothing else."""
+    return list(_volume(environment, observed))
 
 
 def unreachable(environment: Environment, error: Exception) -> Problem:
@@ -332,3 +339,5 @@ _CHECKS: tuple[Callable[[Environment, ObservedState], Iterator[Problem]], ...] =
     _addresses,
     _ports,
 )
+
+_CHECKS_OF_A_MANAGER = (_version, _disk, _network, _routes)

@@ -2,6 +2,7 @@
 
 import errno
 import ipaddress
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ROUTES = Path("/proc/net/route")
+_IPVS = Path("/proc/net/ip_vs")
+_MODULES = Path("/lib/modules")
 _PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 _UP, _GATEWAY, _REJECT = 0x1, 0x2, 0x200
 _ANY_PORT = 0
@@ -34,6 +37,12 @@ class Route:
             return True
         block = next((each for each in _PRIVATE if wanted.subnet_of(each)), wanted)
         return self.on_link and self.network.subnet_of(block) and self.network.overlaps(wanted)
+
+
+def has_ipvs() -> bool:
+    """Whether the kernel of this machine has IPVS, or a module that it can load for it."""
+    lists = (_MODULES / os.uname().release / name for name in ("modules.dep", "modules.builtin"))
+    return _IPVS.exists() or any(each.is_file() and "/ip_vs.ko" in each.read_text(errors="replace") for each in lists)
 
 
 def routes() -> list[Route]:

@@ -34,12 +34,13 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SwarmObject:
-    """A service, secret, config or network of the Swarm. `stack` is PROJECT/STACK, or None if no stack made it."""
+class ServiceEntry:
+    """A service in the list of a Swarm. `stack` is PROJECT/STACK, or None if no stack made it."""
 
-    kind: str
     name: str
     stack: str | None
+    ports: frozenset[int] = frozenset()
+    """The TCP ports that it publishes on nodes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,14 +137,18 @@ def nodes(client: docker.DockerClient) -> tuple[Node, ...]:
     )
 
 
-def services(client: docker.DockerClient) -> tuple[SwarmObject, ...]:
+def services(client: docker.DockerClient) -> tuple[ServiceEntry, ...]:
     """The services of the manager's Swarm. Raises docker.errors.DockerException."""
     api: Any = client.api
     return tuple(
-        SwarmObject(
-            kind="service",
+        ServiceEntry(
             name=each["Spec"]["Name"],
             stack=(each["Spec"].get("Labels") or {}).get(STACK_LABEL),
+            ports=frozenset(
+                port["PublishedPort"]
+                for port in (each.get("Endpoint") or {}).get("Ports") or []
+                if port.get("PublishedPort") and port.get("Protocol") == "tcp"
+            ),
         )
         for each in api.services()
     )

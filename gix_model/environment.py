@@ -134,6 +134,11 @@ class Environment:
         return EngineSettings.model_validate({"host": host, "certPath": certificates})
 
     @property
+    def has_ledger_elsewhere(self) -> bool:
+        """Whether the ledger is on another engine than that of `gix:engine.host`. In Swarm, it may be."""
+        return self.ledger_engine.host != self.settings.engine.host
+
+    @property
     def has_edge(self) -> bool:
         """Whether an edge publishes the ports, so that a container of a service can start before the old one ends."""
         return self.settings.rollout.strategy == "start-first"

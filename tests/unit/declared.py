@@ -15,7 +15,7 @@ import yaml
 from pulumi.runtime import mocks, rpc, settings, stack
 from pydantic import SecretStr
 
-from gix_model import parsing, stack_file
+from gix_model import parsing, provider_facts, stack_file
 from gix_model.environment import Environment
 
 PROGRAM = Path(__file__).parents[2]
@@ -108,7 +108,10 @@ class Declared(mocks.Mocks):
             provider=args.provider or "",
             options=self.options.get(args.name, pulumi.ResourceOptions()),
         )
-        return f"{args.name}-id", inputs | {"repoDigest": f"sha256:{args.name}", "imageId": f"sha256:{args.name}"}
+        # A registry has what is pulled, and not what is built.
+        repository = "registry.example/pulled@" if args.typ == provider_facts.REMOTE_IMAGE else ""
+        digests = {"repoDigest": f"{repository}sha256:{args.name}", "imageId": f"sha256:{args.name}"}
+        return f"{args.name}-id", inputs | digests
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
         raise AssertionError(f"the program asks for {args.token}")
