@@ -22,7 +22,7 @@ from tests.support.stack_under_test import SERVICES, StackUnderTest
 from tests.support.swarm_stack import EDGE, digest, provide_images, swarm_stack
 from tests.support.trials import tried
 
-pytestmark = pytest.mark.load
+pytestmark = pytest.mark.swarm
 
 ROUTER_PORT = 50051
 RATE = 200
