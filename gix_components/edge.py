@@ -9,10 +9,10 @@ import pulumi
 import pulumi_docker
 
 from gix_components import haproxy, health_check
-from gix_components.configuration import ConfigurationError
-from gix_components.edge_check import EdgeCheck, settings_of_the_edge
+from gix_components.edge_check import settings_of_the_edge
+from gix_components.edge_parts import EdgeParts
 from gix_engine.haproxy_runtime import RUNTIME_API_PORT
-from gix_model import container_inputs, edge_certificate, stack_file
+from gix_model import container_inputs
 from gix_model.environment import EDGE_LABEL, STACK_LABEL, Environment
 
 
@@ -35,31 +35,13 @@ class Edge(pulumi.ComponentResource):
     ) -> None:
         super().__init__("gix:docker:Edge", name, None, opts)
         settings = settings_of_the_edge(environment)
-        image = pulumi_docker.RemoteImage(
-            f"{name}-image",
-            name=environment.settings.edge.image,
-            keep_locally=True,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        certificate, problems = edge_certificate.read(environment)
-        if problems:
-            # A file has changed since the configuration was read.
-            raise ConfigurationError(stack_file.name(environment.stack), problems)
-        tls = None if certificate is None else haproxy.Tls(certificate=certificate)
-        volume = None if certificate is None else _volume(f"{name}-certificates", environment, parent=self)
-        checked = EdgeCheck(
-            f"{name}-check",
-            environment,
-            image=image.image_id,
-            certificate=certificate,
-            volume=volume,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        parts = EdgeParts.declare(name, environment, parent=self)
+        tls = None if parts.certificate is None else haproxy.Tls(certificate=parts.certificate)
         labels = {STACK_LABEL: environment.label, EDGE_LABEL: "haproxy"}
         container = pulumi_docker.Container(
             f"{name}-container",
             name=environment.edge_name,
-            image=checked.image,
+            image=parts.check.image,
             command=["sh", "-c", haproxy.COMMAND],
             envs=[f"{haproxy.VARIABLE}={haproxy.configuration(environment, tls)}"],
             healthcheck=health_check.arguments(health_check.tcp_probe(RUNTIME_API_PORT), settings.health_check),
@@ -72,10 +54,10 @@ class Edge(pulumi.ComponentResource):
                 for each in environment.published
             ],
             volumes=[]
-            if volume is None
+            if parts.volume is None
             else [
                 pulumi_docker.ContainerVolumeArgs(
-                    volume_name=volume, container_path=haproxy.CERTIFICATES, read_only=True
+                    volume_name=parts.volume, container_path=haproxy.CERTIFICATES, read_only=True
                 )
             ],
             networks_advanced=[
@@ -92,21 +74,9 @@ class Edge(pulumi.ComponentResource):
                 parent=self,
                 replace_on_changes=container_inputs.replaced_on_changes(settings),
                 delete_before_replace=True,
-                hooks=pulumi.ResourceHookBinding.merge(hooks, checked.before_the_container),
+                hooks=pulumi.ResourceHookBinding.merge(hooks, parts.check.before_the_container),
             ),
         )
         self.container_name = container.name
         self.container_id = container.id
         self.register_outputs({"containerName": self.container_name})
-
-
-def _volume(name: str, environment: Environment, *, parent: pulumi.Resource) -> pulumi.Output[str]:
-    """The name of the volume for the files of the certificate."""
-    labels = {STACK_LABEL: environment.label, EDGE_LABEL: "certificates"}
-    volume = pulumi_docker.Volume(
-        name,
-        name=environment.edge_volume,
-        labels=[pulumi_docker.VolumeLabelArgs(label=label, value=value) for label, value in labels.items()],
-        opts=pulumi.ResourceOptions(parent=parent),
-    )
-    return volume.name

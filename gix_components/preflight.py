@@ -5,8 +5,9 @@ import pulumi
 from docker.errors import DockerException
 
 from gix_components.takeover import Occupants
-from gix_engine import collisions, connection, observed_state, swarm, swarm_collisions
+from gix_engine import collisions, connection, observed_state, swarm_collisions, swarm_state
 from gix_engine.observed_state import ObservedState
+from gix_engine.swarm_state import NoManagerError
 from gix_model import problems
 from gix_model.environment import Environment
 from gix_model.problems import Problem
@@ -48,19 +49,16 @@ def _swarm(
     environment: Environment, client: docker.DockerClient, manager: ObservedState
 ) -> tuple[list[Problem], ObservedState]:
     """The problems of a Swarm, and the observed state of the engine with the ledger."""
+    if not manager.info.is_manager:
+        return [swarm_collisions.no_manager(environment)], manager
     try:
-        if not swarm.is_manager(client):
-            return [swarm_collisions.no_manager(environment)], manager
-        found = swarm_collisions.find(environment, swarm.nodes(client), swarm.services(client), local=manager.local)
-    except (DockerException, OSError) as error:
+        found = swarm_collisions.find(environment, swarm_state.observe(client), local=manager.local)
+    except (NoManagerError, DockerException, OSError) as error:
         return [swarm_collisions.no_answer(environment, error)], manager
     if not any(spec.keeps_ledger for spec in environment.specs):
         return found, manager
     try:
-        node = connection.connect(environment.ledger_engine, environment.directory)
-        observed = observed_state.observe(node)
-        name = str(node.info().get("Name"))
+        observed = observed_state.observe(connection.connect(environment.ledger_engine, environment.directory))
     except (DockerException, OSError, ValueError) as error:
         return [*found, swarm_collisions.unreachable_node(environment, error)], manager
-    found += swarm_collisions.of_the_ledger_s_engine(environment, name, observed)
-    return found, observed
+    return [*found, *swarm_collisions.ledger_problems(environment, observed)], observed

@@ -95,7 +95,7 @@ def save_predecessor(name: str, environment: Environment) -> ResourceHookBinding
             )
             return
         if environment.settings.ledger.protect:
-            key = "gix:ledger.volume" if before.volume != now.volume else "gix:engine"
+            key = "gix:ledger.volume" if before.volume != now.volume else _engine_key(environment)
             raise LedgerError(
                 f"gix:ledger.protect = true: the stack would no longer have its ledger on {before.volume}. Nothing has "
                 f"been changed. Change {key} back, or allow it: pulumi config set --path gix:ledger.protect false"
@@ -109,6 +109,11 @@ def save_predecessor(name: str, environment: Environment) -> ResourceHookBinding
         _take_backup(engine, before, environment)
 
     return ResourceHookBinding(before_update=[ResourceHook(name, save, ResourceHookOptions(on_dry_run=True))])
+
+
+def _engine_key(environment: Environment) -> str:
+    """The key that names the engine of the ledger."""
+    return "gix:ledger.node" if environment.is_swarm else "gix:engine"
 
 
 def _old_engine(before: Place, now: Place, environment: Environment) -> _Engine | None:
@@ -142,13 +147,15 @@ def _identity(observed: ObservedState, volume: str) -> tuple[str, ...]:
 
 
 def _unreachable(before: Place, now: Place, environment: Environment, error: Exception) -> str:
+    key = f"gix:engine.nodes.{environment.settings.ledger.node}" if environment.is_swarm else "gix:engine.host"
+    restore = "then restore the ledger as docs/swarm.md shows" if environment.is_swarm else "gixctl restore FILE"
     return (
-        f"gix:engine.host = {now.engine.host or '(not set)'}: the ledger on {before.volume} is on the engine at "
+        f"{key} = {now.engine.host or '(not set)'}: the ledger on {before.volume} is on the engine at "
         f"{before.engine.host or 'DOCKER_HOST or /var/run/docker.sock'}, which does not answer "
         f"({' '.join(str(error).split())[:200]}), so it cannot be backed up. Nothing has been changed. "
-        "Start that engine, or set gix:engine back. If it is lost for good, start again and restore a backup: "
-        f"pulumi stack rm {environment.stack} --force --preserve-config; pulumi stack init {environment.stack}; "
-        "pulumi up; gixctl restore FILE"
+        f"Start that engine, or set {_engine_key(environment)} back. If it is lost for good, start again and restore a "
+        f"backup: pulumi stack rm {environment.stack} --force --preserve-config; pulumi stack init "
+        f"{environment.stack}; pulumi up; {restore}"
     )
 
 

@@ -10,11 +10,11 @@ import pulumi
 import pulumi_docker as docker
 
 from gix_components import haproxy, health_check, swarm_secrets, swarm_service
-from gix_components.configuration import ConfigurationError
-from gix_components.edge_check import EDGE_USER, EdgeCheck, settings_of_the_edge
+from gix_components.edge_check import EDGE_USER, settings_of_the_edge
+from gix_components.edge_parts import EdgeParts
 from gix_components.swarm_rollout import Expected, Rollout
 from gix_engine.haproxy_runtime import RUNTIME_API_PORT
-from gix_model import edge_certificate, stack_file, swarm_spec
+from gix_model import swarm_spec
 from gix_model.edge_certificate import EdgeCertificate
 from gix_model.environment import EDGE_LABEL, STACK_LABEL, Environment
 from gix_model.units import format_short_duration
@@ -40,24 +40,8 @@ class SwarmEdge(pulumi.ComponentResource):
     ) -> None:
         super().__init__("gix:docker:Edge", name, None, opts)
         settings = settings_of_the_edge(environment)
-        image = docker.RemoteImage(
-            f"{name}-image",
-            name=environment.settings.edge.image,
-            keep_locally=True,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        certificate, problems = edge_certificate.read(environment)
-        if problems:
-            # A file has changed since the configuration was read.
-            raise ConfigurationError(stack_file.name(environment.stack), problems)
-        checked = EdgeCheck(
-            f"{name}-check",
-            environment,
-            image=image.image_id,
-            certificate=certificate,
-            volume=None,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        parts = EdgeParts.declare(name, environment, parent=self)
+        certificate = parts.certificate
         tls = None if certificate is None else haproxy.Tls(certificate=certificate, directory=swarm_secrets.SECRETS)
         configuration = swarm_secrets.config(
             "gix-edge-configuration",
@@ -74,7 +58,7 @@ class SwarmEdge(pulumi.ComponentResource):
             "task_spec": {
                 "container_spec": {
                     # Known after the check, so that the service changes after it.
-                    "image": pulumi.Output.all(image.repo_digest, checked.image).apply(
+                    "image": pulumi.Output.all(parts.image.repo_digest, parts.check.image).apply(
                         lambda known: _in_a_registry(environment, str(known[0]))
                     ),
                     "commands": ["haproxy", "-W", "-db", "-f", _CONFIGURATION],

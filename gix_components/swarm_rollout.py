@@ -21,8 +21,8 @@ from docker.errors import APIError, DockerException
 from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding
 
 from gix_components.container_failure import LOG_LINES
-from gix_engine import connection
-from gix_engine.swarm import Service, ServiceState
+from gix_engine import connection, swarm_state
+from gix_engine.swarm_state import SwarmService
 from gix_model.environment import Environment
 
 _POLL_SECONDS = 0.5
@@ -89,11 +89,10 @@ def run(environment: Environment, expected: Expected, service_id: str) -> None:
     """Wait until Swarm runs the service as it is declared. Raises RolloutError if it does not."""
     try:
         client = connection.connect(environment.settings.engine, environment.directory)
-        service = Service(client, service_id)
-        state = _awaited(service, expected)
-        if state.is_done:
+        service = _awaited(client, service_id, expected)
+        if service.is_done:
             return
-        raise RolloutError(_text(expected, state, log=_log(client, service_id)))
+        raise RolloutError(_text(expected, service, log=_log(client, service_id)))
     except (DockerException, OSError) as error:
         reason = error.explanation if isinstance(error, APIError) else error
         raise RolloutError(
@@ -101,30 +100,28 @@ def run(environment: Environment, expected: Expected, service_id: str) -> None:
         ) from error
 
 
-def _awaited(service: Service, expected: Expected) -> ServiceState:
-    """The state in which the service stays, or that at the end of the time."""
+def _awaited(client: docker.DockerClient, service_id: str, expected: Expected) -> SwarmService:
+    """The service in the state in which it stays, or in that at the end of the time."""
     begun = progress = time.monotonic()
     running = 0
     while True:
-        state, now = service.state(), time.monotonic()
-        if state.is_done or state.has_failed:
-            return state
-        is_pulling = state.is_pulling and now - begun < PULLED_WITHIN.total_seconds()
-        if is_pulling or state.running != running:
-            progress, running = now, state.running
+        service, now = swarm_state.observe_service(client, service_id), time.monotonic()
+        if service.is_done or service.given_up:
+            return service
+        is_pulling = service.is_pulling and now - begun < PULLED_WITHIN.total_seconds()
+        if is_pulling or len(service.up_to_date) != running:
+            progress, running = now, len(service.up_to_date)
         if now - progress > expected.within.total_seconds():
-            return state
+            return service
         time.sleep(_POLL_SECONDS)
 
 
-def _text(expected: Expected, state: ServiceState, *, log: str) -> str:
-    seconds = expected.within.total_seconds()
-    outcome = {
-        "rolled back": "Swarm rolled the update back, and the former version serves",
-        "paused": "Swarm has paused the update",
-        "": f"{state.running} of {state.wanted or 1} tasks run, and no other was healthy in {seconds:g} s",
-    }[state.outcome]
-    reasons = "; ".join(state.errors) or "no task has reported an error"
+def _text(expected: Expected, service: SwarmService, *, log: str) -> str:
+    running, seconds = len(service.up_to_date), expected.within.total_seconds()
+    outcome = service.given_up or (
+        f"{running} of {service.wanted} tasks run, and no other was healthy in {seconds:g} s"
+    )
+    reasons = "; ".join(service.errors) or "no task has reported an error"
     return (
         f"the update of {expected.name} failed: {outcome}: {reasons}. The last lines of its log "
         f"(docker service logs {expected.name}):\n{log}\n"

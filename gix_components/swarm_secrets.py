@@ -26,8 +26,8 @@ class Owner:
     mode: int = 0o400
 
     @classmethod
-    def of(cls, user: str) -> "Owner":
-        """The owner of a file that the process of `user`, UID or UID:GID, can read. Its group is root's without GID."""
+    def for_user(cls, user: str) -> "Owner":
+        """The owner of a file that a process of `user` can read: UID or UID:GID. Default for GID: 0, as in Docker."""
         uid, _, gid = user.partition(":")
         return cls(uid=uid, gid=gid or "0")
 
@@ -57,6 +57,7 @@ def config(
     made = docker.ServiceConfig(
         environment.name(name),
         data=_encoded(value),
+        labels=[docker.ServiceConfigLabelArgs(label=STACK_LABEL, value=environment.label)],
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return {"config_id": made.id, "config_name": made.name, "file_name": file, **owner.arguments}

@@ -40,7 +40,7 @@ def declare(
     network, `volume` the name of the ledger's volume. `name` begins the names of the resources.
     """
     settings, replicas = environment.services[spec.name], environment.replicas(spec)
-    owner = swarm_secrets.Owner.of(settings.user)
+    owner = swarm_secrets.Owner.for_user(settings.user)
     secrets = [
         swarm_secrets.secret(
             f"{spec.container}-{key.lower().replace('_', '-')}",

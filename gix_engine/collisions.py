@@ -38,13 +38,13 @@ def find(environment: Environment, observed: ObservedState) -> list[Problem]:
     """Everything that prevents the stack from being brought up.
 
     A running backup or restore is not included, because it ends by itself; see `helpers`. In Swarm, `observed` is the
-    manager's engine. `of_the_ledger` and gix_engine.swarm_collisions have the rest.
+    manager's engine. `ledger_problems` and gix_engine.swarm_collisions have the rest.
     """
     checks = _CHECKS_OF_A_MANAGER if environment.is_swarm else _CHECKS
     return [problem for check in checks for problem in check(environment, observed)]
 
 
-def of_the_ledger(environment: Environment, observed: ObservedState) -> list[Problem]:
+def ledger_problems(environment: Environment, observed: ObservedState) -> list[Problem]:
     """What prevents the stack from using its ledger's volume on an engine of which it uses nothing else."""
     return list(_volume(environment, observed))
 

@@ -37,6 +37,8 @@ class EngineInfo:
     memory: int | None = None
     directory: str = ""
     """The engine's data directory on its machine."""
+    is_manager: bool = False
+    """Whether it manages a Swarm."""
 
     @property
     def release(self) -> tuple[int, ...] | None:
@@ -231,6 +233,7 @@ def read(*, local: bool, info: object, containers: object, networks: object, vol
             cpus=_count(about, "NCPU"),
             memory=_count(about, "MemTotal"),
             directory=_text(about, "DockerRootDir"),
+            is_manager=_record(about.get("Swarm")).get("ControlAvailable") is True,
         ),
         containers=tuple(map(container, _records(containers))),
         networks=tuple(map(network, _records(networks))),

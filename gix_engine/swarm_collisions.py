@@ -1,19 +1,17 @@
 """Finds what prevents a stack from being brought up in a Swarm: its nodes, names and ports that others have."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from gix_engine import collisions, machine
 from gix_engine.observed_state import ObservedState
-from gix_engine.swarm import Node, ServiceEntry
+from gix_engine.swarm_state import SwarmState
 from gix_model.environment import Environment
 from gix_model.problems import Problem
 
 
-def find(
-    environment: Environment, nodes: Sequence[Node], services: Sequence[ServiceEntry], *, local: bool
-) -> list[Problem]:
+def find(environment: Environment, observed: SwarmState, *, local: bool) -> list[Problem]:
     """Everything that a manager knows and that prevents the stack. `local` says that it runs on this machine."""
-    found = [*_nodes(environment, nodes), *_edge(environment, nodes), *_services(environment, services)]
+    found = [*_nodes(environment, observed), *_edge(environment, observed), *_services(environment, observed)]
     if local and environment.settings.network.endpoint == "vip" and not machine.has_ipvs():
         found.append(
             Problem(
@@ -53,9 +51,9 @@ def unreachable_node(environment: Environment, error: Exception) -> Problem:
     )
 
 
-def of_the_ledger_s_engine(environment: Environment, name: str, observed: ObservedState) -> Iterator[Problem]:
-    """What prevents the ledger. `name` is the host name that the engine at the address of the ledger's node has."""
-    node = environment.settings.ledger.node
+def ledger_problems(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
+    """What prevents the ledger. `observed` is the engine at the address of the ledger's node."""
+    node, name = environment.settings.ledger.node, observed.info.name
     if name != node:
         yield Problem(
             subject=f"gix:engine.nodes.{node} = {environment.ledger_engine.host}",
@@ -63,7 +61,7 @@ def of_the_ledger_s_engine(environment: Environment, name: str, observed: Observ
             fix=f"write the address of the engine of {node}",
         )
         return
-    yield from collisions.of_the_ledger(environment, observed)
+    yield from collisions.ledger_problems(environment, observed)
     # A container of the stack itself, from before it moved to Swarm, is deleted in the update.
     volume = environment.name(environment.settings.ledger.volume)
     for each in observed.containers:
@@ -76,8 +74,8 @@ def of_the_ledger_s_engine(environment: Environment, name: str, observed: Observ
             )
 
 
-def _nodes(environment: Environment, nodes: Sequence[Node]) -> Iterator[Problem]:
-    by_name = {each.hostname: each for each in nodes}
+def _nodes(environment: Environment, observed: SwarmState) -> Iterator[Problem]:
+    by_name = {each.hostname: each for each in observed.nodes}
     known = ", ".join(sorted(by_name))
     settings = environment.settings
     for name in settings.engine.nodes:
@@ -91,7 +89,7 @@ def _nodes(environment: Environment, nodes: Sequence[Node]) -> Iterator[Problem]
         return
     name = settings.ledger.node or ""
     node = by_name.get(name)
-    if [each.hostname for each in nodes].count(name) > 1:
+    if [each.hostname for each in observed.nodes].count(name) > 1:
         yield Problem(
             subject=f"gix:ledger.node = {name}",
             limit="several nodes have this name, so the auction could run without its ledger",
@@ -106,12 +104,12 @@ def _nodes(environment: Environment, nodes: Sequence[Node]) -> Iterator[Problem]
         )
 
 
-def _edge(environment: Environment, nodes: Sequence[Node]) -> Iterator[Problem]:
+def _edge(environment: Environment, observed: SwarmState) -> Iterator[Problem]:
     label = environment.settings.edge.node_label
     if label is None:
         return
     key, _, value = label.partition("=")
-    if not any(each.labels.get(key) == value for each in nodes if each.takes_tasks):
+    if not any(each.labels.get(key) == value for each in observed.nodes if each.takes_tasks):
         yield Problem(
             subject=f"gix:edge.nodeLabel = {label}",
             limit="no node that takes tasks has this label, so nothing would publish the ports",
@@ -119,8 +117,8 @@ def _edge(environment: Environment, nodes: Sequence[Node]) -> Iterator[Problem]:
         )
 
 
-def _services(environment: Environment, services: Sequence[ServiceEntry]) -> Iterator[Problem]:
-    for each in services:
+def _services(environment: Environment, observed: SwarmState) -> Iterator[Problem]:
+    for each in observed.services:
         if each.stack == environment.label:
             continue
         owner = f"the stack {each.stack}" if each.stack else "something else"

@@ -17,7 +17,18 @@ Record = Mapping[str, Any]
 
 WANTED = frozenset({"running", "ready"})
 """The states that Swarm wants of a task that serves or is about to."""
-_ENDED = frozenset({"failed", "rejected"})
+GIVEN_UP = {
+    "paused": "Swarm has paused the update",
+    "rollback_paused": "Swarm has paused the rollback of the update",
+    "rollback_completed": "Swarm rolled the update back, and the former version serves",
+}
+"""The states of an update that Swarm has given up, each as a text."""
+UPDATING = frozenset({"updating", "rollback_started"})
+"""The states of an update that is at work."""
+_PULLING = frozenset({"preparing", "assigned", "accepted", "ready"})
+_REPORTING = frozenset({"failed", "rejected", "pending"})
+"""The states of a task whose error says why it does not run."""
+_MOST_ERRORS = 3
 _NO_MANAGER = 503
 
 
@@ -54,6 +65,11 @@ class SwarmNode:
     def is_ready(self) -> bool:
         """Whether the managers reach it."""
         return self.state == "ready"
+
+    @property
+    def takes_tasks(self) -> bool:
+        """Whether Swarm starts tasks on it."""
+        return self.is_ready and self.availability == "active"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +122,8 @@ class SwarmService:
     """State of the last update: updating, paused, completed, rollback_started, rollback_paused, rollback_completed."""
     update_message: str
     spec: Record = field(repr=False)
+    ports: frozenset[int] = frozenset()
+    """The TCP ports that it publishes on nodes."""
     tasks: tuple[Task, ...] = ()
 
     @property
@@ -125,15 +143,44 @@ class SwarmService:
         return bool(test) and test != ["NONE"]
 
     @property
+    def wanted(self) -> int:
+        """The number of tasks that should run. A service on all nodes has at least one."""
+        return max(len(self.current), 1) if self.replicas is None else self.replicas
+
+    @property
+    def up_to_date(self) -> tuple[Task, ...]:
+        """The tasks with the present declaration that run and are healthy."""
+        return tuple(each for each in self.current if each.serves and self.runs_declaration(each))
+
+    @property
+    def given_up(self) -> str:
+        """What Swarm did, as a text, if it gave up the last update, otherwise empty."""
+        return GIVEN_UP.get(self.update, "")
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all tasks run as declared."""
+        return not self.given_up and self.update not in UPDATING and len(self.up_to_date) == self.wanted
+
+    @property
+    def is_pulling(self) -> bool:
+        """Whether a node gets the image of a task."""
+        return any(each.state in _PULLING for each in self.current)
+
+    @property
     def errors(self) -> tuple[str, ...]:
-        """What tasks reported that failed or that no node can run, the newest first, each once."""
-        told = sorted((each for each in self.tasks if each.error), key=lambda each: each.changed, reverse=True)
-        return tuple(dict.fromkeys(each.error for each in told if each.state in _ENDED | {"pending"}))
+        """What tasks reported that failed or that no node can run: the newest first, each once, and three at most."""
+        reports = sorted((each for each in self.tasks if each.error), key=lambda each: each.changed, reverse=True)
+        return tuple(dict.fromkeys(each.error for each in reports if each.state in _REPORTING))[:_MOST_ERRORS]
 
     def runs_declaration(self, task: Task) -> bool:
         """Whether a task was made from the service's present declaration."""
         template = self.spec["TaskTemplate"]
         return all(task.spec.get(part) == template.get(part) for part in ("ContainerSpec", "Resources", "LogDriver"))
+
+    def task_name(self, task: Task) -> str:
+        """The name of a task as `docker service ps` shows it, with the host name for a service on all nodes."""
+        return f"{self.name}.{task.slot or task.node}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,11 +202,6 @@ class SwarmState:
         """The node with a host name or an id; None if the Swarm does not have it."""
         return next((each for each in self.nodes if name in (each.hostname, each.id)), None)
 
-    @property
-    def managers(self) -> tuple[SwarmNode, ...]:
-        """The nodes that are managers."""
-        return tuple(each for each in self.nodes if each.is_manager)
-
 
 def observe(client: docker.DockerClient) -> SwarmState:
     """List the nodes, services and tasks of the manager's Swarm, whoever made them.
@@ -174,6 +216,13 @@ def observe(client: docker.DockerClient) -> SwarmState:
         if error.status_code == _NO_MANAGER:
             raise NoManagerError(str(error.explanation)) from error
         raise
+
+
+def observe_service(client: docker.DockerClient, service_id: str) -> SwarmService:
+    """Read one service with its tasks, which name nodes by id. Raises docker.errors.DockerException or OSError."""
+    api: Any = client.api
+    tasks = api.tasks(filters={"service": service_id})
+    return _service(api.inspect_service(service_id), [_task(each, {}) for each in tasks])
 
 
 def read(*, nodes: Iterable[Record], services: Iterable[Record], tasks: Iterable[Record]) -> SwarmState:
@@ -251,5 +300,10 @@ def _service(record: Record, tasks: Iterable[Task]) -> SwarmService:
         update=update.get("State") or "",
         update_message=update.get("Message") or "",
         spec=spec,
+        ports=frozenset(
+            port["PublishedPort"]
+            for port in (record.get("Endpoint") or {}).get("Ports") or []
+            if port.get("PublishedPort") and port.get("Protocol") == "tcp"
+        ),
         tasks=tuple(sorted(newest, key=lambda each: (each.wanted not in WANTED, each.slot or 0, each.node))),
     )

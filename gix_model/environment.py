@@ -129,9 +129,8 @@ class Environment:
     def ledger_engine(self) -> EngineSettings:
         """The engine with the ledger's volume, and nothing about the Swarm: in Swarm, that of `gix:ledger.node`."""
         engine = self.settings.engine
-        host = engine.nodes.get(self.settings.ledger.node or "", engine.host) if self.is_swarm else engine.host
-        certificates = engine.cert_path if host is None or host.startswith("tcp://") else None
-        return EngineSettings.model_validate({"host": host, "certPath": certificates})
+        node = engine.node(self.settings.ledger.node or "") if self.is_swarm else None
+        return node or engine.alone
 
     @property
     def has_ledger_elsewhere(self) -> bool:
@@ -180,10 +179,10 @@ class Environment:
     @property
     def container_names(self) -> frozenset[str]:
         """The names on the engine that belong to the stack's containers."""
-        # The provider makes the names of those that start first.
         if self.is_swarm:
             # Swarm makes the names of its containers.
             return frozenset()
+        # The provider makes the names of those that start first.
         names = {self.name(spec.container) for spec in self.specs if not self.starts_first(spec)}
         return frozenset(names | ({self.edge_name} if self.has_edge else set()))
 

@@ -448,7 +448,7 @@ _RULES: tuple[Callable[[Environment], Iterator[Problem]], ...] = (
     _sample,
     _registry,
     _engine,
-    swarm_rules.of_the_mode,
+    swarm_rules.mode_problems,
     _ports,
     _memory,
     _variables,

@@ -457,6 +457,19 @@ class EngineSettings(Settings):
         "ledger's node is needed; only in Swarm",
     )
 
+    @property
+    def alone(self) -> "EngineSettings":
+        """The engine itself, without what is about the Swarm."""
+        return self._at(self.host)
+
+    def node(self, name: str) -> "EngineSettings | None":
+        """The engine of the node with this host name; None if `nodes` does not have its address."""
+        return self._at(self.nodes[name]) if name in self.nodes else None
+
+    def _at(self, host: str | None) -> "EngineSettings":
+        certificates = self.cert_path if host is None or host.startswith("tcp://") else None
+        return EngineSettings.model_validate({"host": host, "certPath": certificates})
+
 
 class HealthCheckSettings(Settings):
     """The health check, which runs a probe in the container repeatedly."""

@@ -26,7 +26,7 @@ _ONLY_IN_SWARM = {
 _ONLY_IN_SWARM_OF_SERVICES = ("reservations", "placement")
 
 
-def of_the_mode(environment: Environment) -> Iterator[Problem]:
+def mode_problems(environment: Environment) -> Iterator[Problem]:
     """The problems of `environment` that come from its mode."""
     if environment.is_swarm:
         yield from _needed(environment)

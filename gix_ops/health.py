@@ -13,9 +13,10 @@ those of the services. `state` is the container's state as the engine names it (
 created, dead), or missing. `health` is the health of a running container (starting, healthy, unhealthy), otherwise the
 state. `started` and `uptime_seconds` are null if the container does not run, `exit_code` is null if it does. `digest`
 is the image's digest in the registry, or its id if it was built here. `probes` are the last ones that the engine
-keeps, the oldest first. `fix` is null if the service is healthy. With `--watch` each line is
-one such list. `node` is the host name of the task's node in Swarm, otherwise null. In Swarm, probes, restarts and
-uptime are known if `gix:engine.nodes` has the address of the node.
+keeps, the oldest first. `fix` is null if the service is healthy. With `--watch` each line is one such list.
+
+`node` is the host name of the task's node in Swarm, otherwise null. In Swarm, probes, restarts and uptime are known if
+`gix:engine.nodes` has the address of the node.
 """
 
 import time

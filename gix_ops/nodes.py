@@ -4,7 +4,7 @@
 
     {"node": "n1", "role": "manager", "state": "ready", "availability": "active", "reachability": "reachable",
      "is_leader": true, "address": "10.0.0.1", "engine": "20.10.24", "engine_named": true, "has_ledger": false,
-     "tasks": ["router.1", "edge.n1"]}
+     "tasks": ["gix-router.1", "gix-edge.n1"]}
 
 `role` is manager or worker, `state` is ready, down, disconnected or unknown, `availability` is active, pause or drain.
 `reachability` is empty for a worker. `engine_named` says whether `gix:engine.nodes` has the node's address. `tasks` are
@@ -40,17 +40,12 @@ class NodeStatus:
     has_ledger: bool
     tasks: list[str]
 
-    @property
-    def takes_tasks(self) -> bool:
-        """Whether it is ready, and Swarm may start tasks on it."""
-        return self.state == "ready" and self.availability == "active"
-
 
 def read(stack: Stack, client: docker.DockerClient) -> list[NodeStatus]:
     """The nodes, managers first. Raises StackError if the stack is not in Swarm, or its manager does not answer."""
     refuse_containers(stack, "nodes")
     observed = swarm.observe(client)
-    ledger = _ledger_node(stack, observed)
+    ledger = swarm.ledger_node(stack, observed)
     return [_status(stack, observed, node, ledger) for node in observed.nodes]
 
 
@@ -69,7 +64,7 @@ def find(stack: Stack, observed: SwarmState, name: str, *, including_ledger: boo
     if node is None:
         known = ", ".join(each.hostname for each in observed.nodes)
         raise StackError(f"the Swarm has no node {name}; it has {known}")
-    if node.hostname == _ledger_node(stack, observed) and not including_ledger:
+    if node.hostname == swarm.ledger_node(stack, observed) and not including_ledger:
         raise StackError(
             f"the node {node.hostname} has the ledger, and the auction runs nowhere else: it would stop until the node "
             "takes tasks again; to drain it all the same: --including-ledger"
@@ -91,9 +86,9 @@ def set_availability(client: docker.DockerClient, node: SwarmNode, availability:
 
 
 def tasks_on(stack: Stack, observed: SwarmState, node: str) -> list[str]:
-    """The tasks of the stack that should run on a node, SERVICE.SLOT."""
+    """The tasks of the stack that should run on a node."""
     return [
-        f"{service.name}.{task.slot or task.node}"
+        service.task_name(task)
         for service in observed.created_by(stack.label)
         for task in service.current
         if task.node == node
@@ -135,12 +130,3 @@ def _status(stack: Stack, observed: SwarmState, node: SwarmNode, ledger: str | N
         has_ledger=node.hostname == ledger,
         tasks=tasks_on(stack, observed, node.hostname),
     )
-
-
-def _ledger_node(stack: Stack, observed: SwarmState) -> str | None:
-    if "auction" not in stack.outputs.services:
-        return None
-    try:
-        return swarm.ledger_node(stack, observed)
-    except StackError:
-        return None

@@ -117,9 +117,9 @@ class ServiceContainer:
         """The command that makes it healthy or shows why it is not; None if it is healthy."""
         if self.health == "healthy":
             return None
-        why = f"gixctl logs {self.service} shows why"
         if self.task is not None:
-            return self._fix_in_swarm(self.task, why)
+            return self._fix_in_swarm(self.task)
+        why = f"gixctl logs {self.service} shows why"
         fixes = {
             "running": why,
             "restarting": why,
@@ -128,7 +128,8 @@ class ServiceContainer:
         }
         return fixes.get(self.state, f"{why}, pulumi up --refresh starts it again")
 
-    def _fix_in_swarm(self, task: Task, why: str) -> str:
+    def _fix_in_swarm(self, task: Task) -> str:
+        why = f"docker service logs {self.name.rpartition('.')[0]} shows why"
         if task.state == "pending":
             return f"{task.error or 'no node has run it yet'}; gixctl nodes shows the nodes"
         return f"{task.error}; {why}" if task.error else why
@@ -213,30 +214,24 @@ def _tasks(stack: Stack, observed: SwarmState, wanted: Collection[Named]) -> Ite
         found = observed.service(swarm_name)
         outputs = None if name == EDGE else stack.outputs.services[name]
         tasks = () if found is None else found.current
-        missing = max((found.replicas or 0) - len({each.slot for each in tasks}), 0) if found else 1
-        if found and found.is_global and not tasks:
-            missing = 1
-        count = len(tasks) + missing
+        # While an update is at work, a replica may have two tasks.
+        missing = 1 if found is None else max(found.wanted - len({each.slot or each.node for each in tasks}), 0)
+        several = len(tasks) + missing > 1
         for number, task in enumerate(tasks, 1):
             yield ServiceContainer(
                 service=name,
-                name=_task_name(swarm_name, task),
+                name=found.task_name(task) if found else swarm_name,
                 found=engines.container(task),
-                number=(task.slot or number) if count > 1 else None,
+                number=(task.slot or number) if several else None,
                 outputs=outputs,
                 task=task,
                 has_health_check=found is not None and found.has_health_check,
                 swarm_ports=ports,
             )
-        for number in range(len(tasks) + 1, count + 1):
+        for number in range(len(tasks) + 1, len(tasks) + missing + 1):
             yield ServiceContainer(
-                service=name, name=swarm_name, found={}, number=number if count > 1 else None, outputs=outputs
+                service=name, name=swarm_name, found={}, number=number if several else None, outputs=outputs
             )
-
-
-def _task_name(service: str, task: Task) -> str:
-    """The name of a task as `docker service ps` shows it, with the host name for a service on all nodes."""
-    return f"{service}.{task.slot or task.node}"
 
 
 def _published(stack: Stack, observed: SwarmState) -> Iterator[Port]:
@@ -294,8 +289,6 @@ def running(stack: Stack, client: docker.DockerClient, service: str) -> ServiceC
     for container in found:
         if container.state == "running":
             return container
-    if not found:
-        raise StackError(f"the {service} has no task, because it is scaled to none; to start it: pulumi up --refresh")
     raise StackError(f"the {service}'s container {found[0].name} is {found[0].state}: {found[0].fix}")
 
 

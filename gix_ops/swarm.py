@@ -6,7 +6,7 @@ verb that needs it uses the address in `gix:engine.nodes`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import docker
 from docker.errors import APIError, DockerException
@@ -18,11 +18,25 @@ from gix_ops import stack as stacks
 from gix_ops.errors import StackError
 from gix_ops.stack import Stack, StackReference
 
-QUORUM_FIX = (
+_QUORUM_FIX = (
     "what runs goes on; start the managers that are down; if they are lost, on a manager that is left: docker swarm "
     "init --force-new-cluster, then docker node rm --force for each lost one, and docker node promote for new ones"
 )
-"""What to do if too few managers are left to change anything."""
+INSTEAD: Final = {
+    "audit": "docker service inspect NAME shows how its tasks run",
+    "backup": "docs/swarm.md shows how to copy the ledger on its node",
+    "delete-ledger": "delete it on its node with: docker volume rm VOLUME",
+    "doctor": "gixctl verify and gixctl nodes show what is wrong",
+    "fix-permissions": "change the owner on the node of the ledger, with chown in a container that mounts the volume",
+    "graph": "gixctl status and gixctl nodes show tasks and nodes",
+    "logs": "docker service logs NAME, with a name that gixctl status shows",
+    "plan": "pulumi preview --diff",
+    "restore": "docs/swarm.md shows how to restore the ledger on its node",
+    "rollback": "set gix:images.digests to those of the earlier release, then: pulumi up",
+    "scan": "give the digests that gixctl status shows to a scanner",
+    "shell": "docker exec on the node that gixctl status shows",
+}
+"""What to use in place of the verbs that do not know Swarm."""
 
 
 def is_swarm(stack: StackReference) -> bool:
@@ -30,45 +44,36 @@ def is_swarm(stack: StackReference) -> bool:
     return stack.engine.mode == "swarm"
 
 
+def refuse(engine: EngineSettings, verb: str) -> None:
+    """Raise StackError if the services are those of a Swarm. Call it first in a verb that does not know Swarm."""
+    if engine.mode == "swarm":
+        raise StackError(refusal(verb))
+
+
+def refusal(verb: str) -> str:
+    """Why a verb does nothing in Swarm, and what to use instead."""
+    return f"gixctl {verb} does not know Swarm (gix:engine.mode: swarm); use instead: {INSTEAD[verb]}"
+
+
 def observe(client: docker.DockerClient) -> SwarmState:
     """What the manager's Swarm has. Raises StackError with what to do if the manager does not answer."""
     try:
         return swarm_state.observe(client)
     except NoManagerError as error:
-        raise no_manager(str(error)) from error
+        raise _no_manager(str(error)) from error
     except APIError as error:
         raise StackError(f"the manager does not answer: {error.explanation}") from error
     except (DockerException, OSError) as error:
         raise StackError(f"the Docker engine no longer answers: {error}") from error
 
 
-def no_manager(reason: str) -> StackError:
+def _no_manager(reason: str) -> StackError:
     """The error for an engine that does not answer for its Swarm, with the engine's reason."""
     if "leader" in reason or "quorum" in reason:
-        return StackError(f"the Swarm has no leader: too few of its managers are reachable ({reason}); {QUORUM_FIX}")
+        return StackError(f"the Swarm has no leader: too few of its managers are reachable ({reason}); {_QUORUM_FIX}")
     return StackError(
         f"the engine manages no Swarm ({reason}); set gix:engine.host to a manager, as docker node ls shows them"
     )
-
-
-def engine_of(stack: StackReference, node: str) -> EngineSettings | None:
-    """The engine of a node; None if `gix:engine.nodes` does not have its address."""
-    host = stack.engine.nodes.get(node)
-    if host is None:
-        return None
-    certificates = stack.engine.cert_path if host.startswith("tcp://") else None
-    return EngineSettings.model_validate({"host": host, "certPath": certificates})
-
-
-def named_engine_of(stack: StackReference, node: str, *, purpose: str) -> EngineSettings:
-    """The engine of a node. Raises StackError with the key to set if the stack does not name it."""
-    found = engine_of(stack, node)
-    if found is None:
-        raise StackError(
-            f"gix:engine.nodes has no address of the node {node or '(none)'}, and {purpose} needs its engine; set "
-            f"gix:engine.nodes.{node or 'HOSTNAME'}, e.g. to ssh://USER@{node or 'HOSTNAME'}, then: pulumi up"
-        )
-    return found
 
 
 @dataclass(kw_only=True)
@@ -81,7 +86,7 @@ class NodeEngines:
     def client(self, node: str) -> docker.DockerClient | None:
         """A client of a node's engine; None if the stack does not name it, or it does not answer."""
         if node not in self._clients:
-            engine = engine_of(self.stack, node)
+            engine = self.stack.engine.node(node)
             try:
                 self._clients[node] = None if engine is None else stacks.connect(engine, self.stack.directory)
             except StackError:
@@ -108,28 +113,13 @@ def service_name(stack: Stack, service: str) -> str | None:
     return found[service]
 
 
-def ledger_task(stack: Stack, observed: SwarmState) -> Task | None:
-    """The task of the auction that runs; None if none does."""
-    service = observed.service(service_name(stack, "auction") or "")
-    return None if service is None else next((each for each in service.current if each.serves), None)
+def ledger_node(stack: StackReference, observed: SwarmState) -> str | None:
+    """The host name of the node that has the ledger, to which the auction is tied; None if it is not known."""
+    auctions = (each for each in observed.created_by(stack.label) if each.service == "auction")
+    return next((node for each in auctions if (node := _tied_to(each))), None)
 
 
-def ledger_node(stack: Stack, observed: SwarmState) -> str:
-    """The host name of the node that has the ledger, to which the auction's tasks are tied.
-
-    Raises StackError if the Swarm does not have the auction's service.
-    """
-    service = observed.service(service_name(stack, "auction") or "")
-    if service is None:
-        raise StackError("the auction's service is missing, so its node is not known; pulumi up --refresh creates it")
-    node = tied_to(service)
-    if node is None:
-        raise StackError(f"the service {service.name} is not tied to a node by its host name; pulumi up --refresh")
-    return node
-
-
-def tied_to(service: SwarmService) -> str | None:
-    """The host name of the only node that may run a service; None if it is not tied to one."""
+def _tied_to(service: SwarmService) -> str | None:
     constraints = (service.spec["TaskTemplate"].get("Placement") or {}).get("Constraints") or []
     for constraint in constraints:
         left, separator, right = constraint.partition("==")

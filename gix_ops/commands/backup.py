@@ -9,7 +9,7 @@ from rich.filesize import decimal
 from gix_ledger import backup
 from gix_model import __version__
 from gix_ops import stack_ledger
-from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
+from gix_ops.commands.options import JsonOption, StackOption, read_stack_in_containers, write_json
 from gix_ops.commands.progress import progress_bar
 
 HEADING = "Ledger"
@@ -39,7 +39,7 @@ def command(
 
     Example: gixctl backup --stack prod /mnt/safe/prod.tar.gz
     """
-    read = read_stack(stack)
+    read = read_stack_in_containers(stack, "backup")
     target = backup.default_file(read.directory, read.name) if file is None else file
     with progress_bar("backup") as progress:
         taken = backup.take(

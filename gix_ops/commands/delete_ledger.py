@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gix_ops import pulumi_command, stack_ledger
+from gix_ops import pulumi_command, stack_ledger, swarm
 from gix_ops.commands.options import StackOption
 from gix_ops.stack import StackReference, program_directory
 
@@ -27,6 +27,7 @@ def command(volume: VolumeArgument, stack: StackOption = None, destroy: DestroyO
     Example: gixctl delete-ledger gcam-data --stack dev --destroy
     """
     found = StackReference.find(stack, program_directory(Path.cwd()))
+    swarm.refuse(found.engine, "delete-ledger")
     kept = stack_ledger.deletable(found, volume, destroyed_first=destroy)
     if destroy:
         pulumi_command.show(found.directory, "destroy", "--yes", "--skip-preview", stack=found.name)

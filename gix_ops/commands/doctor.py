@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gix_ops import swarm
 from gix_ops.commands.options import JsonOption, StackOption, write_json
 from gix_ops.doctor import examination, remedies
 from gix_ops.doctor.facts import Facts
@@ -34,8 +35,10 @@ def command(stack: StackOption = None, fix: FixOption = False, as_json: JsonOpti
 
     Examples: gixctl doctor --stack prod; gixctl doctor --fix && pulumi up
     """
-    done = remedies.apply(Facts(Path.cwd(), stack)) if fix else []
-    diagnosis = examination.examine(Facts(Path.cwd(), stack), done)
+    facts = Facts(Path.cwd(), stack)
+    swarm.refuse(facts.engine_settings, "doctor")
+    done = remedies.apply(facts) if fix else []
+    diagnosis = examination.examine(Facts(Path.cwd(), stack) if fix else facts, done)
     if as_json:
         write_json(diagnosis)
     else:

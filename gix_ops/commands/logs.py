@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from gix_ops import log_text, logs
-from gix_ops.commands.options import JsonOption, StackOption, read_stack, service_names
+from gix_ops.commands.options import JsonOption, StackOption, read_stack_in_containers, service_names
 from gix_ops.commands.streaming import has_reader, until_interrupted
 from gix_ops.errors import StackError
 from gix_ops.logs import Line, UnreadableLogError
@@ -64,7 +64,7 @@ def command(
     Example: gixctl logs auction --since 1h --grep 'ERROR|WARN'
     """
     pattern = _pattern(grep)
-    read = read_stack(stack)
+    read = read_stack_in_containers(stack, "logs")
     try:
         sources = logs.sources(read, read.connect(), wanted or (), since=since, tail=tail)
     except ValueError as error:

@@ -8,7 +8,7 @@ from rich.filesize import decimal
 
 from gix_ledger import restore
 from gix_ops import stack_ledger
-from gix_ops.commands.options import StackOption, read_stack
+from gix_ops.commands.options import StackOption, read_stack_in_containers
 from gix_ops.commands.progress import progress_bar
 
 HEADING = "Ledger"
@@ -31,7 +31,7 @@ def command(file: FileArgument, stack: StackOption = None, replace: ReplaceOptio
 
     Example: gixctl restore --stack staging --replace backups/prod-20260102T030405Z.tar.gz
     """
-    read = read_stack(stack)
+    read = read_stack_in_containers(stack, "restore")
     total = 2 * file.stat().st_size if file.is_file() else None
     with progress_bar("restore", total) as progress:
         contents = restore.restore(stack_ledger.locate(read), file, replace=replace, progress=progress)

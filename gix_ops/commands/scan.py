@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
+from gix_ops.commands.options import JsonOption, StackOption, read_stack_in_containers, write_json
 from gix_ops.security import scan
 
 HEADING = "Check"
@@ -55,7 +55,7 @@ def command(
 
     Example: gixctl scan --severity high --require --sbom release/sbom
     """
-    read = read_stack(stack)
+    read = read_stack_in_containers(stack, "scan")
     found = scan.scan(read, sbom or read.directory / scan.DIRECTORY, severity)
     if as_json:
         write_json(found)

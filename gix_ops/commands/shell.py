@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gix_ops import services, shell
-from gix_ops.commands.options import ServiceArgument, StackOption, read_stack
+from gix_ops.commands.options import ServiceArgument, StackOption, read_stack_in_containers
 
 HEADING = "Inspect"
 
@@ -33,7 +33,7 @@ def command(
 
     Examples: gixctl shell auction; gixctl shell auction --user root -- ls -l /data
     """
-    read = read_stack(stack)
+    read = read_stack_in_containers(stack, "shell")
     container = services.running(read, read.connect(), service)
     call = shell.invocation(
         read.engine,

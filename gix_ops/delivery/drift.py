@@ -7,10 +7,10 @@ from pathlib import Path
 from gix_model.stack_file import StackFileError
 from gix_ops import pulumi_command, verify
 from gix_ops.delivery import github, release
+from gix_ops.differences import Difference
 from gix_ops.errors import StackError
 from gix_ops.planning import plan_text
 from gix_ops.stack import Stack
-from gix_ops.verify import Difference
 
 _AS_DEPLOYED = "The environment is as it was deployed again."
 _LONGEST_OUTPUT = 12_000

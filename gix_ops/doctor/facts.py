@@ -17,13 +17,13 @@ from gix_model.environment import Environment
 from gix_model.problems import ConfigurationError
 from gix_model.settings import EngineSettings
 from gix_ops import resources, stack, verify
+from gix_ops.differences import Report
 from gix_ops.doctor import locks
 from gix_ops.doctor.locks import Lock
 from gix_ops.errors import StackError
 from gix_ops.pulumi_command import ask
 from gix_ops.resources import State
 from gix_ops.stack import Stack, StackReference
-from gix_ops.verify import Report
 
 T = TypeVar("T")
 
@@ -197,6 +197,6 @@ class Facts:
         # Observed before the state is read: what a running update creates meanwhile is not in the observation.
         observed = self.observed
         try:
-            return verify.compare_stack(self.reference, self.state, self.client, observed)
+            return verify.compare(self.reference, self.state, self.client, observed)
         except (DockerException, OSError) as error:
             raise StackError(f"the Docker engine cannot be read: {error}") from error

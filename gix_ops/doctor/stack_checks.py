@@ -8,10 +8,10 @@ from gix_engine.observed_state import ObservedContainer, ObservedNetwork
 from gix_model.problems import ConfigurationError
 from gix_model.provider_facts import CONTAINER, KINDS, NETWORK, VOLUME
 from gix_ops import fields
+from gix_ops.differences import Difference, DifferenceType
 from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, fault, ok, one_line, skipped, warning
 from gix_ops.errors import StackError
-from gix_ops.verify import Difference, DifferenceType
 
 _ANSWER_WITHIN_SECONDS = 5
 _WARNINGS = frozenset({DifferenceType.VALUE})

@@ -39,8 +39,8 @@ from typing import Any
 from gix_model import units
 from gix_model.catalog import CATALOG
 from gix_model.environment import EDGE_LABEL
-from gix_model.provider_facts import CONTAINER, KINDS, VOLUME
-from gix_ops import fields
+from gix_model.provider_facts import CONTAINER, KINDS, SERVICE, VOLUME
+from gix_ops import fields, swarm
 from gix_ops.planning.causes import causes, side
 from gix_ops.planning.preview import Step, steps
 from gix_ops.pulumi_command import Variables, answer
@@ -158,6 +158,8 @@ def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool =
     errors = [text for severity, text in messages if severity == "error"]
     if failed or errors:
         return _failed(shown, errors)
+    if any(step.type == SERVICE for step in every):
+        return _failed(shown, [swarm.refusal("plan")])
     acting = {step.urn: step for step in every if step.acts and not step.is_leftover}
     services = tuple(
         sorted((_service(name, step, acting) for step in every if (name := _service_of(step))), key=_place)

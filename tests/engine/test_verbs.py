@@ -35,8 +35,8 @@ VERBS: dict[str, list[str]] = {
     "fix-permissions": [],
 }
 """The arguments of each verb. Names in capitals stand for a test's files."""
-TRIED_ELSEWHERE = {"delete-ledger", "rollback"}
-"""Tested in test_ledger.py, since it needs a stack that is down, and in test_rollback.py."""
+TRIED_ELSEWHERE = {"delete-ledger", "drain", "nodes", "rollback"}
+"""Tested in test_ledger.py, since it needs a stack that is down, in test_rollback.py, and in test_swarm.py."""
 NOT_ABOUT_A_STACK = {"backups", "drift", "review", "pull-request", "release"}
 WORKS_WITHOUT_AN_ENGINE = {"address", "history"}
 WORKS_WITHOUT_A_CONTAINER = {"address", "backup", "history", "restore", "scan"}

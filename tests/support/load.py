@@ -1,20 +1,16 @@
 """Requests to a router at a steady rate, while a test changes the stack."""
 
-import multiprocessing
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Event
 
 import grpc  # type: ignore[import-untyped]  # it ships no types
 
 from benchmarks.jobs import submission
 from tests.support.channels import channel
-from tests.support.cluster.calls import calls_inside
-from tests.support.cluster.machines import Machines
 
 RATE = 100
 """Jobs in a second. docs/rollouts.md has figures of 200, which a machine that runs other tests does not reach."""
@@ -24,7 +20,6 @@ CLIENTS = 20
 """Number of clients. Each waits for its answer before it sends the next request."""
 ANSWER_SECONDS = 40
 """How long a request may take. The router waits 30 s for the auction."""
-_POLL_SECONDS = 0.1
 
 
 @dataclass
@@ -76,32 +71,3 @@ def load(router: tuple[str, int], *, rate: int, credentials: grpc.ChannelCredent
         for thread in threads:
             thread.join()
         result.rate = (len(result.settled) + result.failures.total()) / (time.monotonic() - start)
-
-
-@contextmanager
-def load_inside(
-    machines: Machines, router: tuple[str, int], *, rate: int, authority: bytes | None = None
-) -> Iterator[Load]:
-    """As `load`, from within the network of a cluster. The result is there after the block.
-
-    With `authority`, the certificate of one, the connections use TLS.
-    """
-    result = Load()
-    with multiprocessing.get_context("spawn").Manager() as manager, calls_inside(machines) as calls:
-        started, stop = manager.Event(), manager.Event()
-        call = calls.submit(_load_until, stop, started, router, rate, authority)
-        try:
-            while not started.wait(_POLL_SECONDS):
-                assert not call.done(), call.exception()
-            yield result
-        finally:
-            stop.set()
-            vars(result).update(vars(call.result()))
-
-
-def _load_until(stop: Event, started: Event, router: tuple[str, int], rate: int, authority: bytes | None) -> Load:
-    credentials = grpc.ssl_channel_credentials(authority) if authority else None
-    with load(router, rate=rate, credentials=credentials) as result:
-        started.set()
-        stop.wait()
-    return result

@@ -12,9 +12,9 @@ from gix_components.platform import GixPlatform
 from gix_model import provider_facts
 from gix_model.container_inputs import INPUTS, Change
 from gix_model.settings import ServiceSettings
-from gix_ops import fields, verify
+from gix_ops import fields, verify_containers
+from gix_ops.differences import Report
 from gix_ops.resources import Resource
-from gix_ops.verify import Report
 from offline.docker_plugin.resources.container_config import engine_config
 from tests.engine.change_matrix_trials import MEMORY, MEMORY_SWAP, NO_SITE, container_trials
 from tests.unit.declared import configured, declare, environment
@@ -25,8 +25,9 @@ NEEDED = {MEMORY_SWAP.key: {MEMORY.key: MEMORY.before}}
 WITH_THE_INPUT_OF_ANOTHER_KEY = {"bindAddress": "ports", "hostPort": "ports", "rustBacktrace": "envs"}
 """Keys without a trial of their own, each with an input that a trial changes."""
 OF_THE_EDGE = {"replicas"}
-OF_SWARM = {"reservations", "placement"}
 """Keys that need an edge. tests/engine/test_edge.py changes them."""
+OF_SWARM = {"reservations", "placement"}
+"""Keys that need Swarm. tests/unit/model/test_swarm.py sets them."""
 
 
 @functools.cache
@@ -74,7 +75,7 @@ def compared(inputs: dict[str, Any], found: dict[str, Any]) -> Report:
     report = Report(stack="gix/dev")
     urn = "urn:pulumi:dev::gix::docker:index/container:Container::gix-router-container"
     resource = Resource(urn=urn, type=provider_facts.CONTAINER, id="1" * 64, inputs=inputs, outputs={})
-    verify.compare_container(report, resource, found, {"Id": inputs["image"], "Config": {}})
+    verify_containers.compare_container(report, resource, found, {"Id": inputs["image"], "Config": {}})
     return report
 
 

@@ -1,22 +1,23 @@
 """What the platform declares in Swarm, and how it waits for Swarm."""
 
-import dataclasses
 import subprocess
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import DockerException
 from pydantic import SecretStr
 
 from gix_components import haproxy, sole_writer, swarm_rollout, swarm_service
 from gix_components.platform import GixPlatform
 from gix_components.swarm_rollout import Expected, RolloutError
-from gix_engine import connection, observed_state
-from gix_engine.swarm import ServiceState
+from gix_engine import connection, observed_state, swarm_state
+from gix_engine.swarm_state import SwarmService
 from gix_model.environment import EDGE_LABEL, SERVICE_LABEL, STACK_LABEL
 from tests.support.certificates import Authority
 from tests.unit.declared import Declared, declare
+from tests.unit.engine.test_swarm import state, task
 from tests.unit.model.test_swarm import in_swarm
 
 SERVICE = "docker:index/service:Service"
@@ -159,28 +160,25 @@ def test_the_certificate_of_the_edge_is_a_secret() -> None:
     assert issued.key.splitlines()[1] not in repr(plain)
 
 
-def state(**changes: Any) -> ServiceState:
-    plain = ServiceState(wanted=1, running=0, outcome="", is_updating=False, is_pulling=False, errors=())
-    return dataclasses.replace(plain, **changes)
-
-
-def awaiting(monkeypatch: pytest.MonkeyPatch, *states: ServiceState) -> None:
+def awaiting(monkeypatch: pytest.MonkeyPatch, *states: SwarmService) -> None:
+    """Let a manager answer with one state after the other, and then always with the last one."""
     remaining = list(states)
     service = SimpleNamespace(logs=lambda **_: [b"out of order\n"])
     client = SimpleNamespace(services=SimpleNamespace(get=lambda _: service))
     monkeypatch.setattr(connection, "connect", lambda *_: client)
-    following = lambda: remaining.pop(0) if len(remaining) > 1 else remaining[0]  # noqa: E731 - a state at each call
-    monkeypatch.setattr(swarm_rollout, "Service", lambda *_: SimpleNamespace(state=following))
+    following = lambda *_: remaining.pop(0) if len(remaining) > 1 else remaining[0]  # noqa: E731 - a state at each call
+    monkeypatch.setattr(swarm_state, "observe_service", following)
     monkeypatch.setattr(swarm_rollout, "_POLL_SECONDS", 0)
 
 
 def test_the_hook_waits_until_the_service_is_as_declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    awaiting(monkeypatch, state(is_pulling=True), state(is_updating=True), state(running=1))
+    awaiting(monkeypatch, state(task("preparing")), state(task("running"), status="updating"), state(task("running")))
     swarm_rollout.run(in_swarm(), EXPECTED, "id")
 
 
 def test_given_an_update_that_swarm_gave_up_the_error_says_why_and_what_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    awaiting(monkeypatch, state(is_updating=True), state(outcome="rolled back", errors=("exit 3",)))
+    failed = task("failed", error="exit 3", desired="shutdown")
+    awaiting(monkeypatch, state(status="updating"), state(failed, status="rollback_completed"))
     with pytest.raises(RolloutError) as caught:
         swarm_rollout.run(in_swarm(), EXPECTED, "id")
     assert "Swarm rolled the update back, and the former version serves: exit 3" in str(caught.value)
@@ -190,8 +188,17 @@ def test_given_an_update_that_swarm_gave_up_the_error_says_why_and_what_serves(m
 
 def test_given_a_service_that_never_runs_the_hook_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(swarm_rollout, "_ALLOWANCE", timedelta(seconds=-15))
-    awaiting(monkeypatch, state(wanted=2, errors=("no suitable node",)))
+    awaiting(monkeypatch, state(task("pending", error="no suitable node"), replicas=2))
     with pytest.raises(RolloutError, match=r"0 of 2 tasks run.*no suitable node"):
+        swarm_rollout.run(in_swarm(), EXPECTED, "id")
+
+
+def test_given_a_manager_that_does_not_answer_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise DockerException("no route")
+
+    monkeypatch.setattr(connection, "connect", refuse)
+    with pytest.raises(RolloutError, match=r"no route\nRun pulumi up again"):
         swarm_rollout.run(in_swarm(), EXPECTED, "id")
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +13,16 @@ from gix_engine import observed_state
 from gix_model import container_inputs, provider_facts
 from gix_model.catalog import CATALOG
 from gix_model.input_texts import EMPTY
-from gix_ops import fields, inspection, verify
+from gix_model.settings import EngineSettings
+from gix_ops import fields, inspection, verify, verify_containers
+from gix_ops.differences import Difference, DifferenceType, Report
 from gix_ops.fields import Value
 from gix_ops.resources import Resource, State
-from gix_ops.verify import Difference, DifferenceType, Report
+from gix_ops.stack import StackReference
 from tests.unit.declared import configured, declare, environment
 from tests.unit.engine.fake_engine import FakeEngine
 
+STACK = StackReference(name="dev", directory=Path(), label="gix/dev", engine=EngineSettings())
 ID = "1" * 64
 IMAGE_ID = "sha256:" + "a" * 64
 
@@ -127,7 +131,7 @@ def resource(**more: Any) -> Resource:
 
 def compared(found: dict[str, Any] = FOUND, image: dict[str, Any] = IMAGE, **declared: Any) -> Report:
     report = Report(stack="gix/dev")
-    verify.compare_container(report, resource(**declared), found, image)
+    verify_containers.compare_container(report, resource(**declared), found, image)
     return report
 
 
@@ -325,7 +329,7 @@ FOUND_NETWORK: dict[str, Any] = {
 )
 def test_a_network_is_compared_with_its_endpoints(change: dict[str, Any], field: str | None, found: str | None) -> None:
     report = Report(stack="gix/dev")
-    verify.compare_network(report, NETWORK, FOUND_NETWORK | change, frozenset({ID, "gix-auction"}))
+    verify_containers.compare_network(report, NETWORK, FOUND_NETWORK | change, frozenset({ID, "gix-auction"}))
     differences = [(each.subject, each.field, each.found) for each in report.differences]
     assert differences == ([] if field is None else [("network gix-network", field, found)])
 
@@ -336,7 +340,7 @@ def test_what_has_the_stack_s_label_and_is_not_in_its_state_is_a_difference_with
     engine.add_container("c2", "of-another-stack", stack="gix/other")
     engine.add_network("n1", "left-network", stack="gix/dev")
     state = State(resources=(), pending=(("gix-router", "creating"),))
-    report = verify.compare("gix/dev", state, engine.client, observed_state.observe(engine.client))
+    report = verify.compare(STACK, state, engine.client, observed_state.observe(engine.client))
     assert [(each.type, each.kind, each.name, each.id) for each in report.differences] == [
         (DifferenceType.INTERRUPTED_UPDATE, "resource", "gix-router", None),
         (DifferenceType.UNDECLARED, "container", "left", "c1"),
@@ -348,7 +352,7 @@ def test_what_has_the_stack_s_label_and_is_not_in_its_state_is_a_difference_with
 def test_a_declared_container_and_network_that_the_engine_does_not_have_are_missing() -> None:
     engine = FakeEngine()
     state = State(resources=(resource(), NETWORK), pending=())
-    report = verify.compare("gix/dev", state, engine.client, observed_state.observe(engine.client))
+    report = verify.compare(STACK, state, engine.client, observed_state.observe(engine.client))
     assert [(each.type, each.kind, each.id) for each in report.differences] == [
         (DifferenceType.MISSING, "container", None),
         (DifferenceType.MISSING, "network", None),

@@ -8,12 +8,12 @@ import pytest
 
 from gix_engine import observed_state
 from gix_model.provider_facts import CONTAINER
+from gix_ops.differences import Difference, DifferenceType, Report
 from gix_ops.doctor import remedies, stack_checks
 from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.locks import Lock
 from gix_ops.errors import StackError
 from gix_ops.resources import Resource, State
-from gix_ops.verify import Difference, DifferenceType, Report
 from tests.unit.engine.fake_engine import FakeEngine
 
 MINE = "gix/dev"
