@@ -61,15 +61,20 @@ def _service(report: Report, resource: Resource, found: SwarmState) -> None:
         fix = f"docker service rm {resource.name}, then {REFRESH}"
         here.add(DifferenceType.REPLACED, "service id", declared=resource.id, found=service.id, fix=fix)
     declared, shown = swarm_fields.declared(resource.inputs), swarm_fields.observed(service.spec)
+    before = len(report.differences)
     here.compare(declared, shown, replace=REFRESH, fix=REFRESH)
-    compare_update(here, service)
     compare_tasks(here, service, found)
+    compare_update(here, service, as_declared=len(report.differences) == before)
 
 
-def compare_update(here: Object, service: SwarmService) -> None:
-    """Add an update that Swarm gave up, or that is at work."""
+def compare_update(here: Object, service: SwarmService, *, as_declared: bool) -> None:
+    """Add an update that Swarm gave up, or that is at work.
+
+    Swarm remembers the one that it gave up until the next one, also after the declaration has been set back. So it is
+    no difference if all else is `as_declared`.
+    """
     here.report.compared += 1
-    if service.given_up:
+    if service.given_up and not as_declared:
         found = f"{service.given_up}: {'; '.join(service.errors) or service.update_message}"
         fix = f"docker service logs {service.name} shows why; correct the image or its settings, then: {REFRESH}"
         here.add(DifferenceType.UPDATE_STATE, "last update", declared="completed", found=found, fix=fix)

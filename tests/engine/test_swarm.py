@@ -16,6 +16,7 @@ from tests.support import cluster_client
 from tests.support.certificates import Authority
 from tests.support.cluster import Cluster, Node, running_cluster
 from tests.support.failures import failure
+from tests.support.gixctl import gixctl
 from tests.support.load import LEAST_RATE, Load
 from tests.support.registry import PASSWORD, USERNAME
 from tests.support.stack_under_test import SERVICES, StackUnderTest
@@ -98,6 +99,23 @@ def variant(cluster: Cluster, image: str, name: str, script: str) -> str:
     return digest(cluster.push(str(built.id), f"gix-network/{name}"))
 
 
+def docker_on(node: Node, *words: str, stdin: bytes | None = None) -> bytes:
+    """What `docker WORDS` prints on the engine of a node."""
+    done = subprocess.run(["docker", "--host", node.host, *words], input=stdin, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def restore(stack: StackUnderTest, manager: Node, node: Node, archive: bytes, image: str) -> None:
+    """Restore an archive into the ledger with the commands of docs/swarm.md."""
+    service, volume = f"{stack.prefix}-gix-auction", f"{stack.prefix}-gcam-data:/data"
+    script = "find /data -mindepth 1 -delete; tar xzf - --numeric-owner --exclude ./.gix-manifest.json -C /data"
+    docker_on(manager, "service", "scale", "--detach=false", f"{service}=0")
+    words = ["run", "--rm", "--interactive", "--user", "0", "--volume", volume, image, "sh", "-euc", script]
+    docker_on(node, *words, stdin=archive)
+    docker_on(manager, "service", "scale", "--detach=false", f"{service}=1")
+
+
 def require_no_loss(done: Load) -> None:
     assert not done.failures
     assert done.rate > LEAST_RATE
@@ -175,6 +193,10 @@ def test_given_a_bad_image_swarm_rolls_it_back_and_no_request_fails(
     assert "Swarm rolled the update back, and the former version serves" in message
     assert "out of order" in message, "the log of the bad version"
     assert tasks(stack, "router") == before
+    differences = json.loads(gixctl(stack, "verify", "--json").stdout)["differences"]
+    assert {("router", "last update"), ("router", "image")} <= {
+        (each["subject"], each["field"]) for each in differences
+    }
     assert "Swarm rolled the update back" in failure(stack), "the next update says it again"
 
     stack.change(images={"digests": {"router": digest(images["router"])}})
@@ -245,6 +267,49 @@ def test_the_edge_of_each_node_has_tls_and_a_new_certificate_replaces_the_old_on
     stack.config, stack.secrets = plain, known
     stack.up()
     cluster_client.settle(cluster, router(cluster.manager), jobs=1)
+
+
+def test_the_verbs_show_tasks_and_nodes_and_a_drained_node_has_no_tasks(
+    stack: StackUnderTest, cluster: Cluster
+) -> None:
+    # Given a stack as declared, when the verbs show it.
+    known = {node.name for node in cluster.nodes}
+    rows = json.loads(gixctl(stack, "status", "--json").stdout)
+    assert Counter(row["service"].partition("-")[0] for row in rows) == {"edge": 3} | dict.fromkeys(SERVICES, 1)
+    assert all(row["health"] == "healthy" and row["node"] in known for row in rows)
+    health = json.loads(gixctl(stack, "health", "--wait", "60s", "--json").stdout)
+    assert all(row["health"] == "healthy" and row["probes"] for row in health), "read from the engines of the nodes"
+    listed = {each["node"]: each for each in json.loads(gixctl(stack, "nodes", "--json").stdout)}
+    assert listed.keys() == known
+    assert [name for name, each in listed.items() if each["has_ledger"]] == [cluster.workers[0].name]
+    verified = gixctl(stack, "verify", "--json")
+    assert (json.loads(verified.stdout)["differences"], verified.returncode) == ([], 0)
+
+    # When a node is drained, then it has no tasks, until that is undone.
+    ledger, other = cluster.workers[0].name, cluster.workers[1].name
+    refused = gixctl(stack, "drain", ledger, "--yes")
+    assert (refused.returncode, "has the ledger" in " ".join(refused.stderr.split())) == (1, True)
+    assert gixctl(stack, "drain", other, "--yes").returncode == 0
+    try:
+        assert gixctl(stack, "health", "--wait", "60s").returncode == 0
+        drained = {each["node"]: each for each in json.loads(gixctl(stack, "nodes", "--json").stdout)}[other]
+        assert (drained["availability"], drained["tasks"]) == ("drain", [])
+    finally:
+        assert gixctl(stack, "drain", other, "--undo").returncode == 0
+    assert gixctl(stack, "health", "--wait", "60s").returncode == 0
+
+    # When a service is changed by hand, then verify finds it, and an update with a refresh mends it.
+    docker_on(cluster.manager, "service", "scale", "--detach=false", f"{stack.prefix}-gix-enclave=2")
+    differences = json.loads(gixctl(stack, "verify", "--json").stdout)["differences"]
+    assert [(each["subject"], each["field"], each["declared"], each["found"]) for each in differences] == [
+        ("enclave", "mode", "1", "2")
+    ]
+    stack.up("--refresh")
+    assert json.loads(gixctl(stack, "verify", "--json").stdout)["differences"] == []
+
+    # A verb that does not know Swarm says what to use instead.
+    said = gixctl(stack, "backup")
+    assert (said.returncode, "does not know Swarm" in said.stderr) == (1, True)
 
 
 def test_given_an_engine_that_is_no_manager_and_a_node_that_does_not_exist_nothing_changes(
@@ -319,5 +384,15 @@ def test_destroy_leaves_the_ledger_and_a_stack_moves_from_containers_with_its_le
     assert moved.up().is_empty
     cluster_client.settle(cluster, router(manager), jobs=2)
     assert settled(moved, node, images["auction"]).total() == 2
+
+    # When that backup is restored there, then the ledger is the former one again, and the auction goes on with it.
+    [archive] = moved.directory.glob("backups/*.tar.gz")
+    former = settled(moved, manager, images["auction"])
+    restore(moved, manager, node, archive.read_bytes(), images["auction"])
+    assert settled(moved, node, images["auction"]) == former
+    cluster_client.settle(cluster, router(manager), jobs=1)
     moved.destroy()
-    assert settled(moved, node, images["auction"]).total() == 2
+    assert settled(moved, node, images["auction"]).total() == former.total() + 1
+
+    # The other tests need their stack, in whatever order they run.
+    stack.up()

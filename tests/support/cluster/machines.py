@@ -37,7 +37,7 @@ _LOG_CHARACTERS: Final = 4000
 
 
 class ClusterError(Exception):
-    """The machines did not do what they were told. The text has the end of a log."""
+    """The machines cannot start or change. The text has the reason, or the end of a log."""
 
 
 @dataclass(frozen=True)

@@ -121,13 +121,15 @@ def test_a_stack_in_containers_has_no_nodes() -> None:
         nodes.refuse_containers(Stack.from_outputs(stack_outputs(), Path()), "nodes")
 
 
-def differences(*tasks: dict[str, Any], replicas: int | None = 1, status: str = "") -> list[tuple[str, str | None]]:
+def differences(
+    *tasks: dict[str, Any], replicas: int | None = 1, status: str = "", as_declared: bool = True
+) -> list[tuple[str, str | None]]:
     found = observed(*tasks, replicas=replicas, status=status)
     service = found.service("gix-router")
     assert service is not None
     report = Report(stack="gix/dev")
     here = Object(report=report, kind="service", name=service.name, id=service.id, subject="router")
-    verify_swarm.compare_update(here, service)
+    verify_swarm.compare_update(here, service, as_declared=as_declared)
     verify_swarm.compare_tasks(here, service, found)
     return [(each.field, each.found) for each in report.differences]
 
@@ -146,7 +148,12 @@ def test_a_service_whose_tasks_run_its_declaration_has_no_difference() -> None:
 )
 def test_an_update_that_is_not_completed_is_a_difference(status: str, found: str) -> None:
     failed = task("failed", desired="shutdown", error="exit 3")
-    assert differences(task("running", node="id-one"), failed, status=status) == [("last update", found)]
+    shown = differences(task("running", node="id-one"), failed, status=status, as_declared=False)
+    assert shown == [("last update", found)]
+
+
+def test_an_update_that_was_rolled_back_is_no_difference_when_the_declaration_has_been_set_back() -> None:
+    assert differences(task("running", node="id-one"), status="rollback_completed") == []
 
 
 def test_tasks_that_do_not_run_or_run_something_else_are_differences() -> None:
