@@ -17,6 +17,7 @@ from gix_ops import health
 from gix_ops.doctor import stack_checks
 from gix_ops.doctor.facts import Facts
 from gix_ops.errors import StackError
+from gix_ops.health import ServiceHealth
 from gix_ops.pulumi_command import ask
 from gix_ops.stack_ledger import recover
 
@@ -39,11 +40,22 @@ def apply(facts: Facts) -> list[str]:
 
 
 def _await_health(facts: Facts) -> None:
-    """Wait while a service of the stack is starting, so that the checks that follow do not report it."""
+    """Wait while the health of a service of the stack is not known, so that the checks that follow do not report it."""
+    before: dict[str, str] = {}
     with contextlib.suppress(StackError, DockerException, OSError):
         for found in health.wait(facts.up, facts.client, _HEALTHY_WITHIN):
-            if not any(each.health == "starting" for each in found):
+            before = before or {each.container: _last_probe(each) for each in found}
+            # A container that was paused is unhealthy until its next probe.
+            if not any(
+                each.health == "starting"
+                or (each.health == "unhealthy" and _last_probe(each) == before.get(each.container))
+                for each in found
+            ):
                 return
+
+
+def _last_probe(service: ServiceHealth) -> str:
+    return service.probes[-1].started if service.probes else ""
 
 
 Remedy = Callable[[Facts], Iterator[str]]

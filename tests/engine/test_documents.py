@@ -20,6 +20,7 @@ ELSEWHERE = {
     "make test-unit": "is a part of make test",
     "make docs": "is what tests/unit/docs/test_site.py does",
     "make bench": "takes hours; tests/engine/test_benchmarks.py runs its cases once, without Compose",
+    "make cluster": "is what tests/engine/test_cluster.py does",
 }
 """Commands that are not run here, and why."""
 

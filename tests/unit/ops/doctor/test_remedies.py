@@ -1,5 +1,6 @@
 """What `gixctl doctor --fix` removes and starts: the observed objects, by their ids."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,11 +9,13 @@ import pytest
 
 from gix_engine import observed_state
 from gix_model.provider_facts import CONTAINER
+from gix_ops import health
 from gix_ops.differences import Difference, DifferenceType, Report
 from gix_ops.doctor import remedies, stack_checks
 from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.locks import Lock
 from gix_ops.errors import StackError
+from gix_ops.health import Probe, ServiceHealth
 from gix_ops.resources import Resource, State
 from tests.unit.engine.fake_engine import FakeEngine
 
@@ -156,3 +159,49 @@ def test_nothing_is_started_while_a_backup_has_not_ended(engine: FakeEngine) -> 
     engine.add_container("c3", "gcam-data-helper", stack=MINE, helper="backup")
     with pytest.raises(StackError, match="a backup or restore has not ended"):
         list(remedies._start_services(found))
+
+
+def health_at(name: str, probe: int) -> list[ServiceHealth]:
+    started = f"2026-01-02T03:04:0{probe}Z"
+    return [
+        ServiceHealth(
+            service="auction",
+            container="gix-auction",
+            state="running",
+            health=name,
+            restarts=0,
+            started=started,
+            uptime_seconds=1.0,
+            exit_code=None,
+            digest="sha256:1",
+            ports=[],
+            failing_streak=0,
+            probes=[Probe(started=started, seconds=0.1, exit_code=0, output="")],
+            fix=None,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("readings", "read"),
+    [
+        ([("healthy", 1), ("healthy", 2)], 1),
+        ([("starting", 1), ("starting", 2), ("healthy", 3), ("healthy", 4)], 3),
+        ([("unhealthy", 1), ("unhealthy", 1), ("healthy", 2), ("healthy", 3)], 3),
+        ([("unhealthy", 1), ("unhealthy", 2), ("healthy", 3)], 2),
+    ],
+    ids=["healthy", "starting", "was paused: unhealthy until its next probe", "stays unhealthy after a probe"],
+)
+def test_the_checks_after_the_fixes_wait_until_the_health_is_known(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, readings: list[tuple[str, int]], read: int
+) -> None:
+    given: list[list[ServiceHealth]] = []
+
+    def wait(*_: object) -> Iterator[list[ServiceHealth]]:
+        for name, probe in readings:
+            given.append(health_at(name, probe))
+            yield given[-1]
+
+    monkeypatch.setattr(health, "wait", wait)
+    remedies._await_health(facts(engine))
+    assert len(given) == read
