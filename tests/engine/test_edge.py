@@ -3,24 +3,31 @@
 import json
 import os
 import secrets
+import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import docker
 import pytest
 
+from benchmarks.jobs import submission
 from gix_model.environment import EDGE_LABEL, SERVICE_LABEL, STACK_LABEL
 from tests.support import background_update
 from tests.support.background_update import kill_update
+from tests.support.channels import channel
 from tests.support.failures import failure
 from tests.support.gixctl import gixctl
 from tests.support.jobs import ledger, settle
 from tests.support.ledgers import until_in_order
-from tests.support.load import LEAST_RATE, RATE, Load, load
+from tests.support.load import ANSWER_SECONDS, LEAST_RATE, RATE, Load, load
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 from tests.support.trials import EXITS_AT_ONCE, broken, tried
 
 pytestmark = pytest.mark.load
+
+JOB_SECONDS = 4
+"""How long a job goes on after the auction was told to stop: less than `stopGrace`."""
 
 NEVER_HEALTHY_BEHIND_THE_EDGE = (
     'if std::fs::read_to_string("/etc/hostname").is_ok_and(|name| name.trim() == "router-backend")'
@@ -83,6 +90,45 @@ def test_given_another_auction_requests_wait_and_each_is_settled_once(stack: Sta
     assert replaced(before, ids(stack)) == {"auction"}
     settled = Counter(json.loads(line)["job"] for line in ledger(stack)) - already
     assert settled == Counter(done.settled)
+
+
+def test_given_jobs_that_take_seconds_while_the_auction_is_replaced_they_are_settled_by_the_old_one(
+    stack: StackUnderTest,
+) -> None:
+    before = ids(stack)
+    enclave, auction = (
+        stack.client.containers.get(each) for service in ("enclave", "auction") for each in before[service]
+    )
+    already = Counter(json.loads(line)["job"] for line in ledger(stack))
+    names = [f"slow-{number}" for number in range(5)]
+
+    def submit(name: str) -> str:
+        with channel(stack.endpoint("router"), ANSWER_SECONDS) as connection:
+            job: str = submission(connection)(job=name, limit=10).job
+            return job
+
+    stack.change(auction={"environment": {"EDGE": secrets.token_hex(4)}})
+    now = int(time.time())
+    stopped = stack.client.events(
+        since=now, until=now + ANSWER_SECONDS, filters={"container": auction.id, "event": "kill"}, decode=True
+    )
+    enclave.pause()
+    try:
+        with ThreadPoolExecutor(len(names)) as pool, background_update.update(stack) as update:
+            jobs = [pool.submit(submit, name) for name in names]
+            assert next(stopped, None), "the old auction is not stopped"
+            time.sleep(JOB_SECONDS)
+            enclave.unpause()
+            assert [job.result() for job in jobs] == names
+            assert update.wait() == 0
+    finally:
+        if enclave.attrs["Id"] in {each.id for each in stack.client.containers.list(filters={"status": "paused"})}:
+            enclave.unpause()
+    settled = Counter(json.loads(line)["job"] for line in ledger(stack)) - already
+    assert settled == Counter(names)
+    assert replaced(before, ids(stack)) == {"auction"}
+    gixctl(stack, "health", "--wait", "60s")
+    assert stack.up().is_empty
 
 
 def test_given_more_and_fewer_containers_no_request_fails(stack: StackUnderTest) -> None:

@@ -19,8 +19,8 @@ use tonic::transport::Server;
 
 use crate::log;
 
-/// How long requests may go on after a signal.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long requests may go on after a signal. Docker kills a container 10 seconds after the signal by default.
+const GRACE: Duration = Duration::from_secs(8);
 
 /// SIGINT and SIGTERM. They are caught from the service's start on: process 1 ignores a signal that it does not handle.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub async fn listen(port: u16) -> Result<TcpListener, String> {
     listener.map_err(|error| format!("port {port} cannot be opened: {error}"))
 }
 
-/// Serves a gRPC service, with its health and reflection, until `stop` is over. Requests have 2 seconds to end after that.
+/// Serves a gRPC service, with its health and reflection, until `stop` is over. Requests have 8 seconds to end after that.
 ///
 /// # Errors
 /// A sentence with the reason why it cannot be served.
@@ -110,7 +110,10 @@ where
         );
     tokio::select! {
         ended = server => ended.map_err(|error| failed(&error)),
-        () = async { let _ = stopped.await; tokio::time::sleep(GRACE).await } => Ok(()),
+        () = async { let _ = stopped.await; tokio::time::sleep(GRACE).await } => {
+            tracing::warn!("closes connections that are in use after {} seconds", GRACE.as_secs());
+            Ok(())
+        }
     }
 }
 
