@@ -7,14 +7,7 @@ from gix_engine.haproxy_runtime import RUNTIME_API_PORT
 from gix_model.catalog import ServiceSpec
 from gix_model.edge_certificate import EdgeCertificate
 from gix_model.environment import EDGE_METRICS_PORT, TLS_PORT_OFFSET, Environment
-from gix_model.settings import MOST_REPLICAS
-
-MOST_CONTAINERS = 2 * MOST_REPLICAS + 2
-"""How many containers of one service the edge can use at the same time.
-
-They are the old and the new ones, and what interrupted updates left. The number does not follow `replicas`: another
-configuration replaces the edge.
-"""
+from gix_model.settings import MOST_REPLICAS, MOST_REPLICAS_ON_ONE_MACHINE
 
 CERTIFICATES = "/certificates"
 """Path of the volume with the certificate."""
@@ -159,13 +152,23 @@ resolvers {spec.name}
 """
 
 
+def _places(environment: Environment) -> int:
+    """How many containers of one service the edge can use at the same time.
+
+    They are the old and the new ones, and what interrupted updates left. The number does not depend on `replicas`, so
+    that another number of replicas does not replace the edge.
+    """
+    return 2 * (MOST_REPLICAS if environment.is_swarm else MOST_REPLICAS_ON_ONE_MACHINE) + 2
+
+
 def _proxy(environment: Environment, spec: ServiceSpec, name: str, port: int, *, binds: str, options: str) -> str:
     # Without a check, the ledger's service is not out of use while its container is replaced.
-    count, check = (1, "") if spec.keeps_ledger else (MOST_CONTAINERS, "check inter 500ms")
-    if spec.keeps_ledger and environment.is_swarm:
-        # The next task has another address. A request that is sent again would else stay with the connection that it
-        # has begun, which never comes about.
-        check = "max-reuse 0"
+    count, check = (1, "") if spec.keeps_ledger else (_places(environment), "check inter 500ms")
+    if environment.is_swarm:
+        # The next task of the ledger's service has another address. A request that is sent again would else stay with
+        # the connection that it has begun, which never comes about. The others fail at once if their task is on a node
+        # that is lost, instead of when their time is over.
+        check = "max-reuse 0" if spec.keeps_ledger else f"{check} on-marked-down shutdown-sessions"
     server = f"server-template {spec.name} {count} {environment.backend_host(spec)}:{port}"
     rest = " ".join(filter(None, (options, check, f"resolvers {spec.name}", "init-addr none")))
     return f"""

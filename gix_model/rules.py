@@ -13,7 +13,7 @@ from gix_model import edge_certificate, log_options, swarm_rules
 from gix_model.catalog import CATALOG, DATA_DIRECTORY
 from gix_model.environment import Environment
 from gix_model.problems import Problem
-from gix_model.settings import StackSettings
+from gix_model.settings import MOST_REPLICAS_ON_ONE_MACHINE, StackSettings
 
 RESERVED_LABELS = "io.gix."
 UNLIMITED = -1
@@ -347,6 +347,12 @@ def _replicas(environment: Environment) -> Iterator[Problem]:
                 subject=subject,
                 limit="without an edge, only one container can publish the port, so the limit is 1",
                 fix="set gix:rollout.strategy to start-first",
+            )
+        elif count > MOST_REPLICAS_ON_ONE_MACHINE and not environment.is_swarm:
+            yield Problem(
+                subject=subject,
+                limit=f"on one machine, a service has up to {MOST_REPLICAS_ON_ONE_MACHINE} containers",
+                fix=f"set it to {MOST_REPLICAS_ON_ONE_MACHINE} or less, or set gix:engine.mode to swarm",
             )
 
 

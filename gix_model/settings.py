@@ -41,8 +41,10 @@ MAXIMUM_TIME = timedelta(hours=1000)
 """Longer times are taken for a mistake. Far longer ones do not fit into the engine's 64 bits of nanoseconds."""
 MAXIMUM_LIMIT = 2**63 - 1
 """The engine keeps the limits of a process in 64 bits."""
-MOST_REPLICAS = 20
-"""The most containers of one service. The edge has a place for each, and for its successor."""
+MOST_REPLICAS = 100
+"""The most tasks of one service in Swarm. The edge has a place for each, and for its successor."""
+MOST_REPLICAS_ON_ONE_MACHINE = 20
+"""The most containers of one service without Swarm."""
 
 PEM_BEGINS = "-----BEGIN "
 """What PEM text has, and the path of a file does not."""
@@ -633,8 +635,8 @@ class ServiceSettings(ServiceDefaults):
     )
     replicas: Annotated[int, Field(ge=1, le=MOST_REPLICAS)] = Field(
         1,
-        description="number of containers; more than one needs `gix:rollout.strategy: start-first`, and the auction "
-        "has one",
+        description="number of containers; more than one needs `gix:rollout.strategy: start-first`, more than "
+        f"{MOST_REPLICAS_ON_ONE_MACHINE} need `gix:engine.mode: swarm`, and the auction has one",
     )
 
 

@@ -20,7 +20,7 @@ from tests.support.failures import failure
 from tests.support.gixctl import gixctl
 from tests.support.jobs import ledger, settle
 from tests.support.ledgers import until_in_order
-from tests.support.load import ANSWER_SECONDS, LEAST_RATE, RATE, Load, load
+from tests.support.load import ANSWER_SECONDS, RATE, load, require_no_loss
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 from tests.support.trials import EXITS_AT_ONCE, broken, tried
 
@@ -59,12 +59,6 @@ def replaced(before: dict[str, set[str]], after: dict[str, set[str]]) -> set[str
     """What has another container than before. Each has one."""
     assert {name: len(each) for name, each in after.items()} == dict.fromkeys((*SERVICES, "edge"), 1)
     return {name for name in after if after[name] != before[name]}
-
-
-def require_no_loss(done: Load) -> None:
-    assert not done.failures
-    assert done.rate > LEAST_RATE
-    assert len(done.settled) > LEAST_RATE
 
 
 def test_given_another_variable_both_containers_are_replaced_and_no_request_fails(stack: StackUnderTest) -> None:

@@ -17,15 +17,13 @@ from tests.support.certificates import Authority
 from tests.support.cluster import Cluster, Node, running_cluster
 from tests.support.failures import failure
 from tests.support.gixctl import gixctl
-from tests.support.load import LEAST_RATE, Load
-from tests.support.registry import PASSWORD, USERNAME
+from tests.support.load import require_no_loss
 from tests.support.stack_under_test import SERVICES, StackUnderTest
-from tests.support.swarm_stack import EDGE, digest, provide_images, swarm_stack
+from tests.support.swarm_stack import EDGE, digest, new_stack, on_volume, provide_images, router, settled, tasks
 from tests.support.trials import tried
 
 pytestmark = pytest.mark.swarm
 
-ROUTER_PORT = 50051
 RATE = 200
 """Jobs in a second."""
 MANY = 3
@@ -48,41 +46,9 @@ def images(cluster: Cluster) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def stack(cluster: Cluster, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> StackUnderTest:
     """A stack that is up. Each test leaves it so that the next update is clean. It ends with the cluster."""
-    stack = new_stack(cluster, images, tmp_path_factory)
+    stack = new_stack(cluster, tmp_path_factory.mktemp("swarm") / "gix", images)
     stack.up()
     return stack
-
-
-def new_stack(cluster: Cluster, images: dict[str, str], paths: pytest.TempPathFactory) -> StackUnderTest:
-    stack = swarm_stack(cluster, paths.mktemp("swarm") / "gix", images)
-    stack.secrets["gix:registry.password"] = PASSWORD
-    stack.change(registry={"username": USERNAME})
-    return stack
-
-
-def router(node: Node) -> tuple[str, int]:
-    return node.ip, ROUTER_PORT
-
-
-def tasks(stack: StackUnderTest, service: str) -> set[str]:
-    """The ids of the tasks of a service that run."""
-    api: Any = stack.client.api
-    filters = {"service": f"{stack.prefix}-gix-{service}", "desired-state": "running"}
-    return {each["ID"] for each in api.tasks(filters=filters) if each["Status"]["State"] == "running"}
-
-
-def on_volume(stack: StackUnderTest, node: Node, image: str, *words: str) -> bytes:
-    """What a command writes that sees the volume of the ledger."""
-    volume = {f"{stack.prefix}-gcam-data": {"bind": "/data", "mode": "ro"}}
-    node.client.images.pull(image, auth_config={"username": USERNAME, "password": PASSWORD})
-    said = node.client.containers.run(image, list(words), user="0", volumes=volume, remove=True)
-    return bytes(said)
-
-
-def settled(stack: StackUnderTest, node: Node, image: str) -> Counter[str]:
-    """How many times the ledger has each job."""
-    lines = on_volume(stack, node, image, "cat", "/data/ledger.jsonl").decode().splitlines()
-    return Counter(json.loads(line)["job"] for line in lines)
 
 
 def variant(cluster: Cluster, image: str, name: str, script: str) -> str:
@@ -114,12 +80,6 @@ def restore(stack: StackUnderTest, manager: Node, node: Node, archive: bytes, im
     words = ["run", "--rm", "--interactive", "--user", "0", "--volume", volume, image, "sh", "-euc", script]
     docker_on(node, *words, stdin=archive)
     docker_on(manager, "service", "scale", "--detach=false", f"{service}=1")
-
-
-def require_no_loss(done: Load) -> None:
-    assert not done.failures
-    assert done.rate > LEAST_RATE
-    assert len(done.settled) > LEAST_RATE
 
 
 def test_a_second_update_is_empty_also_after_a_refresh_and_each_node_serves(
@@ -355,7 +315,8 @@ def test_destroy_leaves_the_ledger_and_a_stack_moves_from_containers_with_its_le
     assert on_volume(stack, node, images["auction"], "sha256sum", "/data/ledger.jsonl") == ledger
 
     # Given a stack in containers of an engine that is a manager.
-    moved, manager = new_stack(cluster, images, tmp_path_factory), cluster.manager
+    moved = new_stack(cluster, tmp_path_factory.mktemp("moved") / "gix", images)
+    manager = cluster.manager
     in_swarm = dict(moved.config)
     in_swarm["gix:ledger"] = {"node": manager.name, "protect": True}
     moved.config = {key: value for key, value in in_swarm.items() if key not in ("gix:rollout", "gix:ledger")}

@@ -34,6 +34,8 @@ class Load:
     """The longest time that a settled job took."""
     rate: float = 0.0
     """Requests in a second, over the whole time."""
+    failing_seconds: float = 0.0
+    """Time from the begin of the first request that failed to the end of the last one."""
 
 
 @contextmanager
@@ -44,6 +46,7 @@ def load(router: tuple[str, int], *, rate: int, credentials: grpc.ChannelCredent
     use TLS.
     """
     result, lock, stop, start = Load(), threading.Lock(), threading.Event(), time.monotonic()
+    failed: list[tuple[float, float]] = []
 
     def send(client: int) -> None:
         with channel(router, ANSWER_SECONDS, credentials) as connection:
@@ -56,6 +59,7 @@ def load(router: tuple[str, int], *, rate: int, credentials: grpc.ChannelCredent
                 except grpc.RpcError as error:
                     with lock:
                         result.failures[f"{error.code().name}: {error.details()}"] += 1
+                        failed.append((begun, time.monotonic()))
                     continue
                 with lock:
                     result.settled.append(name)
@@ -70,4 +74,13 @@ def load(router: tuple[str, int], *, rate: int, credentials: grpc.ChannelCredent
         stop.set()
         for thread in threads:
             thread.join()
+        if failed:
+            result.failing_seconds = max(end for _, end in failed) - min(begin for begin, _ in failed)
         result.rate = (len(result.settled) + result.failures.total()) / (time.monotonic() - start)
+
+
+def require_no_loss(done: Load) -> None:
+    """Fail if a request failed, or if there were too few to say so."""
+    assert not done.failures
+    assert done.rate > LEAST_RATE
+    assert len(done.settled) > LEAST_RATE

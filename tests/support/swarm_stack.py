@@ -1,14 +1,17 @@
 """A stack on a Swarm cluster, with images that its registry has."""
 
+import json
 import os
 import secrets
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gix_model.catalog import CATALOG
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, Node
+from tests.support.registry import PASSWORD, USERNAME
 from tests.support.stack_under_test import (
     PROGRAM,
     QUICK_HEALTH,
@@ -18,9 +21,10 @@ from tests.support.stack_under_test import (
     program_copy,
 )
 
-_SUBNET = "10.213.0.0/24"
+_SUBNET = "10.213.0.0/22"
 """Nothing else is in the cluster's network."""
 EDGE = "edge"
+_ROUTER_PORT = 50051
 
 
 def provide_images(cluster: Cluster) -> dict[str, str]:
@@ -60,13 +64,13 @@ def _build(service: str, name: str) -> None:
     )
 
 
-def swarm_stack(cluster: Cluster, directory: Path, images: Mapping[str, str]) -> StackUnderTest:
-    """A stack that is not up yet. Its ledger is on the first worker."""
+def new_stack(cluster: Cluster, directory: Path, images: Mapping[str, str]) -> StackUnderTest:
+    """A stack that is not up yet, on a cluster whose registry requires a log-in. Its ledger is on the first worker."""
     name = f"t{secrets.token_hex(4)}"
     config: dict[str, Any] = {
         "gix:prefix": name,
         "gix:images": {"way": "registry", "digests": {each: digest(images[each]) for each in SERVICES}},
-        "gix:registry": {"address": cluster.registry.address},
+        "gix:registry": {"address": cluster.registry.address, "username": USERNAME},
         "gix:network": {"subnet": _SUBNET},
         "gix:ledger": {"protect": False, "node": cluster.workers[0].name},
         "gix:engine": {
@@ -79,6 +83,7 @@ def swarm_stack(cluster: Cluster, directory: Path, images: Mapping[str, str]) ->
         "gix:defaults": {"healthCheck": QUICK_HEALTH},
     }
     stack = StackUnderTest(client=cluster.manager.client, directory=program_copy(directory), name=name, config=config)
+    stack.secrets["gix:registry.password"] = PASSWORD
     stack.write()
     return stack
 
@@ -86,3 +91,28 @@ def swarm_stack(cluster: Cluster, directory: Path, images: Mapping[str, str]) ->
 def digest(image: str) -> str:
     """The digest of an image that is named by it."""
     return image.partition("@")[2]
+
+
+def router(node: Node) -> tuple[str, int]:
+    return node.ip, _ROUTER_PORT
+
+
+def tasks(stack: StackUnderTest, service: str) -> set[str]:
+    """The ids of the tasks of a service that run."""
+    api: Any = stack.client.api
+    filters = {"service": f"{stack.prefix}-gix-{service}", "desired-state": "running"}
+    return {each["ID"] for each in api.tasks(filters=filters) if each["Status"]["State"] == "running"}
+
+
+def on_volume(stack: StackUnderTest, node: Node, image: str, *words: str) -> bytes:
+    """What a command writes that sees the volume of the ledger."""
+    volume = {f"{stack.prefix}-gcam-data": {"bind": "/data", "mode": "ro"}}
+    node.client.images.pull(image, auth_config={"username": USERNAME, "password": PASSWORD})
+    said = node.client.containers.run(image, list(words), user="0", volumes=volume, remove=True)
+    return bytes(said)
+
+
+def settled(stack: StackUnderTest, node: Node, image: str) -> Counter[str]:
+    """How many times the ledger has each job."""
+    lines = on_volume(stack, node, image, "cat", "/data/ledger.jsonl").decode().splitlines()
+    return Counter(json.loads(line)["job"] for line in lines)

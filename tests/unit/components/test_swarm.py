@@ -118,7 +118,7 @@ def test_the_network_is_an_overlay_whose_gateway_is_stated(declared: Declared) -
 
 def test_the_edge_finds_tasks_and_a_waiting_request_begins_a_new_connection() -> None:
     text = haproxy.configuration(in_swarm(prefix="blue"))
-    assert "server-template router 42 tasks.blue-gix-router:50051 proto h2 check" in text
+    assert "server-template router 202 tasks.blue-gix-router:50051 proto h2 check inter 500ms on-marked-down" in text
     assert "server-template auction 1 tasks.blue-gix-auction:50052 proto h2 max-reuse 0" in text
 
 

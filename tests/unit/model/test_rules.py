@@ -12,7 +12,7 @@ import pytest
 
 from gix_model.catalog import CATALOG
 from gix_model.problems import ConfigurationError, Problem
-from gix_model.settings import MOST_REPLICAS
+from gix_model.settings import MOST_REPLICAS_ON_ONE_MACHINE
 from tests.unit.declared import PROGRAM, configured, environment
 
 NOBODY = 65534
@@ -462,13 +462,23 @@ def test_more_than_one_container_is_refused(config: dict[str, Any], limit: str) 
 
 
 def test_behind_an_edge_router_and_enclave_may_have_several_containers() -> None:
-    config = {"router": {"replicas": MOST_REPLICAS}, "enclave": {"replicas": 2}, "rollout": {"strategy": "start-first"}}
+    config = {
+        "router": {"replicas": MOST_REPLICAS_ON_ONE_MACHINE},
+        "enclave": {"replicas": 2},
+        "rollout": {"strategy": "start-first"},
+    }
     read = environment(**configured({f"gix:{key}": value for key, value in config.items()}))
     assert {spec.name: read.replicas(spec) for spec in read.specs} == {
-        "router": MOST_REPLICAS,
+        "router": MOST_REPLICAS_ON_ONE_MACHINE,
         "auction": 1,
         "enclave": 2,
     }
+
+
+def test_more_containers_than_one_machine_may_have_are_for_swarm() -> None:
+    many = MOST_REPLICAS_ON_ONE_MACHINE + 1
+    found = problems({"router": {"replicas": many}, "rollout": {"strategy": "start-first"}})
+    assert found["gix:router.replicas"].fix == "set it to 20 or less, or set gix:engine.mode to swarm"
 
 
 @pytest.mark.parametrize(("subnet", "fits"), [("10.9.9.0/26", False), ("10.9.9.0/25", True)])
