@@ -1,7 +1,7 @@
 """What a Swarm of three managers and two workers does when nodes are lost, come back, or are cut off.
 
-Killed engines keep what the kernel has of their files, as after a crash of the engine. The loss of power of a disk is not
-tested.
+Killed engines keep what the kernel has of their files, as after a crash of the engine. The loss of power of a disk is
+not tested.
 """
 
 import secrets
@@ -45,7 +45,7 @@ def images(cluster: Cluster) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def stack(cluster: Cluster, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> StackUnderTest:
-    """A stack with a router and an enclave on each node. Each test leaves all nodes ready, and the next update clean."""
+    """A stack with a router and an enclave on each node. Each test leaves all nodes ready and the next update clean."""
     stack = new_stack(cluster, tmp_path_factory.mktemp("outages") / "gix", images)
     each_node = {"replicas": len(cluster.nodes), "placement": {"maxPerNode": 2}}
     stack.change(router=each_node, enclave=each_node)
@@ -89,7 +89,7 @@ def until_serving(stack: StackUnderTest, cluster: Cluster) -> None:
     cluster.wait_until_ready()
     until(lambda: len(tasks(stack, "edge")) == len(cluster.nodes), lambda: tasks(stack, "edge"))
     for node in cluster.nodes:
-        cluster_client.settle(cluster, router(node), jobs=2)
+        until(lambda node=node: cluster_client.settles(cluster, router(node), jobs=9), node.log.read_text)  # type: ignore[misc]
 
 
 def test_given_a_killed_node_its_tasks_run_elsewhere_and_requests_fail_only_until_they_are_over(
@@ -121,12 +121,11 @@ def test_given_a_killed_node_with_the_ledger_each_settled_job_is_there_when_it_r
         cluster.restart(lost)
         cluster.wait_until_ready()
         until(lambda: len(tasks(stack, "auction")) == 1, lambda: tasks(stack, "auction"))
-        cluster_client.settle(cluster, router(cluster.managers[2]), jobs=5)
+        until_serving(stack, cluster)
     ledger = settled(stack, lost, images["auction"]) - already
     assert done.settled
     assert not Counter(done.settled) - ledger, "a job whose receipt was given is not in the ledger"
     assert max(ledger[job] for job in done.settled) == 1
-    until_serving(stack, cluster)
     assert stack.up().is_empty
 
 
@@ -146,16 +145,13 @@ def test_given_a_node_that_is_cut_off_what_serves_elsewhere_goes_on(
             assert not [each for each in cluster.nodes if each != node and auctions(each)]
         else:
             until_elsewhere(stack, cluster, node)
-            cluster_client.settle(cluster, router(cluster.managers[2]), jobs=5)
         cluster.heal(node)
-        cluster.wait_until_ready()
-        cluster_client.settle(cluster, router(other), jobs=5)
+        until_serving(stack, cluster)
     if role != "node of the ledger":
         assert done.failing_seconds < ANSWER_SECONDS
     ledger = settled(stack, cluster.workers[0], images["auction"]) - already
     assert not Counter(done.settled) - ledger
     assert max(ledger[job] for job in done.settled) == 1
-    until_serving(stack, cluster)
     assert stack.up().is_empty
 
 

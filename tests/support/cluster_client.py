@@ -21,10 +21,18 @@ from tests.support.stack_under_test import PROGRAM
 
 def settle(cluster: Cluster, router: tuple[str, int], jobs: int) -> None:
     """Send jobs to a published router from the cluster's network; fail where one has another result."""
-    done = subprocess.run(
-        _words(cluster, "settle", router, jobs), cwd=PROGRAM, capture_output=True, text=True, check=False
-    )
+    done = _settled(cluster, router, jobs)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def settles(cluster: Cluster, router: tuple[str, int], jobs: int) -> bool:
+    """Whether all of some jobs come back with the right result."""
+    return _settled(cluster, router, jobs).returncode == 0
+
+
+def _settled(cluster: Cluster, router: tuple[str, int], jobs: int) -> "subprocess.CompletedProcess[str]":
+    words = _words(cluster, "settle", router, jobs)
+    return subprocess.run(words, cwd=PROGRAM, capture_output=True, text=True, check=False)
 
 
 @contextmanager

@@ -150,6 +150,10 @@ class Machines:
         self._ip("link", "delete", node.name)
         self._remove_cgroups(node.name)
 
+    def processes(self, node: Node) -> list[psutil.Process]:
+        """The processes in the namespaces of a node: its engine and the containers."""
+        return psutil.Process(self._running[node.name].pid).children(recursive=True)
+
     def restart(self, node: Node) -> None:
         """Start a killed node with its data. Returns when its engine answers. The swarm finds it a little later."""
         self._start_engine(node)
