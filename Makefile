@@ -152,13 +152,19 @@ test: ## All tests, on the real engine
 	$(TOOLS)
 	# One more than there are processors: containers that start are waited for. In the files' order: those of the
 	# engine come first, so that none of the long ones is left alone at the end.
-	pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder -m "not load and not swarm"
+	pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder -m "not load and not swarm and not outage"
 	# They count failed requests and need the machine for themselves.
 	pytest -m load tests/engine
 	case $${PULUMI_HOME-} in
 		*/.offline/pulumi) echo 'test: NOT RUN: tests/engine/test_swarm.py; the offline docker plugin does not serve Swarm' ;;
 		*) pytest -m swarm tests/engine ;;
 	esac
+
+.PHONY: test-outages
+test-outages: ## Lose nodes of a Swarm, cut them off, and run a hundred tasks: ten minutes, as root
+	@$(MAKE) --no-print-directory setup SETUP=--tests
+	$(TOOLS)
+	pytest -m outage tests/engine
 
 .PHONY: cluster
 cluster: ## A Swarm cluster on this machine, to try things: three engines and a registry; CLUSTER='--managers 3' for more

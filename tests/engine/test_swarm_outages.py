@@ -89,7 +89,10 @@ def until_serving(stack: StackUnderTest, cluster: Cluster) -> None:
     cluster.wait_until_ready()
     until(lambda: len(tasks(stack, "edge")) == len(cluster.nodes), lambda: tasks(stack, "edge"))
     for node in cluster.nodes:
-        until(lambda node=node: cluster_client.settles(cluster, router(node), jobs=9), node.log.read_text)  # type: ignore[misc]
+        until(
+            lambda node=node: cluster_client.settles(cluster, router(node), jobs=9),  # type: ignore[misc]
+            lambda node=node: f"the edge of {node.name} does not serve",  # type: ignore[misc]
+        )
 
 
 def test_given_a_killed_node_its_tasks_run_elsewhere_and_requests_fail_only_until_they_are_over(
