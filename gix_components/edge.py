@@ -47,6 +47,7 @@ class Edge(pulumi.ComponentResource):
             healthcheck=health_check.arguments(health_check.tcp_probe(RUNTIME_API_PORT), settings.health_check),
             working_dir="/",
             hostname="edge",
+            sysctls=haproxy.SYSCTLS,
             ports=[
                 pulumi_docker.ContainerPortArgs(
                     internal=each.internal, external=each.external, ip=each.address, protocol="tcp"

@@ -17,6 +17,11 @@ CERTIFICATE_FILE = "edge.pem"
 """The certificate, its chain and its private key."""
 
 _CONFIGURATION = "/tmp/haproxy.cfg"  # noqa: S108 - a path inside the container
+SYSCTLS = {"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_retries2": "4"}
+"""The kernel gives up a connection whose begin nobody answers after 3 s, and what nobody acknowledges after about 6 s.
+
+HAProxy itself keeps a connection as long as requests use it, also one to the former address of a service.
+"""
 VARIABLE = "HAPROXY_CONFIGURATION"
 """The environment variable with the configuration."""
 _WRITE = f'printf "%s" "${VARIABLE}" >{_CONFIGURATION}'
@@ -164,11 +169,9 @@ def _places(environment: Environment) -> int:
 def _proxy(environment: Environment, spec: ServiceSpec, name: str, port: int, *, binds: str, options: str) -> str:
     # Without a check, the ledger's service is not out of use while its container is replaced.
     count, check = (1, "") if spec.keeps_ledger else (_places(environment), "check inter 500ms")
-    if environment.is_swarm:
-        # The next task of the ledger's service has another address. A request that is sent again would else stay with
-        # the connection that it has begun, which never comes about. The others fail at once if their task is on a node
-        # that is lost, instead of when their time is over.
-        check = "max-reuse 0" if spec.keeps_ledger else f"{check} on-marked-down shutdown-sessions"
+    if environment.is_swarm and not spec.keeps_ledger:
+        # The requests of a lost node fail as soon as it is known, instead of when their time is over.
+        check += " on-marked-down shutdown-sessions"
     server = f"server-template {spec.name} {count} {environment.backend_host(spec)}:{port}"
     rest = " ".join(filter(None, (options, check, f"resolvers {spec.name}", "init-addr none")))
     return f"""

@@ -66,6 +66,7 @@ class SwarmEdge(pulumi.ComponentResource):
                     "configs": [configuration],
                     "secrets": [] if certificate is None else self._certificate(environment, certificate),
                     "mounts": swarm_spec.tmpfs_mounts(settings),
+                    "sysctl": haproxy.SYSCTLS,
                     **swarm_spec.container_spec(settings, health_check.tcp_probe(RUNTIME_API_PORT)),
                     # HAProxy ends after the grace of its own. The provider must not give up before it deletes the edge.
                     "stop_grace_period": format_short_duration(settings.stop_grace + _TIME_TO_DELETE),

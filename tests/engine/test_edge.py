@@ -18,7 +18,7 @@ from tests.support.background_update import kill_update
 from tests.support.channels import channel
 from tests.support.failures import failure
 from tests.support.gixctl import gixctl
-from tests.support.jobs import ledger, settle
+from tests.support.jobs import ledger, settle, until_it_settles
 from tests.support.ledgers import until_in_order
 from tests.support.load import ANSWER_SECONDS, RATE, load, require_no_loss
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
@@ -122,6 +122,24 @@ def test_given_jobs_that_take_seconds_while_the_auction_is_replaced_they_are_set
     assert settled == Counter(names)
     assert replaced(before, ids(stack)) == {"auction"}
     gixctl(stack, "health", "--wait", "60s")
+    assert stack.up().is_empty
+
+
+def test_given_an_auction_at_another_address_the_edge_gives_up_its_connection_to_the_former_one(
+    stack: StackUnderTest,
+) -> None:
+    settle(stack, jobs=1)
+    [auction] = ids(stack)["auction"]
+    [(name, attached)] = stack.client.containers.get(auction).attrs["NetworkSettings"]["Networks"].items()
+    network = stack.client.networks.get(name)
+    address, _, _ = attached["IPAddress"].rpartition(".")
+    network.disconnect(auction)
+    network.connect(auction, ipv4_address=f"{address}.200", aliases=attached["Aliases"])
+    until_it_settles(stack.endpoint("router"))
+    settle(stack, jobs=5)
+
+    stack.change(auction={"environment": {"EDGE": secrets.token_hex(4)}})
+    stack.up()
     assert stack.up().is_empty
 
 

@@ -116,10 +116,13 @@ def test_the_network_is_an_overlay_whose_gateway_is_stated(declared: Declared) -
     assert encrypted.options.ignore_changes == ["options"]
 
 
-def test_the_edge_finds_tasks_and_a_waiting_request_begins_a_new_connection() -> None:
+def test_the_edge_finds_tasks_and_gives_up_connections_to_former_addresses() -> None:
     text = haproxy.configuration(in_swarm(prefix="blue"))
-    assert "server-template router 202 tasks.blue-gix-router:50051 proto h2 check inter 500ms on-marked-down" in text
-    assert "server-template auction 1 tasks.blue-gix-auction:50052 proto h2 max-reuse 0" in text
+    assert (
+        "server-template router 202 tasks.blue-gix-router:50051 proto h2 check inter 500ms on-marked-down"
+        in text
+    )
+    assert "server-template auction 1 tasks.blue-gix-auction:50052 proto h2 resolvers" in text
 
 
 def test_secrets_are_those_of_swarm_and_no_variable_has_one() -> None:
