@@ -54,6 +54,17 @@ def stack(cluster: Cluster, images: dict[str, str], tmp_path_factory: pytest.Tem
     return stack
 
 
+@pytest.fixture(autouse=True)
+def given_back(cluster: Cluster) -> Iterator[None]:
+    """Give the cluster back what a test that fails has left killed or cut off."""
+    yield
+    for node in cluster.nodes:
+        if node in cluster.alive:
+            cluster.heal(node)
+        else:
+            cluster.restart(node)
+
+
 def until(reached: Callable[[], bool], what: Callable[[], object]) -> float:
     """Wait for a condition. Returns the seconds it took."""
     begun = time.monotonic()

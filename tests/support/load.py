@@ -35,7 +35,7 @@ class Load:
     rate: float = 0.0
     """Requests in a second, over the whole time."""
     failing_seconds: float = 0.0
-    """Time from the begin of the first request that failed to the end of the last one."""
+    """Time from the begin of the first request that failed to the begin of the last one."""
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def load(router: tuple[str, int], *, rate: int, credentials: grpc.ChannelCredent
     use TLS.
     """
     result, lock, stop, start = Load(), threading.Lock(), threading.Event(), time.monotonic()
-    failed: list[tuple[float, float]] = []
+    failed: list[float] = []
 
     def send(client: int) -> None:
         with channel(router, ANSWER_SECONDS, credentials) as connection:
@@ -59,7 +59,7 @@ def load(router: tuple[str, int], *, rate: int, credentials: grpc.ChannelCredent
                 except grpc.RpcError as error:
                     with lock:
                         result.failures[f"{error.code().name}: {error.details()}"] += 1
-                        failed.append((begun, time.monotonic()))
+                        failed.append(begun)
                     continue
                 with lock:
                     result.settled.append(name)
@@ -75,7 +75,7 @@ def load(router: tuple[str, int], *, rate: int, credentials: grpc.ChannelCredent
         for thread in threads:
             thread.join()
         if failed:
-            result.failing_seconds = max(end for _, end in failed) - min(begin for begin, _ in failed)
+            result.failing_seconds = max(failed) - min(failed)
         result.rate = (len(result.settled) + result.failures.total()) / (time.monotonic() - start)
 
 

@@ -150,6 +150,11 @@ class Machines:
         self._ip("link", "delete", node.name)
         self._remove_cgroups(node.name)
 
+    @property
+    def alive(self) -> list[Node]:
+        """The nodes that have not been killed."""
+        return [node for node in self.nodes if node.name in self._running]
+
     def processes(self, node: Node) -> list[psutil.Process]:
         """The processes in the namespaces of a node: its engine and the containers."""
         return psutil.Process(self._running[node.name].pid).children(recursive=True)
