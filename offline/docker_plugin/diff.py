@@ -35,12 +35,11 @@ def changes(schema: ResourceSchema, old: Props, new: Props, *, ignored: Collecti
         ignored: property paths whose changes do not count, and neither do changes below them.
 
     """
-    skipped = {top_level(path) for path in ignored}
     return {
         path: kind
         for name, prop in schema.inputs.items()
-        if name not in skipped
         for path, kind in _compare(prop, name, old.get(name), new.get(name), replace=False)
+        if not any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in ignored)
     }
 
 

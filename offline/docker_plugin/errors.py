@@ -8,8 +8,8 @@ class PluginError(Exception):
     """What is wrong and the fix, as one paragraph."""
 
 
-class CreatedButFailedError(PluginError):
-    """The engine has the object, but it did not start: Pulumi keeps it in its state with this error.
+class PartialFailureError(PluginError):
+    """The engine has the object, but it did not start or was not updated: Pulumi records it with this error.
 
     Attributes:
         resource_id: the engine's id of the object.

@@ -10,12 +10,13 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from offline.docker_plugin.diff import replaced_properties, top_level
 from offline.docker_plugin.engine import Connection, Engine, config_problems, connection
-from offline.docker_plugin.errors import CreatedButFailedError, PluginError
+from offline.docker_plugin.errors import PartialFailureError, PluginError
 from offline.docker_plugin.log import EngineLog, Log
 from offline.docker_plugin.package_schema import package_schema
 from offline.docker_plugin.resources import RESOURCES
 from offline.docker_plugin.resources.base import Check, Context, Resource
 from offline.docker_plugin.resources.image import Image
+from offline.docker_plugin.schema import Prop
 from offline.docker_plugin.values import (
     BRIDGE_KEYS,
     SECRET_OUTPUTS,
@@ -72,7 +73,7 @@ class DockerProvider(sdk.Provider):
         resource = _resource(request.type)
         inputs, problems = await asyncio.to_thread(resource.check, self._context(request.urn), asked)
         return sdk.CheckResponse(
-            inputs=to_properties(inputs, like=request.new_inputs),
+            inputs=_with_secrets(resource.schema.inputs, to_properties(inputs, like=request.new_inputs)),
             failures=[sdk.CheckFailure(problem.path, problem.reason) for problem in problems],
         )
 
@@ -103,7 +104,7 @@ class DockerProvider(sdk.Provider):
             return sdk.CreateResponse(properties=_recorded(outputs, like=request.properties))
         try:
             state = await asyncio.to_thread(resource.create, context, inputs)
-        except CreatedButFailedError as error:
+        except PartialFailureError as error:
             error.outputs |= _beside(resource, error.resource_id)
             error.inputs = request.properties
             raise
@@ -139,9 +140,14 @@ class DockerProvider(sdk.Provider):
         if request.preview:
             outputs = await asyncio.to_thread(resource.previewed, context, inputs, outputs)
         else:
-            outputs = await asyncio.to_thread(
-                resource.update, context, request.resource_id, inputs=inputs, outputs=outputs
-            )
+            try:
+                outputs = await asyncio.to_thread(
+                    resource.update, context, request.resource_id, inputs=inputs, outputs=outputs
+                )
+            except PartialFailureError as error:
+                error.outputs |= _beside(resource, error.resource_id)
+                error.inputs = request.news
+                raise
             outputs |= _beside(resource, request.resource_id)
         return sdk.UpdateResponse(properties=_recorded(outputs, like=request.news))
 
@@ -167,6 +173,19 @@ class DockerProvider(sdk.Provider):
 
 def _outputs(state: Mapping[str, PropertyValue]) -> Props:
     return {name: value for name, value in to_plain(state).items() if name not in BRIDGE_KEYS}
+
+
+def _with_secrets(fields: Mapping[str, Prop], properties: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:
+    """Mark the values that are always secret."""
+    return {name: _with_secret(fields.get(name, Prop()), value) for name, value in properties.items()}
+
+
+def _with_secret(prop: Prop, value: PropertyValue) -> PropertyValue:
+    if prop.secret:
+        return value.with_secret(is_secret=True)
+    if isinstance(value.value, Mapping) and not value.is_secret:
+        return PropertyValue(_with_secrets(prop.fields, value.value))
+    return value
 
 
 def _recorded(outputs: Props, *, like: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:

@@ -1,5 +1,6 @@
 """Rules for values beyond their type. They are checked before an update deletes anything."""
 
+import base64
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
@@ -32,6 +33,23 @@ def number(value: Value) -> str | None:
         return None if float(value) >= 0 else "must not be negative"
     except (TypeError, ValueError):
         return "must be a number"
+
+
+def ratio(value: Value) -> str | None:
+    """A number from 0 to 1, as text."""
+    try:
+        return None if 0 <= float(value) <= 1 else "must be from 0 to 1"
+    except (TypeError, ValueError):
+        return "must be a number from 0 to 1"
+
+
+def base64_text(value: Value) -> str | None:
+    """Text in base64. The value itself is not shown: it can be a secret."""
+    try:
+        base64.b64decode(str(value), validate=True)
+    except ValueError:
+        return "must be base64-encoded"
+    return None
 
 
 def absolute_path(value: Value) -> str | None:

@@ -38,6 +38,7 @@ class Prop:
         required: whether the program must state it.
         supported: whether this plugin implements it.
         rule: returns what is wrong with a value, or None.
+        secret: whether its value is always a secret in the state.
 
     """
 
@@ -49,6 +50,7 @@ class Prop:
     required: bool = False
     supported: bool = True
     rule: Rule | None = None
+    secret: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +130,7 @@ def _value_problems(prop: Prop, value: Value, *, path: str) -> Iterator[Problem]
     elif prop.rule and not has_unknown(value):
         reason = prop.rule(value)
         if reason:
-            yield Problem(path, f"is {value!r}: {reason}")
+            yield Problem(path, reason if prop.secret else f"is {value!r}: {reason}")
     elif prop.fields:
         elements = [(f"{path}[{index}].", item) for index, item in enumerate(value)] if isinstance(value, list) else []
         for prefix, item in elements or [(f"{path}.", value)]:

@@ -19,7 +19,7 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import engine_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from offline.docker_plugin import VERSION
-from offline.docker_plugin.errors import CreatedButFailedError, PluginError, readable
+from offline.docker_plugin.errors import PartialFailureError, PluginError, readable
 from offline.docker_plugin.log import EngineLog
 from offline.docker_plugin.provider import DockerProvider
 from offline.docker_plugin.values import to_properties
@@ -99,7 +99,7 @@ def _guarded(rpc: _Rpc) -> _Rpc:
     async def call(self: DockerServicer, request: Any, context: Any) -> Any:
         try:
             return await rpc(self, request, context)
-        except CreatedButFailedError as error:
+        except PartialFailureError as error:
             context.set_trailing_metadata((("grpc-status-details-bin", _init_failed(error)),))
             await context.abort(grpc.StatusCode.UNKNOWN, str(error))
         except PluginError as error:
@@ -126,7 +126,7 @@ def _bare_if_gone(read: _Rpc) -> _Rpc:
     return call
 
 
-def _init_failed(error: CreatedButFailedError) -> bytes:
+def _init_failed(error: PartialFailureError) -> bytes:
     detail = any_pb2.Any()
     detail.Pack(
         provider_pb2.ErrorResourceInitFailed(

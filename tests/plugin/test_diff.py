@@ -83,6 +83,12 @@ def test_an_ignored_change_is_no_change() -> None:
     }
 
 
+def test_what_is_beside_an_ignored_path_still_changes() -> None:
+    old, new = ({"healthcheck": {"retries": count, "timeout": f"{count}s"}} for count in (1, 2))
+    assert compared(old, new, ignored=["healthcheck.retries"]) == {"healthcheck.timeout": "UPDATE"}
+    assert compared(old, new, ignored=["healthcheck"]) == {}
+
+
 def test_the_replaced_properties_are_named_once() -> None:
     found = {
         "envs[0]": PropertyDiffKind.UPDATE_REPLACE,

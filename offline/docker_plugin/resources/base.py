@@ -102,7 +102,7 @@ class Resource(ABC):
         outputs.update(dict.fromkeys(self.schema.outputs, UNKNOWN) if old_outputs is None else old_outputs)
         for name, prop in self.schema.inputs.items():
             if name in inputs:
-                outputs[name] = _in_order(prop, without_defaults(inputs[name]))
+                outputs[name] = in_order(prop, without_defaults(inputs[name]))
             elif not prop.computed and prop.supported:
                 outputs[name] = None
             elif old_outputs is None:
@@ -119,7 +119,7 @@ class Resource(ABC):
         """Create the object.
 
         Raises:
-            CreatedButFailedError: the engine has it, but it did not start.
+            PartialFailureError: the engine has it, but it did not start.
 
         """
 
@@ -140,11 +140,7 @@ class Resource(ABC):
         if not inputs:
             found = {name: outputs.get(name) for name in self.schema.inputs}
             return {name: value for name, value in found.items() if not is_zero(value)} | {DEFAULTS: []}
-        fields = self.schema.inputs
-        return {
-            name: value if name not in fields or same(fields[name], outputs.get(name), value) else outputs.get(name)
-            for name, value in inputs.items()
-        }
+        return _read_inputs(self.schema.inputs, inputs, outputs)
 
 
 def without_defaults(value: Value) -> Value:
@@ -197,11 +193,26 @@ def remove_when_free(what: str, remove: Callable[[], None], *, busy: str) -> Non
             return
 
 
-def _in_order(prop: Prop, value: Value) -> Value:
+def in_order(prop: Prop, value: Value) -> Value:
     """Sort a set of texts, or of objects of texts, as the official plugin does. The program's order is lost."""
     if prop.kind is Kind.SET and isinstance(value, list) and all(map(_is_of_texts, value)):
         return sorted(value, key=lambda item: json.dumps(item, sort_keys=True))
     return value
+
+
+def _read_inputs(fields: Mapping[str, Prop], stated: Props, found: Props) -> Props:
+    return {
+        name: value if name not in fields else _read_input(fields[name], value, found.get(name))
+        for name, value in stated.items()
+    }
+
+
+def _read_input(prop: Prop, stated: Value, found: Value) -> Value:
+    if same(prop, found, stated):
+        return stated
+    if prop.fields and isinstance(stated, dict) and isinstance(found, dict):
+        return _read_inputs(prop.fields, stated, found)
+    return found
 
 
 def _is_of_texts(item: Value) -> bool:

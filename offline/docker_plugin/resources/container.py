@@ -8,7 +8,7 @@ from pulumi.provider.experimental.provider import PropertyDiffKind
 
 from offline.docker_plugin.diff import Changes, top_level
 from offline.docker_plugin.engine import Engine
-from offline.docker_plugin.errors import CreatedButFailedError, PluginError, readable
+from offline.docker_plugin.errors import PartialFailureError, PluginError, readable
 from offline.docker_plugin.registry import find_or_pull
 from offline.docker_plugin.resources.base import Context, Resource, State, without_defaults
 from offline.docker_plugin.resources.container_config import (
@@ -159,7 +159,7 @@ class Container(Resource):
             _start(engine, container_id, inputs)
         except PluginError as error:
             outputs = self.planned(inputs, {})
-            raise CreatedButFailedError(str(error), resource_id=container_id, outputs=outputs) from error
+            raise PartialFailureError(str(error), resource_id=container_id, outputs=outputs) from error
         found = self._outputs(engine.api.inspect_container(container_id), stated=inputs)
         # Only a refresh reads the hosts from the engine.
         return State(container_id, found | {"hosts": without_defaults(inputs.get("hosts") or [])})

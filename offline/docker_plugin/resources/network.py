@@ -1,12 +1,20 @@
 """`docker.Network`."""
 
-from typing import Any, ClassVar
+import time
+from typing import Any, ClassVar, Final
 
+from offline.docker_plugin.engine import Engine
 from offline.docker_plugin.errors import PluginError, readable
 from offline.docker_plugin.resources.base import Context, Resource, State, labels_from, labels_to, remove_when_free
+from offline.docker_plugin.resources.records import element
 from offline.docker_plugin.resources.volume import LABEL
 from offline.docker_plugin.schema import Kind, Prop, ResourceSchema
 from offline.docker_plugin.values import Props, Value
+
+_OVERLAY: Final = "overlay"
+_OVERLAY_ID: Final = "com.docker.network.driver.overlay.vxlanid_list"
+_READ_DELAY_SECONDS: Final = 2.0
+_ALLOCATION_POLL_SECONDS: Final = 0.1
 
 _IPAM_CONFIG = {
     "auxAddress": Prop(kind=Kind.MAP, force_new=True),
@@ -17,7 +25,10 @@ _IPAM_CONFIG = {
 
 
 class Network(Resource):
-    """A network. Every change replaces it."""
+    """A network. Every change replaces it.
+
+    Of an overlay, a refresh finds a gateway that the program does not state, and the next update replaces it.
+    """
 
     schema: ClassVar = ResourceSchema(
         inputs={
@@ -57,7 +68,12 @@ class Network(Resource):
             )
         except APIError as error:
             raise PluginError(f"Unable to create network: {readable(error)}") from error
-        return State(made["Id"], _outputs(api.inspect_network(made["Id"])))
+        found = _outputs(_allocated(context.engine, made["Id"]))
+        # Only a refresh reads the subnets from the engine.
+        stated = inputs.get("ipamConfigs")
+        return State(
+            made["Id"], found | ({"ipamConfigs": [element(_IPAM_CONFIG, each) for each in stated]} if stated else {})
+        )
 
     def read(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> State | None:
         """Read the network."""
@@ -84,6 +100,17 @@ class Network(Resource):
         remove_when_free(
             f"network {outputs.get('name')}", lambda: api.remove_network(resource_id), busy="has active endpoints"
         )
+
+
+def _allocated(engine: Engine, network_id: str) -> dict[str, Any]:
+    """Inspect a network, an overlay when the Swarm has given it its id or the official plugin would read it without."""
+    deadline = time.monotonic() + _READ_DELAY_SECONDS
+    while True:
+        network: dict[str, Any] = engine.api.inspect_network(network_id)
+        is_allocated = network["Driver"] != _OVERLAY or _OVERLAY_ID in (network["Options"] or {})
+        if is_allocated or time.monotonic() >= deadline:
+            return network
+        time.sleep(_ALLOCATION_POLL_SECONDS)
 
 
 def _ipam(inputs: Props) -> dict[str, Any]:
@@ -113,7 +140,7 @@ def _outputs(network: dict[str, Any]) -> Props:
         "internal": network["Internal"],
         "ipamConfigs": [
             {
-                "auxAddress": config.get("AuxiliaryAddresses") or None,
+                "auxAddress": config.get("AuxiliaryAddresses") or {},
                 "gateway": config.get("Gateway", ""),
                 "ipRange": config.get("IPRange", ""),
                 "subnet": config.get("Subnet", ""),

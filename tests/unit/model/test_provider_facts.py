@@ -12,7 +12,7 @@ import pytest
 from gix_model import container_inputs, provider_facts, units
 from tests.unit.declared import PROGRAM
 
-RECORD: list[dict[str, Any]] = json.loads((PROGRAM / "tests/plugin/official_record.json").read_text())
+RECORD: dict[str, dict[str, Any]] = json.loads((PROGRAM / "tests/plugin/official_record.json").read_text())
 DOCUMENT = (PROGRAM / "docs/provider.md").read_text()
 
 
@@ -49,7 +49,7 @@ def test_a_type_has_the_token_of_the_sdk(token: str, resource: type) -> None:
 
 
 def test_every_resource_that_the_provider_recorded_has_a_kind() -> None:
-    assert {each["type"] for each in RECORD} <= provider_facts.KINDS.keys()
+    assert {each["type"] for each in RECORD.values()} <= provider_facts.KINDS.keys()
 
 
 def test_the_facts_are_about_inputs_that_exist() -> None:
