@@ -29,12 +29,10 @@ INSTEAD: Final = {
     "doctor": "gixctl verify and gixctl nodes show what is wrong",
     "fix-permissions": "change the owner on the node of the ledger, with chown in a container that mounts the volume",
     "graph": "gixctl status and gixctl nodes show tasks and nodes",
-    "logs": "docker service logs NAME, with a name that gixctl status shows",
     "plan": "pulumi preview --diff",
     "restore": "docs/swarm.md shows how to restore the ledger on its node",
     "rollback": "set gix:images.digests to those of the earlier release, then: pulumi up",
     "scan": "give the digests that gixctl status shows to a scanner",
-    "shell": "docker exec on the node that gixctl status shows",
 }
 """What to use in place of the verbs that do not know Swarm."""
 

@@ -20,7 +20,7 @@ from tests.support.gixctl import gixctl
 from tests.support.load import LEAST_RATE, Load
 from tests.support.registry import PASSWORD, USERNAME
 from tests.support.stack_under_test import SERVICES, StackUnderTest
-from tests.support.swarm_stack import EDGE, digest, provide_images, swarm_stack
+from tests.support.swarm_stack import EDGE, digest, docker_on, provide_images, swarm_stack
 from tests.support.trials import tried
 
 pytestmark = pytest.mark.swarm
@@ -48,15 +48,8 @@ def images(cluster: Cluster) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def stack(cluster: Cluster, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> StackUnderTest:
     """A stack that is up. Each test leaves it so that the next update is clean. It ends with the cluster."""
-    stack = new_stack(cluster, images, tmp_path_factory)
+    stack = swarm_stack(cluster, tmp_path_factory.mktemp("swarm") / "gix", images)
     stack.up()
-    return stack
-
-
-def new_stack(cluster: Cluster, images: dict[str, str], paths: pytest.TempPathFactory) -> StackUnderTest:
-    stack = swarm_stack(cluster, paths.mktemp("swarm") / "gix", images)
-    stack.secrets["gix:registry.password"] = PASSWORD
-    stack.change(registry={"username": USERNAME})
     return stack
 
 
@@ -97,13 +90,6 @@ def variant(cluster: Cluster, image: str, name: str, script: str) -> str:
     finally:
         made.remove(force=True)
     return digest(cluster.push(str(built.id), f"gix-network/{name}"))
-
-
-def docker_on(node: Node, *words: str, stdin: bytes | None = None) -> bytes:
-    """What `docker WORDS` prints on the engine of a node."""
-    done = subprocess.run(["docker", "--host", node.host, *words], input=stdin, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def restore(stack: StackUnderTest, manager: Node, node: Node, archive: bytes, image: str) -> None:
@@ -307,10 +293,6 @@ def test_the_verbs_show_tasks_and_nodes_and_a_drained_node_has_no_tasks(
     stack.up("--refresh")
     assert json.loads(gixctl(stack, "verify", "--json").stdout)["differences"] == []
 
-    # A verb that does not know Swarm says what to use instead.
-    said = gixctl(stack, "backup")
-    assert (said.returncode, "does not know Swarm" in said.stderr) == (1, True)
-
 
 def test_given_an_engine_that_is_no_manager_and_a_node_that_does_not_exist_nothing_changes(
     stack: StackUnderTest, cluster: Cluster
@@ -355,7 +337,7 @@ def test_destroy_leaves_the_ledger_and_a_stack_moves_from_containers_with_its_le
     assert on_volume(stack, node, images["auction"], "sha256sum", "/data/ledger.jsonl") == ledger
 
     # Given a stack in containers of an engine that is a manager.
-    moved, manager = new_stack(cluster, images, tmp_path_factory), cluster.manager
+    moved, manager = swarm_stack(cluster, tmp_path_factory.mktemp("moved") / "gix", images), cluster.manager
     in_swarm = dict(moved.config)
     in_swarm["gix:ledger"] = {"node": manager.name, "protect": True}
     moved.config = {key: value for key, value in in_swarm.items() if key not in ("gix:rollout", "gix:ledger")}

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gix_model.catalog import CATALOG
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, Node
+from tests.support.registry import PASSWORD, USERNAME
 from tests.support.stack_under_test import (
     PROGRAM,
     QUICK_HEALTH,
@@ -79,8 +80,18 @@ def swarm_stack(cluster: Cluster, directory: Path, images: Mapping[str, str]) ->
         "gix:defaults": {"healthCheck": QUICK_HEALTH},
     }
     stack = StackUnderTest(client=cluster.manager.client, directory=program_copy(directory), name=name, config=config)
+    if cluster.login:
+        stack.secrets["gix:registry.password"] = PASSWORD
+        stack.change(registry={"username": USERNAME})
     stack.write()
     return stack
+
+
+def docker_on(node: Node, *words: str, stdin: bytes | None = None) -> bytes:
+    """What `docker WORDS` prints on the engine of a node."""
+    done = subprocess.run(["docker", "--host", node.host, *words], input=stdin, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def digest(image: str) -> str:
