@@ -102,6 +102,11 @@ class ObservedContainer(_Labelled):
         return self.labels.get(SERVICE_LABEL)
 
     @property
+    def is_task(self) -> bool:
+        """Whether Swarm runs it."""
+        return "com.docker.swarm.task.id" in self.labels
+
+    @property
     def helper(self) -> str | None:
         """What it is for (backup, restore, look, trial); None if it is no helper."""
         return self.labels.get(HELPER_LABEL)
@@ -183,6 +188,11 @@ def observe(client: docker.DockerClient, *, local: bool = False) -> ObservedStat
         networks=client.api.networks(),
         volumes=client.api.volumes().get("Volumes"),
     )
+
+
+def name(client: docker.DockerClient) -> str:
+    """The host name of the engine's machine; raises as `observe` does."""
+    return _text(client.info(), "Name")
 
 
 def observe_images(client: docker.DockerClient) -> tuple[ObservedImage, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import docker
 
 from gix_model.settings import EngineSettings
-from gix_ops import services
+from gix_ops import services, swarm
 from gix_ops.errors import StackError
 from gix_ops.stack import Stack
 
@@ -46,12 +46,7 @@ def target(stack: Stack, client: docker.DockerClient, service: str) -> Target:
     found = services.running(stack, client, service)
     if found.node is None:
         return Target(engine=stack.engine, container=found.name)
-    engine = stack.engine.node(found.node)
-    if engine is None:
-        raise StackError(
-            f"{found.name} runs on the node {found.node}, and gix:engine.nodes has no address of its engine: add it, "
-            "then: pulumi up"
-        )
+    engine = swarm.node_engine(stack.engine, found.node)
     if not found.found:
         raise StackError(
             f"{found.name} runs on the node {found.node}, whose engine at {engine.host} does not answer; start it, or "

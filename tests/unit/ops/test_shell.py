@@ -100,7 +100,7 @@ def test_in_swarm_a_shell_opens_in_a_task_whose_node_has_an_engine(monkeypatch: 
 @pytest.mark.parametrize(
     ("tasks", "reason"),
     [
-        ([task("running", node="id-one")], r"on the node one, and gix:engine\.nodes has no address.*pulumi up"),
+        ([task("running", node="id-one")], r"gix:engine\.nodes has no address of the engine of one.*pulumi up"),
         ([task("running", node="id-two")], r"on the node two, whose engine at unix:///nowhere does not answer"),
         ([task("pending", error="no suitable node")], "gix-router.1 is pending: no suitable node; gixctl nodes shows"),
         ([], "gix-router is missing"),

@@ -16,7 +16,6 @@ from gix_engine.swarm_state import SwarmState
 from gix_model.settings import EngineSettings
 from gix_ops import cli, nodes, services, swarm, swarm_fields, verify_swarm
 from gix_ops.differences import Object, Report
-from gix_ops.doctor.facts import Facts
 from gix_ops.errors import StackError
 from gix_ops.planning import plan
 from gix_ops.stack import Stack, StackReference
@@ -25,7 +24,7 @@ from tests.unit.engine.test_swarm import node_record, service_record, task
 from tests.unit.model.test_swarm import in_swarm
 from tests.unit.outputs import stack_outputs
 
-KNOW_SWARM = {"address", "drain", "health", "history", "logs", "nodes", "shell", "status", "verify"}
+KNOW_SWARM = {"address", "doctor", "drain", "health", "history", "logs", "nodes", "shell", "status", "verify"}
 NOT_ABOUT_A_STACK = {"backups", "drift", "pull-request", "release", "review"}
 CLIENT: Any = None
 """In place of a client, where nothing asks it."""
@@ -298,7 +297,6 @@ def test_a_verb_that_does_not_know_swarm_refuses_it_and_touches_nothing(
 
     monkeypatch.setattr(Stack, "read", lambda *_: stack())
     monkeypatch.setattr(StackReference, "find", lambda *_: stack())
-    monkeypatch.setattr(Facts, "engine_settings", stack().engine, raising=False)
     monkeypatch.setattr("gix_engine.connection.connect", touch)
     monkeypatch.setattr(sys, "argv", ["gixctl", verb, *ARGUMENTS.get(verb, [])])
     with pytest.raises(SystemExit) as ended:
