@@ -22,6 +22,8 @@ Labels = Mapping[str, str]
 Record = Mapping[str, Any]
 """An object as the engine's API returns it."""
 
+TASK_LABEL = "com.docker.swarm.task.id"
+"""Label of a container that Swarm runs: the id of its task."""
 _ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
 _SHORT_ID = 12
 
@@ -104,7 +106,7 @@ class ObservedContainer(_Labelled):
     @property
     def is_task(self) -> bool:
         """Whether Swarm runs it."""
-        return "com.docker.swarm.task.id" in self.labels
+        return TASK_LABEL in self.labels
 
     @property
     def helper(self) -> str | None:

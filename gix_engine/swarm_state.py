@@ -17,6 +17,8 @@ Record = Mapping[str, Any]
 
 WANTED = frozenset({"running", "ready"})
 """The states that Swarm wants of a task that serves or is about to."""
+ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
+"""The states of a task that runs no more."""
 GIVEN_UP = {
     "paused": "Swarm has paused the update",
     "rollback_paused": "Swarm has paused the rollback of the update",

@@ -18,10 +18,11 @@ from requests.exceptions import RequestException
 
 from gix_ledger import archive, helper
 from gix_ledger.archive import Progress, ignore_progress
+from gix_ledger.auction import Hold
 from gix_ledger.errors import ENGINE_ERRORS, LedgerError
 from gix_ledger.location import LedgerLocation
 from gix_ledger.manifest import MANIFEST_NAME, Manifest, Measure, Source
-from gix_ledger.work import Hold, Work, work
+from gix_ledger.work import Work, work
 from gix_model.catalog import DATA_DIRECTORY
 
 DIRECTORY = "backups"

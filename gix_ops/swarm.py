@@ -24,11 +24,6 @@ QUORUM_FIX: Final = (
 )
 """What to do if too few managers are left."""
 INSTEAD: Final = {
-    "backup": "docs/swarm.md shows how to copy the ledger on its node",
-    "delete-ledger": "delete it on its node with: docker volume rm VOLUME",
-    "fix-permissions": "change the owner on the node of the ledger, with chown in a container that mounts the volume",
-    "restore": "docs/swarm.md shows how to restore the ledger on its node",
-    "audit": "docker service inspect NAME shows how its tasks run",
     "graph": "gixctl status and gixctl nodes show tasks and nodes",
     "plan": "pulumi preview --diff",
     "rollback": "set gix:images.digests to those of the earlier release, then: pulumi up",
@@ -126,6 +121,19 @@ def node_engine(engine: EngineSettings, node: str) -> EngineSettings:
             f"gix:engine.nodes.{node} ADDRESS, then: pulumi up"
         )
     return found
+
+
+def connect_to_node(stack: StackReference, node: str) -> docker.DockerClient:
+    """A client of the engine of a node. Raises StackError if none is named, does not answer, or is another's."""
+    settings = node_engine(stack.engine, node)
+    client = stacks.connect(settings, stack.directory)
+    try:
+        there = observed_state.name(client)
+    except (DockerException, OSError) as error:
+        raise StackError(f"the engine of {node} no longer answers: {error}") from error
+    if there != node:
+        raise StackError(f"gix:engine.nodes.{node} = {settings.host} is the engine of {there}; correct the address")
+    return client
 
 
 def _tied_to(service: SwarmService) -> str | None:

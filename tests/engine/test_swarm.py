@@ -92,16 +92,6 @@ def variant(cluster: Cluster, image: str, name: str, script: str) -> str:
     return digest(cluster.push(str(built.id), f"gix-network/{name}"))
 
 
-def restore(stack: StackUnderTest, manager: Node, node: Node, archive: bytes, image: str) -> None:
-    """Restore an archive into the ledger with the commands of docs/swarm.md."""
-    service, volume = f"{stack.prefix}-gix-auction", f"{stack.prefix}-gcam-data:/data"
-    script = "find /data -mindepth 1 -delete; tar xzf - --numeric-owner --exclude ./.gix-manifest.json -C /data"
-    docker_on(manager, "service", "scale", "--detach=false", f"{service}=0")
-    words = ["run", "--rm", "--interactive", "--user", "0", "--volume", volume, image, "sh", "-euc", script]
-    docker_on(node, *words, stdin=archive)
-    docker_on(manager, "service", "scale", "--detach=false", f"{service}=1")
-
-
 def require_no_loss(done: Load) -> None:
     assert not done.failures
     assert done.rate > LEAST_RATE
@@ -370,7 +360,9 @@ def test_destroy_leaves_the_ledger_and_a_stack_moves_from_containers_with_its_le
     # When that backup is restored there, then the ledger is the former one again, and the auction goes on with it.
     [archive] = moved.directory.glob("backups/*.tar.gz")
     former = settled(moved, manager, images["auction"])
-    restore(moved, manager, node, archive.read_bytes(), images["auction"])
+    restored = gixctl(moved, "restore", "--replace", str(archive))
+    assert restored.returncode == 0, restored.stderr
+    assert gixctl(moved, "health", "--wait", "60s").returncode == 0
     assert settled(moved, node, images["auction"]) == former
     cluster_client.settle(cluster, router(manager), jobs=1)
     moved.destroy()

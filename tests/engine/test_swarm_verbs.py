@@ -2,14 +2,16 @@
 
 import json
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import cluster_client
-from tests.support.cluster import Cluster, running_cluster
+from tests.support.cluster import Cluster, Node, running_cluster
 from tests.support.gixctl import gixctl
 from tests.support.running_gixctl import command, environment, running
 from tests.support.stack_under_test import SERVICES, StackUnderTest
@@ -143,3 +145,142 @@ def test_doctor_shows_managers_and_nodes_that_are_lost_and_what_to_do(stack: Sta
     assert gixctl(stack, "health", "--wait", "60s").returncode == 0
     stack.up("--refresh")
     assert gixctl(stack, "verify").returncode == 0
+
+
+def auction_on(stack: StackUnderTest, node: Node) -> str:
+    """The id of the container of the auction's task."""
+    label = f"label=com.docker.swarm.service.name={service(stack, 'auction')}"
+    return docker_on(node, "ps", "--quiet", "--filter", label).decode().strip()
+
+
+def ledger(stack: StackUnderTest, node: Node) -> list[str]:
+    """The lines of the ledger, read in the auction's task."""
+    return docker_on(node, "exec", auction_on(stack, node), "cat", "/data/ledger.jsonl").decode().splitlines()
+
+
+def saved_in(file: Path) -> list[str]:
+    with tarfile.open(file) as tar:
+        found = tar.extractfile("./ledger.jsonl")
+        assert found is not None
+        return found.read().decode().splitlines()
+
+
+def replicas(stack: StackUnderTest, name: str) -> int:
+    api: Any = stack.client.api
+    return int(api.inspect_service(service(stack, name))["Spec"]["Mode"]["Replicated"]["Replicas"])
+
+
+def require_health(stack: StackUnderTest) -> None:
+    done = gixctl(stack, "health", "--wait", "60s")
+    assert done.returncode == 0, done.stderr
+
+
+def done_well(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_ledger_is_backed_up_and_restored_on_its_node_and_no_line_is_lost(
+    stack: StackUnderTest, cluster: Cluster, tmp_path: Path
+) -> None:
+    node, auction = cluster.workers[0], service(stack, "auction")
+    archives = [tmp_path / "first.tar.gz", tmp_path / "second.tar.gz"]
+
+    # While jobs arrive, a backup has all that were settled before it, and no job fails.
+    settle(cluster, jobs=5)
+    before = ledger(stack, node)
+    with cluster_client.load(cluster, (cluster.manager.ip, ROUTER_PORT), rate=20) as load:
+        done_well(gixctl(stack, "backup", str(archives[0])))
+    assert not load.failures
+    settled, saved = ledger(stack, node), saved_in(archives[0])
+    assert saved == settled[: len(saved)]
+    assert saved[: len(before)] == before
+    assert len(settled) - len(before) == len(load.settled)
+
+    # A backup that stops the auction scales its service, and all else of the service stays.
+    done_well(gixctl(stack, "backup", "--stop", str(archives[1])))
+    require_health(stack)
+    assert saved_in(archives[1]) == settled
+    done_well(gixctl(stack, "verify"))
+
+    # A restore is refused if the ledger is not empty, or if another container on its node writes to it.
+    assert "is not empty: it has ledger.jsonl" in gixctl(stack, "restore", str(archives[0])).stderr
+    volume = f"{stack.prefix}-gcam-data:/data"
+    image = docker_on(node, "inspect", "--format", "{{.Image}}", auction_on(stack, node)).decode().strip()
+    docker_on(node, "run", "--detach", "--name", "beside", "--volume", volume, image, "sleep", "600")
+    assert "is in use by beside" in gixctl(stack, "restore", "--replace", str(archives[0])).stderr
+    docker_on(node, "rm", "--force", "beside")
+    assert ledger(stack, node) == settled, "the auction was not touched"
+
+    # A restore that is killed leaves the old ledger or the new one, and a service with its task.
+    killed = subprocess.Popen(
+        command(stack.name, ("restore", "--replace", str(archives[0]))), cwd=stack.directory, env=environment(stack)
+    )
+    while replicas(stack, "auction"):
+        assert killed.poll() is None, "the restore has ended before"
+    killed.kill()
+    killed.wait()
+    deadline = time.monotonic() + NOTICED_WITHIN_SECONDS
+    while not replicas(stack, "auction"):
+        assert time.monotonic() < deadline
+    require_health(stack)
+    assert ledger(stack, node) in (settled, saved)
+
+    # A job that an auction settles which something starts during a restore is not lost: the restore is refused.
+    done_well(gixctl(stack, "restore", "--replace", str(archives[1])))
+    require_health(stack)
+    assert ledger(stack, node) == settled
+    restore = subprocess.Popen(
+        command(stack.name, ("restore", "--replace", str(archives[0]))),
+        cwd=stack.directory,
+        env=environment(stack),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while replicas(stack, "auction"):
+        assert restore.poll() is None, "the restore has ended before"
+    docker_on(cluster.manager, "service", "scale", "--detach", f"{auction}=1")
+    _, errors = restore.communicate()
+    require_health(stack)
+    assert ledger(stack, node) == (saved if restore.returncode == 0 else settled), errors
+
+    # A restore to the end brings back the ledger of the archive, and the auction goes on with it.
+    done_well(gixctl(stack, "restore", "--replace", str(archives[0])))
+    require_health(stack)
+    assert ledger(stack, node) == saved
+    settle(cluster, jobs=1)
+    assert ledger(stack, node)[: len(saved)] == saved
+    done_well(gixctl(stack, "verify"))
+    assert diagnosed(stack)["backups"] == [("ok", "no backup, restore or trial was interrupted", "")]
+
+
+def test_files_of_other_users_are_given_to_the_auction_s_user(stack: StackUnderTest, cluster: Cluster) -> None:
+    node = cluster.workers[0]
+    container = auction_on(stack, node)
+    docker_on(node, "exec", "--user", "0", container, "touch", "/data/notes")
+    found = json.loads(done_well(gixctl(stack, "fix-permissions", "--json")))
+    assert found == [{"path": "./notes", "owner": "0:0"}]
+    assert json.loads(done_well(gixctl(stack, "fix-permissions", "--json"))) == []
+    docker_on(node, "exec", "--user", "0", container, "rm", "/data/notes")
+
+
+def test_audit_checks_the_tasks_of_all_nodes(stack: StackUnderTest, cluster: Cluster) -> None:
+    card = json.loads(gixctl(stack, "audit", "--json").stdout)
+    assert card["missing"] == []
+    edges = {f"{service(stack, 'edge')}.{node.name}" for node in cluster.nodes}
+    images = {f"{name}'s image" for name in SERVICES}
+    assert {each["subject"] for each in card["results"]} == {*SERVICES, *edges, *images}
+    assert {each["result"] for each in card["results"] if each["item"] in ("5.14", "5.26")} == {"pass", "waived"}
+
+
+def test_a_ledger_is_deleted_on_its_node_with_its_stack(stack: StackUnderTest, cluster: Cluster) -> None:
+    volume = f"{stack.prefix}-gcam-data"
+    refused = gixctl(stack, "delete-ledger", volume)
+    assert "destroy the stack first" in " ".join(refused.stderr.split())
+    docker_on(cluster.manager, "volume", "create", volume)
+    assert "several nodes have a volume" in gixctl(stack, "delete-ledger", volume, "--destroy").stderr
+    words = ("delete-ledger", volume, "--destroy", "--node", cluster.workers[0].name)
+    assert f"deleted the volume {volume} on the engine of worker1" in done_well(gixctl(stack, *words))
+    left = {node.name: docker_on(node, "volume", "ls", "--quiet").decode().split() for node in cluster.nodes}
+    assert volume not in left[cluster.workers[0].name]
+    assert volume in left[cluster.manager.name], "made by hand, and not the stack's"

@@ -24,11 +24,14 @@ from tests.unit.engine.test_swarm import node_record, service_record, task
 from tests.unit.model.test_swarm import in_swarm
 from tests.unit.outputs import stack_outputs
 
-KNOW_SWARM = {"address", "doctor", "drain", "health", "history", "logs", "nodes", "shell", "status", "verify"}
+KNOW_SWARM = {
+    *("address", "audit", "backup", "delete-ledger", "doctor", "drain", "fix-permissions", "health", "history"),
+    *("logs", "nodes", "restore", "shell", "status", "verify"),
+}
 NOT_ABOUT_A_STACK = {"backups", "drift", "pull-request", "release", "review"}
 CLIENT: Any = None
 """In place of a client, where nothing asks it."""
-ARGUMENTS = {"delete-ledger": ["gcam-data"], "restore": ["archive.tar.gz"]}
+ARGUMENTS: dict[str, list[str]] = {}
 
 
 def stack() -> Stack:
