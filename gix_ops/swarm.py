@@ -24,9 +24,6 @@ QUORUM_FIX: Final = (
 )
 """What to do if too few managers are left."""
 INSTEAD: Final = {
-    "graph": "gixctl status and gixctl nodes show tasks and nodes",
-    "plan": "pulumi preview --diff",
-    "rollback": "set gix:images.digests to those of the earlier release, then: pulumi up",
     "scan": "give the digests that gixctl status shows to a scanner",
 }
 """What to use in place of the verbs that do not know Swarm."""

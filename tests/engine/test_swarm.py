@@ -278,7 +278,7 @@ def test_the_verbs_show_tasks_and_nodes_and_a_drained_node_has_no_tasks(
     docker_on(cluster.manager, "service", "scale", "--detach=false", f"{stack.prefix}-gix-enclave=2")
     differences = json.loads(gixctl(stack, "verify", "--json").stdout)["differences"]
     assert [(each["subject"], each["field"], each["declared"], each["found"]) for each in differences] == [
-        ("enclave", "mode", "1", "2")
+        ("enclave", "replicas", "1", "2")
     ]
     stack.up("--refresh")
     assert json.loads(gixctl(stack, "verify", "--json").stdout)["differences"] == []

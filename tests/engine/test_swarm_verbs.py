@@ -273,6 +273,42 @@ def test_audit_checks_the_tasks_of_all_nodes(stack: StackUnderTest, cluster: Clu
     assert {each["result"] for each in card["results"] if each["item"] in ("5.14", "5.26")} == {"pass", "waived"}
 
 
+def planned(stack: StackUnderTest) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(done_well(gixctl(stack, "plan", "--json")))
+    return found
+
+
+def test_plan_says_what_an_update_does_and_rollback_undoes_it(stack: StackUnderTest) -> None:
+    assert planned(stack)["summary"] == "nothing changes"
+    before = dict(stack.config)
+    stack.change(router={"environment": {"A": "1"}}, auction={"environment": {"B": "2"}}, enclave={"replicas": 2})
+    effects = {each["service"]: (each["effect"], each["tried"], each["causes"]) for each in planned(stack)["services"]}
+    assert effects == {
+        "router": ("replaced without interruption", False, ["A (none) -> 1"]),
+        "auction": ("restarted", True, ["B (none) -> 2"]),
+        "enclave": ("updated live", False, ["replicas 1 -> 2"]),
+    }
+    stack.up()
+    assert planned(stack)["summary"] == "nothing changes"
+
+    done_well(gixctl(stack, "rollback", "--yes"))
+    stack.config = before
+    assert planned(stack)["summary"] == "nothing changes", "the settings are the former ones"
+    require_health(stack)
+    assert replicas(stack, "enclave") == 1
+    api: Any = stack.client.api
+    variables = api.inspect_service(service(stack, "router"))["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"]
+    assert not [each for each in variables if each.startswith("A=")]
+
+
+def test_graph_shows_the_tasks_on_all_nodes(stack: StackUnderTest, cluster: Cluster) -> None:
+    shown = done_well(gixctl(stack, "graph"))
+    assert "3 services, 3 healthy" in shown
+    for name in ("router.1", "router.2", "auction.1", "enclave.1", *(f"edge.{node.name}" for node in cluster.nodes)):
+        assert f"{stack.prefix}-gix-{name}<br>" in shown
+    assert shown.count(f'"{cluster.manager.ip}:{ROUTER_PORT} to {ROUTER_PORT}"') == 1
+
+
 def test_a_ledger_is_deleted_on_its_node_with_its_stack(stack: StackUnderTest, cluster: Cluster) -> None:
     volume = f"{stack.prefix}-gcam-data"
     refused = gixctl(stack, "delete-ledger", volume)

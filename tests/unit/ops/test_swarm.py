@@ -17,7 +17,6 @@ from gix_model.settings import EngineSettings
 from gix_ops import cli, nodes, services, swarm, swarm_fields, verify_swarm
 from gix_ops.differences import Object, Report
 from gix_ops.errors import StackError
-from gix_ops.planning import plan
 from gix_ops.stack import Stack, StackReference
 from tests.unit.declared import declare
 from tests.unit.engine.test_swarm import node_record, service_record, task
@@ -25,8 +24,19 @@ from tests.unit.model.test_swarm import in_swarm
 from tests.unit.outputs import stack_outputs
 
 KNOW_SWARM = {
-    *("address", "audit", "backup", "delete-ledger", "doctor", "drain", "fix-permissions", "health", "history"),
-    *("logs", "nodes", "restore", "shell", "status", "verify"),
+    *(
+        "address",
+        "audit",
+        "backup",
+        "delete-ledger",
+        "doctor",
+        "drain",
+        "fix-permissions",
+        "graph",
+        "health",
+        "history",
+    ),
+    *("logs", "nodes", "plan", "restore", "rollback", "shell", "status", "verify"),
 }
 NOT_ABOUT_A_STACK = {"backups", "drift", "pull-request", "release", "review"}
 CLIENT: Any = None
@@ -259,8 +269,8 @@ def test_a_service_as_declared_has_the_same_fields_on_both_sides() -> None:
     ("where", "value", "field"),
     [
         (("Labels", "team"), "b", "label team"),
-        (("Mode",), {"Replicated": {"Replicas": 2}}, "mode"),
-        (("Mode",), {"Global": {}}, "mode"),
+        (("Mode",), {"Replicated": {"Replicas": 2}}, "replicas"),
+        (("Mode",), {"Global": {}}, "replicas"),
         (("EndpointSpec", "Mode"), "vip", "endpoint mode"),
         (("UpdateConfig", "Order"), "stop-first", "update order"),
         (("RollbackConfig", "FailureAction"), "continue", "rollback failure action"),
@@ -291,7 +301,7 @@ def test_every_verb_knows_swarm_or_says_what_to_use_instead() -> None:
     assert verbs - NOT_ABOUT_A_STACK == KNOW_SWARM | swarm.INSTEAD.keys()
 
 
-@pytest.mark.parametrize("verb", sorted(swarm.INSTEAD.keys() - {"plan"}))
+@pytest.mark.parametrize("verb", sorted(swarm.INSTEAD))
 def test_a_verb_that_does_not_know_swarm_refuses_it_and_touches_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str
 ) -> None:
@@ -307,14 +317,3 @@ def test_a_verb_that_does_not_know_swarm_refuses_it_and_touches_nothing(
     assert ended.value.code == 1
     said = " ".join(capsys.readouterr().err.split())
     assert f"gixctl {verb} does not know Swarm (gix:engine.mode: swarm); use instead: {swarm.INSTEAD[verb]}" in said
-
-
-def test_the_plan_of_a_stack_in_swarm_says_what_to_use_instead() -> None:
-    step = {
-        "op": "update",
-        "urn": "urn:pulumi:prod::gix::gix:docker:Platform$docker:index/service:Service::gix-router-service",
-        "newState": {"type": "docker:index/service:Service", "inputs": {}, "custom": True},
-        "oldState": {"type": "docker:index/service:Service", "inputs": {}, "custom": True},
-    }
-    found = plan.make({"steps": [step]})
-    assert "use instead: pulumi preview --diff" in " ".join(found.errors)
