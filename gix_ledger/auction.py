@@ -42,8 +42,8 @@ class Auction(Protocol):
     def owed(self, how: Hold) -> Owed:
         """How to resume it after it has been held in this way."""
 
-    def pause(self) -> bool:
-        """Pause it. Returns whether it is paused: it may have ended meanwhile. Raises LedgerError if it cannot be."""
+    def pause(self) -> None:
+        """Pause it. It may end meanwhile; its state tells. Raises LedgerError if it runs and cannot be paused."""
 
     def stop(self) -> None:
         """Stop it with its own signal, so that nothing starts it again. Raises LedgerError if that is not possible."""
@@ -77,8 +77,8 @@ class _ContainerAuction:
             return "start"
         return "unpause" if state == "running" else "nothing"
 
-    def pause(self) -> bool:
-        return _pause(self.client, self.name, self)
+    def pause(self) -> None:
+        _pause(self.client, self.name, self)
 
     def stop(self) -> None:
         writers.stop(self.client, self.name)
@@ -135,9 +135,9 @@ class _SwarmAuction:
             return "unpause" if active[0].status == "running" else "nothing"
         return "start" if self._replicas() else "nothing"
 
-    def pause(self) -> bool:
-        active = self._active()
-        return bool(active) and _pause(self.client, str(active[0].name), self)
+    def pause(self) -> None:
+        for each in self._active()[:1]:
+            _pause(self.client, str(each.name), self)
 
     def stop(self) -> None:
         try:
@@ -189,21 +189,23 @@ class _SwarmAuction:
             return swarm_scale.replicas(self.manager, self.name)
         except NotFound:
             return None
+        except DockerException as error:
+            reason = error.explanation if isinstance(error, APIError) else error
+            raise LedgerError(f"the manager of the Swarm does not say whether {self.name} runs: {reason}") from error
 
 
-def _pause(client: docker.DockerClient, container: str, auction: Auction) -> bool:
+def _pause(client: docker.DockerClient, container: str, auction: Auction) -> None:
     for tries_left in reversed(range(_PAUSE_TRIES)):
         try:
             client.api.pause(container)
         except APIError as error:
             if auction.state() not in writers.ACTIVE:
-                return False
+                return
             # On a busy machine, the runtime cannot pause a container in which a process is just being started.
             if not (tries_left and _CANNOT_FREEZE in str(error.explanation)):
                 raise LedgerError(f"{container} cannot be paused: {error.explanation}; try again") from error
         else:
-            break
-    return True
+            return
 
 
 def _unpause(container: Container) -> list[str]:

@@ -279,7 +279,7 @@ class _Copy:
             raise LedgerError(f"{_CUT_OFF} ({error})") from error
 
     def _let_go(self) -> None:
-        if self._held is not None and self._work.state() != self._held:
+        if not self._work.is_held(self._held):
             raise LedgerError("the auction was resumed while its ledger was copied; run the backup again")
         self._work.resume()
         self.held_seconds = time.monotonic() - self._held_since

@@ -42,12 +42,20 @@ class Work:
         if self.owed == "start":
             self.auction.stop()
             return "exited"
-        if self.owed == "unpause" and state == "running" and not self.auction.pause():
+        if self.owed == "unpause" and state == "running":
+            self.auction.pause()
+        state = self.state()
+        if state not in writers.ACTIVE:
             # It ended meanwhile, for example by an update.
             return None
-        if self.how == "pause" and self.state() == "paused":
+        if self.how == "pause" and state == "paused":
             return "paused"
         raise LedgerError(f"{self.ledger.container} changed its state to {state} meanwhile; try again")
+
+    def is_held(self, held: str | None) -> bool:
+        """Whether the auction still does not write. `held` is what `hold` returned."""
+        state = self.state()
+        return state == held or (held is None and state not in writers.ACTIVE)
 
     def state(self) -> str | None:
         """The auction's state as the engine reports it, or None if there is no container."""

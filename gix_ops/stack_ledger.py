@@ -41,13 +41,9 @@ def locate(stack: Stack) -> LedgerLocation:
 
 
 def _locate_in_swarm(stack: Stack, volume: str) -> LedgerLocation:
-    observed = swarm.observe(stack.connect())
     name = swarm.service_name(stack, "auction") or ""
-    service, node = observed.service(name), swarm.ledger_node(stack, observed)
-    if service is None or node is None:
-        raise StackError(f"the service {name} is missing, so the node of the ledger is not known; pulumi up --refresh")
-    client = swarm.connect_to_node(stack, node)
-    images = [str(each.attrs["Image"]) for each in _containers(client, name)]
+    node, image = _node_and_image(stack, name, volume)
+    running = [str(each.attrs["Image"]) for each in _containers(swarm.connect_to_node(stack, node), name)]
     return LedgerLocation(
         engine=swarm.node_engine(stack.engine, node),
         manager=stack.engine.alone,
@@ -55,8 +51,24 @@ def _locate_in_swarm(stack: Stack, volume: str) -> LedgerLocation:
         label=stack.label,
         volume=volume,
         container=name,
-        image=images[0] if images else service.image,
+        image=next(iter(running), image),
     )
+
+
+def _node_and_image(stack: Stack, name: str, volume: str) -> tuple[str, str]:
+    """The node of the ledger, and the image of its auction."""
+    try:
+        observed = swarm.observe(stack.connect())
+    except StackError:
+        # Without a manager that answers, an auction that runs can still be paused for a backup.
+        nodes = _nodes_with(stack, volume)
+        if len(nodes) != 1:
+            raise
+        return nodes[0], stack.outputs.services["auction"].image
+    service, node = observed.service(name), swarm.ledger_node(stack, observed)
+    if service is None or node is None:
+        raise StackError(f"the service {name} is missing, so the node of the ledger is not known; pulumi up --refresh")
+    return node, service.image
 
 
 def owner(stack: Stack) -> str:
@@ -188,18 +200,24 @@ def _node_with(stack: StackReference, volume: str, wanted: str | None) -> str:
     """The node whose engine has the volume. Raises StackError unless it is `wanted`, or the only one."""
     if wanted is not None:
         return wanted
+    found = _nodes_with(stack, volume)
+    if len(found) != 1:
+        where = "several nodes have" if found else "no node has"
+        names = ", ".join(found or stack.engine.nodes) or "gix:engine.nodes is empty"
+        raise StackError(f"{where} a volume {volume} ({names}); name the node with --node")
+    return found[0]
+
+
+def _nodes_with(stack: StackReference, volume: str) -> list[str]:
+    """The nodes whose engine has the volume. Raises StackError if one of them does not answer."""
     found = []
     for node in stack.engine.nodes:
         try:
             if observed_state.inspect_volume(swarm.connect_to_node(stack, node), volume) is not None:
                 found.append(node)
         except (DockerException, OSError) as error:
-            raise StackError(f"the engine of {node} does not answer ({error}); start it, or give --node") from error
-    if len(found) != 1:
-        where = "several nodes have" if found else "no node has"
-        names = ", ".join(found or stack.engine.nodes) or "gix:engine.nodes is empty"
-        raise StackError(f"{where} a volume {volume} ({names}); name the node with --node")
-    return found[0]
+            raise StackError(f"the engine of {node} no longer answers: {error}") from error
+    return found
 
 
 def recover(stack: Stack) -> list[str]:

@@ -238,7 +238,9 @@ def ledger(facts: Facts) -> Iterator[Finding]:
 def ports(facts: Facts) -> Iterator[Finding]:
     """Whether something answers at the published ports of running services."""
     if facts.engine_settings.mode == "swarm":
-        yield skipped("each edge publishes the ports of its node, which are not tried from here: gixctl health edge")
+        yield skipped(
+            "each edge publishes the ports of its node, which are not tried from here; gixctl health shows the edges"
+        )
         return
     if not facts.is_local:
         yield skipped("the engine does not run on this machine: its ports cannot be tried from here")

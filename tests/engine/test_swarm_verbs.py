@@ -1,13 +1,16 @@
 """The verbs of gixctl on a stack in a Swarm of three nodes."""
 
+import functools
 import json
 import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support import cluster_client
@@ -41,6 +44,14 @@ def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> StackUn
 
 def settle(cluster: Cluster, jobs: int) -> None:
     cluster_client.settle(cluster, (cluster.manager.ip, ROUTER_PORT), jobs=jobs)
+
+
+def serves(cluster: Cluster) -> bool:
+    try:
+        settle(cluster, jobs=1)
+    except AssertionError:
+        return False
+    return True
 
 
 def service(stack: StackUnderTest, name: str) -> str:
@@ -112,7 +123,9 @@ def diagnosed_until(stack: StackUnderTest, check: str, level: str, text: str) ->
         assert time.monotonic() < deadline, found
 
 
-def test_doctor_shows_managers_and_nodes_that_are_lost_and_what_to_do(stack: StackUnderTest, cluster: Cluster) -> None:
+def test_doctor_shows_managers_and_nodes_that_are_lost_and_what_to_do(
+    stack: StackUnderTest, cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     manager, (first, second) = cluster.manager, cluster.workers
     found = diagnosed(stack)
     levels = {check: [level for level, _, _ in each] for check, each in found.items()}
@@ -126,6 +139,8 @@ def test_doctor_shows_managers_and_nodes_that_are_lost_and_what_to_do(stack: Sta
     # Given three managers, when one is cut off, then another one may not be lost, and it is a node that is down.
     docker_on(manager, "node", "promote", first.name, second.name)
     diagnosed_until(stack, "swarm", "ok", "3 of 3 managers reachable, 2 needed")
+    for node in (first, second):
+        request.addfinalizer(functools.partial(cluster.heal, node))
     cluster.partition(second)
     assert f"start {second.name}" in diagnosed_until(stack, "swarm", "warning", "2 of 3 managers reachable")[2]
     diagnosed_until(stack, "nodes", "warning", f"the node {second.name} is down")
@@ -136,13 +151,24 @@ def test_doctor_shows_managers_and_nodes_that_are_lost_and_what_to_do(stack: Sta
     assert "--force-new-cluster" in too_few[2]
     diagnosed_until(stack, "resources", "skipped", "see the check: swarm")
 
+    # The auction serves on. Its ledger can be backed up, but not restored, which would need a manager.
+    archive, lines = tmp_path / "without-a-manager.tar.gz", ledger(stack, first)
+    done_well(gixctl(stack, "backup", str(archive)))
+    assert saved_in(archive) == lines
+    assert "does not say whether" in gixctl(stack, "restore", "--replace", str(archive)).stderr
+    assert ledger(stack, first) == lines
+
     # When both are back, then so is the Swarm.
     cluster.heal(first)
     cluster.heal(second)
     diagnosed_until(stack, "swarm", "ok", "3 of 3 managers reachable, 2 needed")
     docker_on(manager, "node", "demote", first.name, second.name)
     cluster.wait_until_ready()
-    assert gixctl(stack, "health", "--wait", "60s").returncode == 0
+    require_health(stack)
+    # The nodes find each other in the overlay network a little later.
+    deadline = time.monotonic() + NOTICED_WITHIN_SECONDS
+    while not serves(cluster):
+        assert time.monotonic() < deadline
     stack.up("--refresh")
     assert gixctl(stack, "verify").returncode == 0
 
@@ -180,13 +206,10 @@ def done_well(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-def test_the_ledger_is_backed_up_and_restored_on_its_node_and_no_line_is_lost(
+def test_a_backup_while_jobs_arrive_has_all_that_were_settled_before_and_no_job_fails(
     stack: StackUnderTest, cluster: Cluster, tmp_path: Path
 ) -> None:
-    node, auction = cluster.workers[0], service(stack, "auction")
-    archives = [tmp_path / "first.tar.gz", tmp_path / "second.tar.gz"]
-
-    # While jobs arrive, a backup has all that were settled before it, and no job fails.
+    node, archives = cluster.workers[0], [tmp_path / "first.tar.gz", tmp_path / "second.tar.gz"]
     settle(cluster, jobs=5)
     before = ledger(stack, node)
     with cluster_client.load(cluster, (cluster.manager.ip, ROUTER_PORT), rate=20) as load:
@@ -197,61 +220,97 @@ def test_the_ledger_is_backed_up_and_restored_on_its_node_and_no_line_is_lost(
     assert saved[: len(before)] == before
     assert len(settled) - len(before) == len(load.settled)
 
-    # A backup that stops the auction scales its service, and all else of the service stays.
+    # One that stops the auction scales its service, and all else of the service stays.
     done_well(gixctl(stack, "backup", "--stop", str(archives[1])))
     require_health(stack)
     assert saved_in(archives[1]) == settled
     done_well(gixctl(stack, "verify"))
 
-    # A restore is refused if the ledger is not empty, or if another container on its node writes to it.
-    assert "is not empty: it has ledger.jsonl" in gixctl(stack, "restore", str(archives[0])).stderr
+
+@dataclass(frozen=True)
+class Archives:
+    """Two archives of different ledgers, and the lines of each. The second is the present ledger."""
+
+    files: dict[str, Path]
+    lines: dict[str, list[str]]
+
+
+@pytest.fixture
+def archives(stack: StackUnderTest, cluster: Cluster, tmp_path: Path) -> Archives:
+    files = {name: tmp_path / f"{name}.tar.gz" for name in ("old", "new")}
+    for file in files.values():
+        settle(cluster, jobs=3)
+        done_well(gixctl(stack, "backup", str(file)))
+    return Archives(files, {name: saved_in(file) for name, file in files.items()})
+
+
+def test_a_restore_is_refused_or_brings_back_the_ledger_and_the_auction_goes_on_with_it(
+    stack: StackUnderTest, cluster: Cluster, archives: Archives
+) -> None:
+    node, old = cluster.workers[0], str(archives.files["old"])
+    assert "is not empty: it has ledger.jsonl" in gixctl(stack, "restore", old).stderr
     volume = f"{stack.prefix}-gcam-data:/data"
     image = docker_on(node, "inspect", "--format", "{{.Image}}", auction_on(stack, node)).decode().strip()
     docker_on(node, "run", "--detach", "--name", "beside", "--volume", volume, image, "sleep", "600")
-    assert "is in use by beside" in gixctl(stack, "restore", "--replace", str(archives[0])).stderr
+    assert "is in use by beside" in gixctl(stack, "restore", "--replace", old).stderr
     docker_on(node, "rm", "--force", "beside")
-    assert ledger(stack, node) == settled, "the auction was not touched"
+    assert ledger(stack, node) == archives.lines["new"], "the auction was not touched"
 
-    # A restore that is killed leaves the old ledger or the new one, and a service with its task.
-    killed = subprocess.Popen(
-        command(stack.name, ("restore", "--replace", str(archives[0]))), cwd=stack.directory, env=environment(stack)
+    done_well(gixctl(stack, "restore", "--replace", old))
+    require_health(stack)
+    assert ledger(stack, node) == archives.lines["old"]
+    settle(cluster, jobs=1)
+    assert ledger(stack, node)[: len(archives.lines["old"])] == archives.lines["old"]
+    done_well(gixctl(stack, "verify"))
+
+
+def begun(stack: StackUnderTest, file: Path) -> subprocess.Popen[str]:
+    """A restore that has just let the auction have no task."""
+    words = ("restore", "--replace", str(file))
+    started = subprocess.Popen(
+        command(stack.name, words), cwd=stack.directory, env=environment(stack), stderr=subprocess.PIPE, text=True
     )
     while replicas(stack, "auction"):
-        assert killed.poll() is None, "the restore has ended before"
+        assert started.poll() is None, "the restore has ended before"
+    return started
+
+
+def test_a_restore_that_is_killed_leaves_the_old_ledger_or_the_new_one(
+    stack: StackUnderTest, cluster: Cluster, archives: Archives
+) -> None:
+    node = cluster.workers[0]
+    killed = begun(stack, archives.files["old"])
     killed.kill()
     killed.wait()
     deadline = time.monotonic() + NOTICED_WITHIN_SECONDS
     while not replicas(stack, "auction"):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "its watcher does not end the restore"
     require_health(stack)
-    assert ledger(stack, node) in (settled, saved)
+    assert ledger(stack, node) in archives.lines.values()
 
-    # A job that an auction settles which something starts during a restore is not lost: the restore is refused.
-    done_well(gixctl(stack, "restore", "--replace", str(archives[1])))
+    # With its watcher killed, too, `gixctl doctor --fix` ends it.
+    killed = begun(stack, archives.files["old"])
+    parent = psutil.Process(killed.pid)
+    for each in (parent, *parent.children()):
+        each.kill()
+    killed.wait()
+    assert "was interrupted" in diagnosed(stack)["backups"][0][1]
+    fixed = json.loads(gixctl(stack, "doctor", "--fix", "--json").stdout)["fixed"]
+    assert f"started {service(stack, 'auction')}" in fixed
     require_health(stack)
-    assert ledger(stack, node) == settled
-    restore = subprocess.Popen(
-        command(stack.name, ("restore", "--replace", str(archives[0]))),
-        cwd=stack.directory,
-        env=environment(stack),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while replicas(stack, "auction"):
-        assert restore.poll() is None, "the restore has ended before"
-    docker_on(cluster.manager, "service", "scale", "--detach", f"{auction}=1")
+    assert ledger(stack, node) in archives.lines.values()
+    assert diagnosed(stack)["backups"] == [("ok", "no backup, restore or trial was interrupted", "")]
+
+
+def test_an_auction_that_gets_a_task_during_a_restore_loses_no_job(
+    stack: StackUnderTest, cluster: Cluster, archives: Archives
+) -> None:
+    restore = begun(stack, archives.files["old"])
+    docker_on(cluster.manager, "service", "scale", "--detach", f"{service(stack, 'auction')}=1")
     _, errors = restore.communicate()
     require_health(stack)
-    assert ledger(stack, node) == (saved if restore.returncode == 0 else settled), errors
-
-    # A restore to the end brings back the ledger of the archive, and the auction goes on with it.
-    done_well(gixctl(stack, "restore", "--replace", str(archives[0])))
-    require_health(stack)
-    assert ledger(stack, node) == saved
-    settle(cluster, jobs=1)
-    assert ledger(stack, node)[: len(saved)] == saved
-    done_well(gixctl(stack, "verify"))
-    assert diagnosed(stack)["backups"] == [("ok", "no backup, restore or trial was interrupted", "")]
+    expected = "old" if restore.returncode == 0 else "new"
+    assert ledger(stack, cluster.workers[0]) == archives.lines[expected], errors
 
 
 def test_files_of_other_users_are_given_to_the_auction_s_user(stack: StackUnderTest, cluster: Cluster) -> None:

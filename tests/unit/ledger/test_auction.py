@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from docker.errors import APIError, NotFound
@@ -17,6 +17,7 @@ from gix_ledger import recovery
 from gix_ledger.auction import Auction, Hold
 from gix_ledger.errors import LedgerError
 from gix_ledger.location import LedgerLocation
+from gix_ledger.work import Work
 from gix_model.settings import EngineSettings
 
 SERVICE, TASK = "gix-auction", "gix-auction.1.t1"
@@ -221,12 +222,11 @@ def test_an_update_that_the_manager_refuses_is_an_error_with_its_reason(held: He
 
 def test_an_auction_is_paused_on_its_node_and_goes_on(held: Held) -> None:
     swarm = Swarm(Container("gix-auction.1.t0", "exited"), Container(TASK, "running"))
-    assert held(swarm).pause()
+    held(swarm).pause()
     assert held(swarm).state() == "paused"
     assert held(swarm).resume("unpause") == [f"unpaused {TASK}"]
     assert held(swarm).resume("unpause") == []
     assert held(swarm).resume("nothing") == []
-    assert not held(Swarm(Container(TASK, "exited"))).pause()
 
 
 def test_a_service_that_is_gone_is_left(held: Held) -> None:
@@ -259,3 +259,58 @@ def test_a_location_in_swarm_is_passed_to_another_process() -> None:
     assert LedgerLocation.from_json(LEDGER.to_json()) == LEDGER
     alone = dataclasses.replace(LEDGER, manager=None)
     assert LedgerLocation.from_json(alone.to_json()) == alone
+
+
+@pytest.mark.parametrize(
+    ("status", "replicas", "state"),
+    [("running", 1, "paused"), ("exited", 0, None)],
+)
+def test_a_backup_holds_the_auction_and_notices_if_it_goes_on(
+    held: Held, status: str, replicas: int, state: str | None
+) -> None:
+    swarm = Swarm(Container(TASK, status), replicas=replicas)
+    work = at_work(swarm, held(swarm))
+    assert work.hold() == state
+    assert work.is_held(state)
+    swarm.readings = 99
+    swarm.get(TASK).status = "running"
+    assert not work.is_held(state)
+
+
+def test_a_backup_does_not_begin_while_swarm_replaces_the_task(held: Held) -> None:
+    swarm = Swarm(Container(TASK, "running"))
+    work = at_work(swarm, held(swarm))
+    swarm.get(TASK).status = "exited"
+    with pytest.raises(LedgerError, match="gix-auction changed its state to restarting meanwhile; try again"):
+        work.hold()
+
+
+def test_without_a_leader_a_task_is_paused_and_goes_on_but_is_not_stopped(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swarm = Swarm(Container(TASK, "running"))
+
+    def refuse(_: str) -> None:
+        raise APIError("500", explanation="the swarm does not have a leader")
+
+    monkeypatch.setattr(swarm, "inspect_service", refuse)
+    work = at_work(swarm, held(swarm))
+    assert work.hold() == "paused"
+    work.resume()
+    assert work.state() == "running"
+    with pytest.raises(LedgerError, match="does not say whether gix-auction runs: the swarm does not have a leader"):
+        held(swarm).owed("stop")
+    with pytest.raises(LedgerError, match="gix-auction cannot be stopped: the swarm does not have a leader"):
+        held(swarm).stop()
+
+
+def at_work(swarm: Swarm, auction: Auction) -> Work:
+    return Work(
+        client=swarm.client,
+        ledger=LEDGER,
+        auction=auction,
+        container=cast("Any", None),
+        how="pause",
+        owed=auction.owed("pause"),
+        id="work",
+    )

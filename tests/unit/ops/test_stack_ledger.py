@@ -90,6 +90,26 @@ def test_in_swarm_the_ledger_is_found_on_its_node(monkeypatch: pytest.MonkeyPatc
         stack_ledger.owner(up)
 
 
+def test_without_a_manager_the_ledger_is_on_the_only_node_that_has_the_volume(monkeypatch: pytest.MonkeyPatch) -> None:
+    def observe(_: object) -> None:
+        raise StackError("the Swarm has no leader")
+
+    def node(*volumes: str) -> Any:
+        running = SimpleNamespace(status="running", attrs={"Image": "sha256:new"})
+        engine = FakeEngine()
+        for each in volumes:
+            engine.add_volume(each)
+        return SimpleNamespace(api=engine, containers=SimpleNamespace(list=lambda **_: [running]))
+
+    up = in_swarm(monkeypatch, observed(), one=node(), two=node(LEDGER))
+    monkeypatch.setattr(swarm, "observe", observe)
+    assert stack_ledger.locate(up).image == "sha256:new"
+    up = in_swarm(monkeypatch, observed(), one=node(LEDGER), two=node(LEDGER))
+    monkeypatch.setattr(swarm, "observe", observe)
+    with pytest.raises(StackError, match="the Swarm has no leader"):
+        stack_ledger.locate(up)
+
+
 def test_in_swarm_a_missing_auction_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StackError, match="the service gix-auction is missing"):
         stack_ledger.locate(in_swarm(monkeypatch, SwarmState()))

@@ -73,6 +73,27 @@ def rows(monkeypatch: pytest.MonkeyPatch, found: SwarmState, *wanted: str) -> li
     return [(each.title, each.name, each.health, each.node) for each in read]
 
 
+@pytest.mark.parametrize(
+    ("code", "reason", "text"),
+    [
+        (503, "The swarm does not have a leader.", "too few of its managers are reachable.*docker swarm init --force"),
+        (500, "rpc error: The swarm does not have a leader.", "too few of its managers are reachable"),
+        (503, "This node is not a swarm manager.", r"manages no Swarm \(This node.*set gix:engine\.host to a manager"),
+        (500, "disk full", "the manager does not answer: disk full"),
+    ],
+)
+def test_a_manager_that_does_not_answer_for_its_swarm_says_what_to_do(code: int, reason: str, text: str) -> None:
+    response = Response()
+    response.status_code = code
+
+    def nodes() -> None:
+        raise APIError("no", response=response, explanation=reason)
+
+    client: Any = SimpleNamespace(api=SimpleNamespace(nodes=nodes))
+    with pytest.raises(StackError, match=text):
+        swarm.observe(client)
+
+
 def test_each_task_and_each_missing_one_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     found = observed(task("running", node="id-one"), task("pending", slot=2, error="no suitable node"), replicas=3)
     assert rows(monkeypatch, found, "router") == [
