@@ -148,14 +148,13 @@ def _identity(observed: ObservedState, volume: str) -> tuple[str, ...]:
 
 def _unreachable(before: Place, now: Place, environment: Environment, error: Exception) -> str:
     key = f"gix:engine.nodes.{environment.settings.ledger.node}" if environment.is_swarm else "gix:engine.host"
-    restore = "then restore the ledger as docs/swarm.md shows" if environment.is_swarm else "gixctl restore FILE"
     return (
         f"{key} = {now.engine.host or '(not set)'}: the ledger on {before.volume} is on the engine at "
         f"{before.engine.host or 'DOCKER_HOST or /var/run/docker.sock'}, which does not answer "
         f"({' '.join(str(error).split())[:200]}), so it cannot be backed up. Nothing has been changed. "
         f"Start that engine, or set {_engine_key(environment)} back. If it is lost for good, start again and restore a "
         f"backup: pulumi stack rm {environment.stack} --force --preserve-config; pulumi stack init "
-        f"{environment.stack}; pulumi up; {restore}"
+        f"{environment.stack}; pulumi up; gixctl restore FILE"
     )
 
 

@@ -22,6 +22,8 @@ Labels = Mapping[str, str]
 Record = Mapping[str, Any]
 """An object as the engine's API returns it."""
 
+TASK_LABEL = "com.docker.swarm.task.id"
+"""Label of a container that Swarm runs: the id of its task."""
 _ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
 _SHORT_ID = 12
 
@@ -100,6 +102,11 @@ class ObservedContainer(_Labelled):
     def service(self) -> str | None:
         """The service that it runs; None if its stack runs no service in it."""
         return self.labels.get(SERVICE_LABEL)
+
+    @property
+    def is_task(self) -> bool:
+        """Whether Swarm runs it."""
+        return TASK_LABEL in self.labels
 
     @property
     def helper(self) -> str | None:
@@ -183,6 +190,11 @@ def observe(client: docker.DockerClient, *, local: bool = False) -> ObservedStat
         networks=client.api.networks(),
         volumes=client.api.volumes().get("Volumes"),
     )
+
+
+def name(client: docker.DockerClient) -> str:
+    """The host name of the engine's machine; raises as `observe` does."""
+    return _text(client.info(), "Name")
 
 
 def observe_images(client: docker.DockerClient) -> tuple[ObservedImage, ...]:

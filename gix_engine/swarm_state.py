@@ -17,6 +17,8 @@ Record = Mapping[str, Any]
 
 WANTED = frozenset({"running", "ready"})
 """The states that Swarm wants of a task that serves or is about to."""
+ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
+"""The states of a task that runs no more."""
 GIVEN_UP = {
     "paused": "Swarm has paused the update",
     "rollback_paused": "Swarm has paused the rollback of the update",
@@ -30,6 +32,7 @@ _REPORTING = frozenset({"failed", "rejected", "pending"})
 """The states of a task whose error says why it does not run."""
 _MOST_ERRORS = 3
 _NO_MANAGER = 503
+_NO_LEADER = "does not have a leader"
 
 
 class NoManagerError(Exception):
@@ -213,7 +216,8 @@ def observe(client: docker.DockerClient) -> SwarmState:
     try:
         return read(nodes=api.nodes(), services=api.services(), tasks=api.tasks())
     except APIError as error:
-        if error.status_code == _NO_MANAGER:
+        # An engine that has just lost the leader answers with 500.
+        if error.status_code == _NO_MANAGER or _NO_LEADER in str(error.explanation):
             raise NoManagerError(str(error.explanation)) from error
         raise
 

@@ -18,10 +18,11 @@ from requests.exceptions import RequestException
 
 from gix_ledger import archive, helper
 from gix_ledger.archive import Progress, ignore_progress
+from gix_ledger.auction import Hold
 from gix_ledger.errors import ENGINE_ERRORS, LedgerError
 from gix_ledger.location import LedgerLocation
 from gix_ledger.manifest import MANIFEST_NAME, Manifest, Measure, Source
-from gix_ledger.work import Hold, Work, work
+from gix_ledger.work import Work, work
 from gix_model.catalog import DATA_DIRECTORY
 
 DIRECTORY = "backups"
@@ -278,7 +279,7 @@ class _Copy:
             raise LedgerError(f"{_CUT_OFF} ({error})") from error
 
     def _let_go(self) -> None:
-        if self._held is not None and self._work.state() != self._held:
+        if not self._work.is_held(self._held):
             raise LedgerError("the auction was resumed while its ledger was copied; run the backup again")
         self._work.resume()
         self.held_seconds = time.monotonic() - self._held_since

@@ -1,12 +1,11 @@
 """Ends backups and restores: completed, failed or interrupted ones."""
 
-from http import HTTPStatus
-
 import docker
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 from docker.models.containers import Container
 
 from gix_ledger import helper, writers
+from gix_ledger.auction import Auction, auction
 from gix_ledger.errors import ENGINE_ERRORS, LedgerError, OldLedgerKeptError
 from gix_ledger.location import LedgerLocation
 from gix_model.environment import HELPER_LABEL, SERVICE_LABEL
@@ -34,7 +33,7 @@ def recover(ledger: LedgerLocation, work: str | None = None, owed: str | None = 
         # While another backup or restore has the lock, that one controls the auction.
         locks: dict[str, str | list[str] | bool] = {"name": f"^/{helper.lock(ledger)}$"}
         if owed is not None and not client.containers.list(all=True, filters=locks, ignore_removed=True):
-            done += resume(client, ledger, owed)
+            done += auction(client, ledger).resume(owed)
     except ENGINE_ERRORS as error:
         raise LedgerError(f"an interrupted backup or restore cannot be ended: {error}") from error
     if kept:
@@ -71,15 +70,13 @@ def _verb(container: Container) -> str:
 
 def _end(client: docker.DockerClient, ledger: LedgerLocation, container: Container) -> list[str]:
     done: list[str] = []
+    held = auction(client, ledger)
     stopped: list[str] = []
     kept: OldLedgerKeptError | None = None
     try:
         if _verb(container) == "restore":
             if _may_have_swapped(container):
-                # A container that was started meanwhile may have an old file open, and would continue to write to it.
-                stopped = writers.active(client, ledger)
-                for name in stopped:
-                    writers.stop(client, name)
+                stopped = _stop_writers(client, ledger, held)
             try:
                 settle(client, ledger, container.labels[helper.WORK_LABEL], image=container.attrs["Image"])
             except OldLedgerKeptError as error:
@@ -94,11 +91,27 @@ def _end(client: docker.DockerClient, ledger: LedgerLocation, container: Contain
         # Another process ended the same work.
         return done
     for name in stopped:
-        done += _start(client, name)
-    done += resume(client, ledger, container.labels[helper.RESUME_LABEL])
+        done += held.resume("start") if name == ledger.container else writers.start(client, name)
+    done += held.resume(container.labels[helper.RESUME_LABEL])
     if kept is not None:
         raise kept
     return done
+
+
+def _stop_writers(client: docker.DockerClient, ledger: LedgerLocation, held: Auction) -> list[str]:
+    """Stop what can write to the ledger. Return the names: that of the auction is `ledger.container`, also in Swarm.
+
+    A container that was started meanwhile may have an old file open, and would continue to write to it.
+    """
+    writing, own = writers.active(client, ledger), held.containers()
+    others = [name for name in writing if name not in own]
+    # Swarm may be about to start a task.
+    writes = not own.isdisjoint(writing) or held.state() == "restarting"
+    if writes:
+        held.stop()
+    for name in others:
+        writers.stop(client, name)
+    return [*([ledger.container] if writes else []), *others]
 
 
 def _may_have_swapped(container: Container) -> bool:
@@ -106,44 +119,3 @@ def _may_have_swapped(container: Container) -> bool:
         return False
     # A running exchange is never interrupted; it ends by itself.
     return bool(container.wait()["StatusCode"] != helper.SWAP_REFUSED)
-
-
-def resume(client: docker.DockerClient, ledger: LedgerLocation, owed: str) -> list[str]:
-    """Resume the auction as `owed` says, the value of a helper's label, and return what was done."""
-    auction = ledger.auction(client)
-    if auction is None:
-        return []
-    if owed == "unpause" and auction.status == "paused":
-        return _unpause(auction)
-    # An auction that waits for its restart policy would wait for up to a minute.
-    if owed == "start" and auction.status in {"exited", "created", "restarting"}:
-        return _start(client, ledger.container)
-    return []
-
-
-def _unpause(auction: Container) -> list[str]:
-    try:
-        auction.unpause()
-    except NotFound:
-        # An update removed it meanwhile.
-        return []
-    except APIError as error:
-        if error.status_code == HTTPStatus.CONFLICT:
-            # Another process resumed it meanwhile.
-            return []
-        raise LedgerError(f"{auction.name} cannot be unpaused: {error.explanation}") from error
-    return [f"unpaused {auction.name}"]
-
-
-def _start(client: docker.DockerClient, name: str) -> list[str]:
-    try:
-        container = client.containers.get(name)
-        if container.status == "restarting":
-            container.restart()
-        else:
-            container.start()
-    except NotFound:
-        return []
-    except APIError as error:
-        raise LedgerError(f"{name} cannot be started: {error.explanation}; see docker logs {name}") from error
-    return [f"started {name}"]

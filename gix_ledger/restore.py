@@ -62,7 +62,7 @@ def restore(
     """
     contents = archive.check(source, progress)
     with work(ledger, "restore", helper.swap_command("swap"), how="stop") as at_work:
-        writers.refuse(at_work.client, ledger, but=ledger.container)
+        writers.refuse(at_work.client, ledger, but=at_work.auction.containers())
         found = _Found.by(at_work)
         if found.cut_off:
             at_work.hold()

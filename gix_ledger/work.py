@@ -4,23 +4,14 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import docker
-from docker.errors import APIError
 from docker.models.containers import Container
 
 from gix_ledger import guard, helper, writers
+from gix_ledger.auction import Auction, Hold, auction
 from gix_ledger.errors import ENGINE_ERRORS, LedgerError
 from gix_ledger.location import LedgerLocation
-from gix_ledger.recovery import resume
-
-Hold = Literal["pause", "stop"]
-"""How the auction is kept from writing: paused, or stopped with its own signal."""
-
-
-_PAUSE_TRIES = 5
-_CANNOT_FREEZE = "unable to freeze"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +20,7 @@ class Work:
 
     client: docker.DockerClient
     ledger: LedgerLocation
+    auction: Auction
     container: Container
     how: Hold
     owed: helper.Owed
@@ -48,39 +40,30 @@ class Work:
         if state not in writers.ACTIVE:
             return None
         if self.owed == "start":
-            writers.stop(self.client, self.ledger.container)
+            self.auction.stop()
             return "exited"
-        if self.owed == "unpause" and state == "running" and not self._pause():
+        if self.owed == "unpause" and state == "running":
+            self.auction.pause()
+        state = self.state()
+        if state not in writers.ACTIVE:
             # It ended meanwhile, for example by an update.
             return None
-        if self.how == "pause" and self.state() == "paused":
+        if self.how == "pause" and state == "paused":
             return "paused"
         raise LedgerError(f"{self.ledger.container} changed its state to {state} meanwhile; try again")
 
-    def _pause(self) -> bool:
-        for tries_left in reversed(range(_PAUSE_TRIES)):
-            try:
-                self.client.api.pause(self.ledger.container)
-            except APIError as error:
-                if self.state() not in writers.ACTIVE:
-                    return False
-                # On a busy machine, the runtime cannot pause a container in which a process is just being started.
-                if not (tries_left and _CANNOT_FREEZE in str(error.explanation)):
-                    raise LedgerError(
-                        f"{self.ledger.container} cannot be paused: {error.explanation}; try again"
-                    ) from error
-            else:
-                break
-        return True
+    def is_held(self, held: str | None) -> bool:
+        """Whether the auction still does not write. `held` is what `hold` returned."""
+        state = self.state()
+        return state == held or (held is None and state not in writers.ACTIVE)
 
     def state(self) -> str | None:
         """The auction's state as the engine reports it, or None if there is no container."""
-        auction = self.ledger.auction(self.client)
-        return None if auction is None else auction.status
+        return self.auction.state()
 
     def resume(self) -> None:
         """Resume the auction before the end of the work."""
-        resume(self.client, self.ledger, self.owed)
+        self.auction.resume(self.owed)
 
 
 @contextmanager
@@ -95,8 +78,8 @@ def work(
     client = ledger.connect()
     try:
         ledger.check(client)
-        auction = ledger.auction(client)
-        owed = _owed(how, None if auction is None else auction.status)
+        held = auction(client, ledger)
+        owed = held.owed(how)
         identity = secrets.token_hex(8)
         with guard.watched(ledger, identity, owed):
             container = helper.create(
@@ -109,13 +92,6 @@ def work(
                 resume=owed,
                 scratch=scratch,
             )
-            yield Work(client=client, ledger=ledger, container=container, how=how, owed=owed, id=identity)
+            yield Work(client=client, ledger=ledger, auction=held, container=container, how=how, owed=owed, id=identity)
     except ENGINE_ERRORS as error:
         raise LedgerError(f"the {verb} failed: {error}") from error
-
-
-def _owed(how: Hold, state: str | None) -> helper.Owed:
-    """How to resume an auction that was in this state when the work began."""
-    if state == "restarting" or (how == "stop" and state in writers.ACTIVE):
-        return "start"
-    return "unpause" if state == "running" else "nothing"

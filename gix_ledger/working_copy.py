@@ -41,7 +41,7 @@ def copied(ledger: LedgerLocation) -> Iterator[WorkingCopy]:
         )
         held = at_work.hold()
         helper.finish(at_work.container, helper.output(at_work.container), f"the copy of {ledger.volume}")
-        if held is not None and at_work.state() != held:
+        if not at_work.is_held(held):
             raise LedgerError("the auction was resumed while its ledger was copied; run pulumi up again")
         at_work.resume()
         at_work.container.reload()

@@ -1,10 +1,12 @@
 """The containers that can write to a ledger: all that mount its volume, also those of other programs."""
 
+from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
+from docker.models.containers import Container
 
 from gix_ledger.errors import LedgerError
 from gix_ledger.location import LedgerLocation
@@ -15,6 +17,8 @@ ACTIVE = frozenset({"running", "restarting", "paused"})
 
 _GRACE_SECONDS = 10
 """Docker's default, for a container without a stop timeout."""
+_SWARM_SERVICE = "com.docker.swarm.service.name"
+"""Label of the container of a task: the name of its service."""
 _STOPS = 3
 """Number of tries to stop a container that something else starts again."""
 
@@ -42,9 +46,9 @@ def _writes(mount: dict[str, Any], volume: str, where: PurePosixPath) -> bool:
     return mount["Type"] == "bind" and PurePosixPath(mount["Source"]).is_relative_to(where)
 
 
-def refuse(client: docker.DockerClient, ledger: LedgerLocation, *, but: str | None = None) -> None:
-    """Raise LedgerError if containers other than `but` can write to the ledger."""
-    found = [name for name in active(client, ledger) if name != but]
+def refuse(client: docker.DockerClient, ledger: LedgerLocation, *, but: Collection[str] = ()) -> None:
+    """Raise LedgerError if containers other than those named in `but` can write to the ledger."""
+    found = [name for name in active(client, ledger) if name not in but]
     if found:
         raise LedgerError(
             f"{ledger.volume} is in use by {', '.join(found)}, whose writes during a restore would be lost; "
@@ -71,3 +75,29 @@ def stop(client: docker.DockerClient, name: str) -> None:
         if container.status not in ACTIVE:
             return
     raise LedgerError(f"{name} is started again each time it is stopped; end what starts it, then try again")
+
+
+def start(client: docker.DockerClient, name: str) -> list[str]:
+    """Start a container that was stopped, and return what was done. It may be missing.
+
+    That of a task in Swarm is left: Swarm has replaced it. Raises LedgerError if it cannot be started.
+    """
+    try:
+        container = client.containers.get(name)
+        if _SWARM_SERVICE in container.labels:
+            return []
+        if container.status == "restarting":
+            container.restart()
+        else:
+            container.start()
+    except NotFound:
+        return []
+    except APIError as error:
+        raise LedgerError(f"{name} cannot be started: {error.explanation}; see docker logs {name}") from error
+    return [f"started {name}"]
+
+
+def of_service(client: docker.DockerClient, service: str) -> list[Container]:
+    """The containers on an engine of the tasks of a service in Swarm, also ended ones."""
+    filters: dict[str, str | list[str] | bool] = {"label": f"{_SWARM_SERVICE}={service}"}
+    return list(client.containers.list(all=True, filters=filters, ignore_removed=True))

@@ -12,7 +12,7 @@ from docker.errors import DockerException
 
 from gix_engine import observed_state
 from gix_model.catalog import CATALOG, DATA_DIRECTORY, ServiceName
-from gix_ops import services
+from gix_ops import services, swarm
 from gix_ops.errors import StackError
 from gix_ops.services import MISSING, ServiceContainer
 from gix_ops.stack import Stack
@@ -49,10 +49,11 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """The edge, which publishes the ports of all services."""
+    """The edge, which publishes the ports of all services. In Swarm, it has a task on each node."""
 
-    container: str
+    containers: tuple[str, ...]
     health: str
+    """The health of its containers: the first that is not healthy, if they differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,11 @@ class Graph:
     def missing(self) -> list[str]:
         """What the stack declares and the engine does not have, each with its kind."""
         found = [f"the container {name}" for node in self.nodes for name in node.missing]
-        found += [f"the container {self.edge.container}"] if self.edge and self.edge.health == MISSING else []
+        found += (
+            [f"the container {name}" for name in self.edge.containers]
+            if self.edge and self.edge.health == MISSING
+            else []
+        )
         found += [f"the network {self.network}"] if self.driver == MISSING else []
         return found + ([f"the volume {self.volume}"] if self.volume and not self.has_volume else [])
 
@@ -86,9 +91,10 @@ def read(stack: Stack, client: docker.DockerClient) -> Graph:
     network, volume = stack.outputs.network, stack.outputs.volume
     try:
         found_network = observed_state.inspect_network(client, network.name) or {}
-        has_volume = volume is not None and observed_state.inspect_volume(client, volume) is not None
+        has_volume = volume is not None and _has_volume(stack, client, volume)
     except (DockerException, OSError) as error:
         raise StackError(f"the Docker engine no longer answers: {error}") from error
+    edges = [each for each in containers if each.service == services.EDGE]
     return Graph(
         label=stack.label,
         network=network.name,
@@ -99,11 +105,24 @@ def read(stack: Stack, client: docker.DockerClient) -> Graph:
         nodes=tuple(
             _node(service, [each for each in containers if each.service == service], here, volume) for service in here
         ),
-        edge=next(
-            (Edge(container=each.name, health=each.health) for each in containers if each.service == services.EDGE),
-            None,
-        ),
+        edge=Edge(containers=tuple(each.name for each in edges), health=_health(edges)) if edges else None,
     )
+
+
+def _has_volume(stack: Stack, client: docker.DockerClient, volume: str) -> bool:
+    """Whether the engine has the volume; in Swarm, that of its node. Raises StackError if that does not answer."""
+    if swarm.is_swarm(stack):
+        node = swarm.ledger_node(stack, swarm.observe(client))
+        return node is not None and _is_there(swarm.connect_to_node(stack, node), volume)
+    return _is_there(client, volume)
+
+
+def _is_there(client: docker.DockerClient, volume: str) -> bool:
+    return observed_state.inspect_volume(client, volume) is not None
+
+
+def _health(containers: Sequence[ServiceContainer]) -> str:
+    return next((each.health for each in containers if each.health != "healthy"), "healthy")
 
 
 def _subnet(network: Mapping[str, Any]) -> str:
@@ -121,7 +140,7 @@ def _node(
         title=spec.title,
         containers=tuple(each.name for each in containers),
         address=f"{spec.hostname}:{spec.port}",
-        health=next((each.health for each in containers if each.health != "healthy"), "healthy"),
+        health=_health(containers),
         ports=tuple(
             HostPort(
                 published=port.published,

@@ -29,7 +29,7 @@ def _lines(graph: Graph) -> Iterator[str]:
     for node in graph.nodes:
         yield from (f"    {node.service} -->|asks| {peer}" for peer in node.peers)
     if graph.edge:
-        label = "<br>".join(map(_text, ("edge", graph.edge.container, graph.edge.health)))
+        label = "<br>".join(map(_text, ("edge", *graph.edge.containers, graph.edge.health)))
         yield f'    edge_["{label}"]:::{_CLASSES.get(graph.edge.health, "bad")}'
         yield from (f"    edge_ --> {node.service}" for node in graph.nodes)
     yield "  end"

@@ -8,7 +8,7 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style as Colour
 
-from gix_ops.logs import Line
+from gix_ops.log_stream import Line
 
 _COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
 
@@ -24,7 +24,7 @@ class Style:
     def choose(cls, console: Console, services: Sequence[str], *, timestamps: bool) -> "Style":
         """The style for lines of `services`. It has colors if `console` is a terminal and NO_COLOR is not set."""
         coloured = console.is_terminal and not console.no_color
-        width = max(map(len, services))
+        width = max(map(len, services), default=0)
         prefixes = {service: f"{service:<{width}} |" for service in services}
         return cls(
             prefixes={
@@ -36,4 +36,6 @@ class Style:
 
     def text(self, line: Line) -> str:
         """A line in this style, without its line break."""
-        return " ".join((self.prefixes[line.service], *([line.time] if self.timestamps else []), line.line))
+        # A service that gets more tasks has lines of which none was known.
+        prefix = self.prefixes.get(line.service, f"{line.service} |")
+        return " ".join((prefix, *([line.time] if self.timestamps else []), line.line))

@@ -117,9 +117,11 @@ class ServiceContainer:
         """The command that makes it healthy or shows why it is not; None if it is healthy."""
         if self.health == "healthy":
             return None
-        if self.task is not None:
-            return self._fix_in_swarm(self.task)
         why = f"gixctl logs {self.service} shows why"
+        if self.task is not None:
+            if self.task.state == "pending":
+                return f"{self.error or 'no node has run it yet'}; gixctl nodes shows the nodes"
+            return f"{self.error}; {why}" if self.error else why
         fixes = {
             "running": why,
             "restarting": why,
@@ -127,12 +129,6 @@ class ServiceContainer:
             MISSING: "pulumi up --refresh creates it again",
         }
         return fixes.get(self.state, f"{why}, pulumi up --refresh starts it again")
-
-    def _fix_in_swarm(self, task: Task) -> str:
-        why = f"docker service logs {self.name.rpartition('.')[0]} shows why"
-        if task.state == "pending":
-            return f"{task.error or 'no node has run it yet'}; gixctl nodes shows the nodes"
-        return f"{task.error}; {why}" if task.error else why
 
     @property
     def ports(self) -> list[Port]:
@@ -239,7 +235,8 @@ def _published(stack: Stack, observed: SwarmState) -> Iterator[Port]:
     edge: SwarmService | None = observed.service(stack.outputs.edge or "")
     for task in () if edge is None else edge.current:
         node: SwarmNode | None = observed.node(task.node)
-        for internal, protocol, external in task.ports if task.serves else ():
+        # Swarm lists a port for each family of addresses.
+        for internal, protocol, external in dict.fromkeys(task.ports) if task.serves else ():
             address = node.address if node is not None and node.address else task.node
             yield Port(internal=internal, protocol=protocol, address=address, external=external)
 
@@ -284,8 +281,14 @@ def replacement(
 
 
 def running(stack: Stack, client: docker.DockerClient, service: str) -> ServiceContainer:
-    """The first running container of a service. Raises StackError with the fix if none runs."""
+    """The first running container of a service. Raises StackError with the fix if none runs.
+
+    In Swarm, it is one whose record the engine of its node shows, if there is one. It may not be healthy yet.
+    """
     found = read(stack, client, [service])
+    for container in found:
+        if state(container.found) == "running":
+            return container
     for container in found:
         if container.state == "running":
             return container

@@ -8,8 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import docker
+
 from gix_model.settings import EngineSettings
+from gix_ops import services, swarm
 from gix_ops.errors import StackError
+from gix_ops.stack import Stack
 
 DEFAULT_COMMAND = ("sh", "-c", "if command -v bash >/dev/null; then exec bash; fi; exec sh")
 """Default command: bash, or sh if there is no bash."""
@@ -24,6 +28,31 @@ class Invocation:
 
     words: list[str]
     environment: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A running container, and the engine that runs it."""
+
+    engine: EngineSettings
+    container: str
+
+
+def target(stack: Stack, client: docker.DockerClient, service: str) -> Target:
+    """The first running container of a service whose engine the stack names; in Swarm, that of its node.
+
+    Raises StackError with the fix if none runs, or if no such engine answers.
+    """
+    found = services.running(stack, client, service)
+    if found.node is None:
+        return Target(engine=stack.engine, container=found.name)
+    engine = swarm.node_engine(stack.engine, found.node)
+    if not found.found:
+        raise StackError(
+            f"{found.name} runs on the node {found.node}, whose engine at {engine.host} does not answer; start it, or "
+            f"correct gix:engine.nodes.{found.node}"
+        )
+    return Target(engine=engine, container=str(found.found["Id"]))
 
 
 def invocation(

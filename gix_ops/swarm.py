@@ -18,23 +18,13 @@ from gix_ops import stack as stacks
 from gix_ops.errors import StackError
 from gix_ops.stack import Stack, StackReference
 
-_QUORUM_FIX = (
+QUORUM_FIX: Final = (
     "what runs goes on; start the managers that are down; if they are lost, on a manager that is left: docker swarm "
     "init --force-new-cluster, then docker node rm --force for each lost one, and docker node promote for new ones"
 )
+"""What to do if too few managers are left."""
 INSTEAD: Final = {
-    "audit": "docker service inspect NAME shows how its tasks run",
-    "backup": "docs/swarm.md shows how to copy the ledger on its node",
-    "delete-ledger": "delete it on its node with: docker volume rm VOLUME",
-    "doctor": "gixctl verify and gixctl nodes show what is wrong",
-    "fix-permissions": "change the owner on the node of the ledger, with chown in a container that mounts the volume",
-    "graph": "gixctl status and gixctl nodes show tasks and nodes",
-    "logs": "docker service logs NAME, with a name that gixctl status shows",
-    "plan": "pulumi preview --diff",
-    "restore": "docs/swarm.md shows how to restore the ledger on its node",
-    "rollback": "set gix:images.digests to those of the earlier release, then: pulumi up",
     "scan": "give the digests that gixctl status shows to a scanner",
-    "shell": "docker exec on the node that gixctl status shows",
 }
 """What to use in place of the verbs that do not know Swarm."""
 
@@ -70,7 +60,7 @@ def observe(client: docker.DockerClient) -> SwarmState:
 def _no_manager(reason: str) -> StackError:
     """The error for an engine that does not answer for its Swarm, with the engine's reason."""
     if "leader" in reason or "quorum" in reason:
-        return StackError(f"the Swarm has no leader: too few of its managers are reachable ({reason}); {_QUORUM_FIX}")
+        return StackError(f"the Swarm has no leader: too few of its managers are reachable ({reason}); {QUORUM_FIX}")
     return StackError(
         f"the engine manages no Swarm ({reason}); set gix:engine.host to a manager, as docker node ls shows them"
     )
@@ -117,6 +107,30 @@ def ledger_node(stack: StackReference, observed: SwarmState) -> str | None:
     """The host name of the node that has the ledger, to which the auction is tied; None if it is not known."""
     auctions = (each for each in observed.created_by(stack.label) if each.service == "auction")
     return next((node for each in auctions if (node := _tied_to(each))), None)
+
+
+def node_engine(engine: EngineSettings, node: str) -> EngineSettings:
+    """The engine of a node. Raises StackError with the fix if `gix:engine.nodes` has no address of it."""
+    found = engine.node(node)
+    if found is None:
+        raise StackError(
+            f"gix:engine.nodes has no address of the engine of {node}; add it: pulumi config set --path "
+            f"gix:engine.nodes.{node} ADDRESS, then: pulumi up"
+        )
+    return found
+
+
+def connect_to_node(stack: StackReference, node: str) -> docker.DockerClient:
+    """A client of the engine of a node. Raises StackError if none is named, does not answer, or is another's."""
+    settings = node_engine(stack.engine, node)
+    client = stacks.connect(settings, stack.directory)
+    try:
+        there = observed_state.name(client)
+    except (DockerException, OSError) as error:
+        raise StackError(f"the engine of {node} no longer answers: {error}") from error
+    if there != node:
+        raise StackError(f"gix:engine.nodes.{node} = {settings.host} is the engine of {there}; correct the address")
+    return client
 
 
 def _tied_to(service: SwarmService) -> str | None:

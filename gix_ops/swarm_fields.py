@@ -13,14 +13,17 @@ _NANO = 10**9
 Text = Callable[[Any], object]
 
 
-def declared(inputs: Record) -> dict[str, Value]:
-    """The fields of a service from its inputs in Pulumi's state."""
+def declared(inputs: Record, *, hide_variables: bool = True) -> dict[str, Value]:
+    """The fields of a service from its inputs in Pulumi's state.
+
+    Variables count as secrets unless `hide_variables` is false: a manager does not say which ones are.
+    """
     plain = _unsealed(fields.opened(inputs))
     variables = _at(plain, "taskSpec.containerSpec.env") or {}
     return _values({row.title: row.declared_text(_at(plain, row.declared)) for row in _ROWS}) | _values(
         {f"label {each['label']}": each.get("value") for each in plain.get("labels") or ()}
         | {f"log option {key}": value for key, value in (_at(plain, "taskSpec.logDriver.options") or {}).items()}
-        | _variables((key, str(value)) for key, value in variables.items())
+        | _variables(((key, str(value)) for key, value in variables.items()), hide=hide_variables)
     )
 
 
@@ -30,12 +33,12 @@ def observed(spec: Record) -> dict[str, Value]:
     return _values({row.title: row.observed_text(_at(spec, row.observed)) for row in _ROWS}) | _values(
         {f"label {key}": value for key, value in (spec.get("Labels") or {}).items()}
         | {f"log option {key}": value for key, value in (_at(spec, "TaskTemplate.LogDriver.Options") or {}).items()}
-        | _variables((key, value) for key, _, value in variables)
+        | _variables(((key, value) for key, _, value in variables), hide=True)
     )
 
 
-def _variables(found: Iterable[tuple[str, str]]) -> dict[str, object]:
-    return {f"variable {key}": Value(value, secret=True) for key, value in found}
+def _variables(found: Iterable[tuple[str, str]], *, hide: bool) -> dict[str, object]:
+    return {f"variable {key}": Value(value, secret=hide) for key, value in found}
 
 
 def _values(found: Mapping[str, object]) -> dict[str, Value]:
@@ -200,7 +203,7 @@ _ROWS = (
     _task(
         "networks", "networksAdvanceds", "Networks", _each(lambda each: each["id"]), _each(lambda each: each["Target"])
     ),
-    _Row("mode", "mode", "Mode", _mode, _mode),
+    _Row("replicas", "mode", "Mode", _mode, _mode),
     _Row("endpoint mode", "endpointSpec.mode", "EndpointSpec.Mode"),
     _Row(
         "ports",

@@ -76,7 +76,7 @@ def compare_update(here: Object, service: SwarmService, *, as_declared: bool) ->
     here.report.compared += 1
     if service.given_up and not as_declared:
         found = f"{service.given_up}: {'; '.join(service.errors) or service.update_message}"
-        fix = f"docker service logs {service.name} shows why; correct the image or its settings, then: {REFRESH}"
+        fix = f"gixctl logs {service.service or 'edge'} shows why; correct the image or its settings, then: {REFRESH}"
         here.add(DifferenceType.UPDATE_STATE, "last update", declared="completed", found=found, fix=fix)
     elif service.update in UPDATING:
         fix = "wait until it ends, and verify again"
@@ -91,7 +91,7 @@ def compare_tasks(here: Object, service: SwarmService, observed: SwarmState) -> 
         states = ", ".join(f"{task.state} on {task.node or 'no node'}" for task in service.current if not task.serves)
         reason = "; ".join(service.errors)
         found = f"{len(serving)} running" + (f"; {states}" if states else "") + (f": {reason}" if reason else "")
-        fix = f"gixctl status and gixctl nodes show where; docker service logs {service.name} shows why"
+        fix = f"gixctl status and gixctl nodes show where; gixctl logs {service.service or 'edge'} shows why"
         here.add(DifferenceType.STATE, "tasks", declared=f"{service.wanted} running", found=found, fix=fix)
     for task in serving:
         name = f"task {service.task_name(task)}"

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gix_ops.commands.options import JsonOption, StackOption, read_stack_in_containers, write_json
+from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 from gix_ops.security import audit
 
 HEADING = "Check"
@@ -29,7 +29,7 @@ def command(stack: StackOption = None, minimum: MinimumOption = 100, as_json: Js
 
     Example: gixctl audit --stack prod --minimum 80
     """
-    card = audit.audit(read_stack_in_containers(stack, "audit"))
+    card = audit.audit(read_stack(stack))
     if as_json:
         write_json(card)
     else:

@@ -9,7 +9,7 @@ from rich.filesize import decimal
 from gix_ledger import backup
 from gix_model import __version__
 from gix_ops import stack_ledger
-from gix_ops.commands.options import JsonOption, StackOption, read_stack_in_containers, write_json
+from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 from gix_ops.commands.progress import progress_bar
 
 HEADING = "Ledger"
@@ -31,6 +31,8 @@ def command(
     The auction is paused while the engine copies the volume. The copy is then compressed and written to FILE. --stop
     stops the auction instead, so that it closes its store in order; jobs are refused during that time.
 
+    In Swarm, the volume is on the engine of the ledger's node, and --stop scales the auction's service to 0 tasks.
+
     The archive is a gzipped tar file. Its last file, .gix-manifest.json, states the source and the content. An existing
     FILE is never overwritten. An incomplete archive is called FILE.XXXXXXXX.partial.
 
@@ -39,7 +41,7 @@ def command(
 
     Example: gixctl backup --stack prod /mnt/safe/prod.tar.gz
     """
-    read = read_stack_in_containers(stack, "backup")
+    read = read_stack(stack)
     target = backup.default_file(read.directory, read.name) if file is None else file
     with progress_bar("backup") as progress:
         taken = backup.take(

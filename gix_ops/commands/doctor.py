@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gix_ops import swarm
 from gix_ops.commands.options import JsonOption, StackOption, write_json
 from gix_ops.doctor import examination, remedies
 from gix_ops.doctor.facts import Facts
@@ -21,7 +20,8 @@ def command(stack: StackOption = None, fix: FixOption = False, as_json: JsonOpti
 
     Checks the tools (pulumi, docker plugin, Python packages, BuildKit), the stack (configuration, locks, pending
     operations, differences from the engine), the engine (connection, clock, disk, conflicts with the next update), the
-    ledger, interrupted backups and restores, the published ports, and the end of the edge's certificate.
+    ledger, interrupted backups and restores, the published ports, and the end of the edge's certificate. In Swarm, also
+    the managers, the nodes and their engines.
 
     It also works without a pulumi command, an engine or a stack: checks that cannot run are skipped and say why. It
     changes nothing without --fix.
@@ -36,7 +36,6 @@ def command(stack: StackOption = None, fix: FixOption = False, as_json: JsonOpti
     Examples: gixctl doctor --stack prod; gixctl doctor --fix && pulumi up
     """
     facts = Facts(Path.cwd(), stack)
-    swarm.refuse(facts.engine_settings, "doctor")
     done = remedies.apply(facts) if fix else []
     diagnosis = examination.examine(Facts(Path.cwd(), stack) if fix else facts, done)
     if as_json:

@@ -7,7 +7,7 @@ import typer
 
 from gix_ledger import permissions
 from gix_ops import stack_ledger
-from gix_ops.commands.options import JsonOption, StackOption, read_stack_in_containers, write_json
+from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
 
 HEADING = "Ledger"
 
@@ -27,7 +27,7 @@ def command(
     """
     if owner is not None and re.fullmatch(r"\d+:\d+", owner) is None:
         raise typer.BadParameter(f"{owner} is not UID:GID, for example 1000:1000", param_hint="--owner")
-    read = read_stack_in_containers(stack, "fix-permissions")
+    read = read_stack(stack)
     wanted = owner or stack_ledger.owner(read)
     found = permissions.fix(stack_ledger.locate(read), wanted, dry_run=dry_run)
     if as_json:

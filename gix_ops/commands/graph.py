@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gix_ops import graph, graph_mermaid
-from gix_ops.commands.options import StackOption, read_stack_in_containers
+from gix_ops.commands.options import StackOption, read_stack
 from gix_ops.errors import StackError
 
 HEADING = "Inspect"
@@ -24,7 +24,7 @@ def command(file: FileArgument = None, stack: StackOption = None) -> None:
 
     Example: gixctl graph stack.mmd
     """
-    read = read_stack_in_containers(stack, "graph")
+    read = read_stack(stack)
     found = graph.read(read, read.connect())
     flowchart = graph_mermaid.draw(found)
     if file is None:

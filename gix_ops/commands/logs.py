@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 
 from gix_ops import log_text, logs
-from gix_ops.commands.options import JsonOption, StackOption, read_stack_in_containers, service_names
+from gix_ops.commands.options import JsonOption, StackOption, read_stack, service_names
 from gix_ops.commands.streaming import has_reader, until_interrupted
 from gix_ops.errors import StackError
-from gix_ops.logs import Line, UnreadableLogError
+from gix_ops.log_stream import Line, UnreadableLogError
 
 HEADING = "Inspect"
 
@@ -55,6 +55,8 @@ def command(
     --follow also follows containers that are restarted or replaced, and reports a container that is missing. Ctrl-C
     ends it with 0.
 
+    In Swarm, the logs are those of all tasks on all nodes, also of ended ones that Swarm keeps. --tail holds for each.
+
     --tail and --since select lines first; --grep filters the result. --json prints one object per line: time, service,
     stream (stdout or stderr) and line. Set NO_COLOR to turn colors off.
 
@@ -64,7 +66,7 @@ def command(
     Example: gixctl logs auction --since 1h --grep 'ERROR|WARN'
     """
     pattern = _pattern(grep)
-    read = read_stack_in_containers(stack, "logs")
+    read = read_stack(stack)
     try:
         sources = logs.sources(read, read.connect(), wanted or (), since=since, tail=tail)
     except ValueError as error:
@@ -77,7 +79,8 @@ def command(
         lines = itertools.chain(lines, logs.follow(sources, lambda error: typer.echo(f"gixctl: {error}", err=True)))
     if pattern is not None:
         lines = (line for line in lines if line is None or pattern.search(line.line))
-    style = log_text.Style.choose(Console(), [each.title for each in sources], timestamps=timestamps)
+    titles = [title for each in sources for title in each.titles]
+    style = log_text.Style.choose(Console(), titles, timestamps=timestamps)
     with until_interrupted():
         for line in lines:
             if line is not None:
@@ -89,7 +92,7 @@ def command(
                 sys.stdout.flush()
         sys.stdout.flush()
     if unread:
-        raise StackError("; ".join(map(str, unread)))
+        raise StackError("; ".join(dict.fromkeys(map(str, unread))))
 
 
 def _pattern(text: str | None) -> re.Pattern[str] | None:

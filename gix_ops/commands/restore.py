@@ -8,7 +8,7 @@ from rich.filesize import decimal
 
 from gix_ledger import restore
 from gix_ops import stack_ledger
-from gix_ops.commands.options import StackOption, read_stack_in_containers
+from gix_ops.commands.options import StackOption, read_stack
 from gix_ops.commands.progress import progress_bar
 
 HEADING = "Ledger"
@@ -27,11 +27,13 @@ def command(file: FileArgument, stack: StackOption = None, replace: ReplaceOptio
     content stays on the volume until the new content is complete and compared with the archive, so the disk needs space
     for both. Owners, modes and times come from the archive.
 
+    In Swarm, the auction's service is scaled to 0 tasks and back to 1.
+
     If the restore is interrupted at any moment, the volume holds either the old ledger or the new one.
 
     Example: gixctl restore --stack staging --replace backups/prod-20260102T030405Z.tar.gz
     """
-    read = read_stack_in_containers(stack, "restore")
+    read = read_stack(stack)
     total = 2 * file.stat().st_size if file.is_file() else None
     with progress_bar("restore", total) as progress:
         contents = restore.restore(stack_ledger.locate(read), file, replace=replace, progress=progress)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gix_ops import rollback, swarm
+from gix_ops import rollback
 from gix_ops.commands.options import StackOption
 from gix_ops.planning import plan_text
 from gix_ops.stack import StackReference, program_directory
@@ -37,7 +37,6 @@ def command(version: VersionArgument = None, stack: StackOption = None, yes: Yes
     Example: gixctl rollback --stack prod
     """
     read = StackReference.find(stack, program_directory(Path.cwd()))
-    swarm.refuse(read.engine, "rollback")
     found = rollback.find(read, version)
     with found.prepared() as plan:
         Console().print(plan_text.terminal(plan), highlight=False)

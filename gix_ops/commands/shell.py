@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gix_ops import services, shell
-from gix_ops.commands.options import ServiceArgument, StackOption, read_stack_in_containers
+from gix_ops import shell
+from gix_ops.commands.options import ServiceArgument, StackOption, read_stack
 
 HEADING = "Inspect"
 
@@ -27,18 +27,20 @@ def command(
     """Open a shell or run a command in a service's container.
 
     Runs `docker exec` on the stack's engine, with the docker command of GIX_DOCKER. Default: the one on PATH.
+    In Swarm, it is the container of the first running task whose node has its engine's address in gix:engine.nodes.
+
     Changes to the container's file system are lost when the container is replaced; the ledger under /data is kept.
 
     Exits with the command's exit code, or with 1 if the container does not run.
 
     Examples: gixctl shell auction; gixctl shell auction --user root -- ls -l /data
     """
-    read = read_stack_in_containers(stack, "shell")
-    container = services.running(read, read.connect(), service)
+    read = read_stack(stack)
+    target = shell.target(read, read.connect(), service)
     call = shell.invocation(
-        read.engine,
+        target.engine,
         read.directory,
-        container.name,
+        target.container,
         command or (),
         user=user,
         terminal=sys.stdin.isatty() and sys.stdout.isatty(),

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from docker.errors import DockerException
+from docker.models.containers import Container
 
 from gix_engine import haproxy_runtime
 from gix_engine.haproxy_runtime import LoadedFile
+from gix_ops import swarm
 from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, fault, ok, one_line, skipped, warning
+from gix_ops.errors import StackError
 
 WARN_BEFORE = timedelta(days=30)
 """How long before the end of a certificate there is a warning."""
@@ -26,7 +29,7 @@ def certificate(facts: Facts) -> Iterator[Finding]:
         yield ok("there is no edge that serves one: gix:rollout.strategy is not start-first")
         return
     try:
-        loaded = haproxy_runtime.loaded_files(facts.client.containers.get(name))
+        loaded = haproxy_runtime.loaded_files(_edge(facts, name))
     except DockerException as error:
         yield skipped(f"the edge {name} does not say what it serves: {one_line(error)}")
         return
@@ -34,6 +37,21 @@ def certificate(facts: Facts) -> Iterator[Finding]:
         yield ok("the edge serves no certificate: gix:edge.certificate is not set")
     for file in loaded:
         yield from _findings(file, datetime.now(UTC))
+
+
+def _edge(facts: Facts, name: str) -> Container:
+    """The container of the edge; in Swarm, the first one that runs on a node whose engine answers.
+
+    Raises StackError if no such engine answers.
+    """
+    if facts.engine_settings.mode != "swarm":
+        return facts.client.containers.get(name)
+    engines, service = swarm.NodeEngines(stack=facts.up), facts.swarm.service(name)
+    for task in () if service is None else service.current:
+        client = engines.client(task.node) if task.serves else None
+        if client is not None:
+            return client.containers.get(task.container)
+    raise StackError("no edge runs on a node whose engine answers at its address in gix:engine.nodes")
 
 
 def _findings(file: LoadedFile, now: datetime) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from docker.errors import DockerException
 from rich.markup import escape
 from rich.table import Table
 
-from gix_ops.doctor import certificate_check, engine_checks, stack_checks, tool_checks
+from gix_ops.doctor import certificate_check, engine_checks, stack_checks, swarm_checks, tool_checks
 from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, Level, one_line
 from gix_ops.errors import StackError
@@ -41,7 +41,7 @@ Check = Callable[[Facts], Iterator[Finding]]
 
 def examine(facts: Facts, fixed: Iterable[str] = ()) -> Diagnosis:
     """Run every check. Raises nothing: a check that cannot run is a finding."""
-    findings = [finding for name, check in _CHECKS for finding in _findings(facts, name, check)]
+    findings = [finding for name, check in _checks(facts) for finding in _findings(facts, name, check)]
     try:
         stack = facts.label
     except StackError:
@@ -53,6 +53,13 @@ def examine(facts: Facts, fixed: Iterable[str] = ()) -> Diagnosis:
         fixed=tuple(fixed),
         findings=tuple(findings),
     )
+
+
+def _checks(facts: Facts) -> Iterator[tuple[str, Check]]:
+    for name, check in _CHECKS:
+        yield name, check
+        if name == "engine" and facts.engine_settings.mode == "swarm":
+            yield from _CHECKS_OF_A_SWARM
 
 
 def _findings(facts: Facts, name: str, check: Check) -> Iterator[Finding]:
@@ -94,6 +101,8 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
     ("certificate", certificate_check.certificate),
 )
 """The checks, in this order: a check comes after those whose facts it needs."""
+_CHECKS_OF_A_SWARM: tuple[tuple[str, Check], ...] = (("swarm", swarm_checks.swarm), ("nodes", swarm_checks.nodes))
+"""The checks that follow that of the engine if the stack is in Swarm."""
 
 _REPORTED_FACTS = {
     "program": "directory",
@@ -102,6 +111,7 @@ _REPORTED_FACTS = {
     "stack": "name",
     "configuration": "configuration",
     "engine": "client",
+    "swarm": "swarm",
 }
 """The fact that a check reports as a fault if it cannot be read. Other checks that need the fact refer to it."""
 

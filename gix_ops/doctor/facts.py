@@ -12,11 +12,12 @@ from docker.errors import DockerException
 
 from gix_engine import connection, observed_state
 from gix_engine.observed_state import ObservedState
+from gix_engine.swarm_state import SwarmState
 from gix_model import parsing, stack_file
 from gix_model.environment import Environment
 from gix_model.problems import ConfigurationError
 from gix_model.settings import EngineSettings
-from gix_ops import resources, stack, verify
+from gix_ops import resources, stack, swarm, verify
 from gix_ops.differences import Report
 from gix_ops.doctor import locks
 from gix_ops.doctor.locks import Lock
@@ -192,10 +193,43 @@ class Facts:
         return resources.export(self.reference)
 
     @_Fact
+    def swarm(self) -> SwarmState:
+        """What the stack's Swarm has."""
+        return swarm.observe(self.client)
+
+    @_Fact
+    def ledger_node(self) -> str | None:
+        """The host name of the node with the ledger; None outside a Swarm, and if there is no ledger."""
+        if self.engine_settings.mode != "swarm":
+            return None
+        tied = swarm.ledger_node(self.reference, self.swarm)
+        if tied is not None:
+            return tied
+        try:
+            return self.environment.settings.ledger.node
+        except StackError:
+            return None
+
+    @_Fact
+    def at_ledger(self) -> ObservedState:
+        """What the engine with the ledger has: in Swarm, that of its node."""
+        node = self.ledger_node
+        if node is None:
+            return self.observed
+        engine = swarm.node_engine(self.engine_settings, node)
+        try:
+            return observed_state.observe(stack.connect(engine, self.directory))
+        except (StackError, DockerException, OSError) as error:
+            raise StackError(f"the engine of {node}, the node of the ledger, cannot be read: {error}") from error
+
+    @_Fact
     def comparison(self) -> Report:
         """What `gixctl verify` finds, also for a stack whose first update was interrupted."""
         # Observed before the state is read: what a running update creates meanwhile is not in the observation.
         observed = self.observed
+        if self.engine_settings.mode == "swarm":
+            # Read first, so that a manager that does not answer is reported once.
+            _ = self.swarm
         try:
             return verify.compare(self.reference, self.state, self.client, observed)
         except (DockerException, OSError) as error:

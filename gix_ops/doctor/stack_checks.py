@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterator
 
-from gix_engine import collisions
+from gix_engine import collisions, swarm_collisions
 from gix_engine.observed_state import ObservedContainer, ObservedNetwork
 from gix_model.problems import ConfigurationError
 from gix_model.provider_facts import CONTAINER, KINDS, NETWORK, VOLUME
@@ -73,7 +73,12 @@ def locks(facts: Facts) -> Iterator[Finding]:
 
 def conflicts(facts: Facts) -> Iterator[Finding]:
     """Everything on the engine that prevents the stack's next update."""
-    problems = collisions.find(facts.environment, facts.observed)
+    environment = facts.environment
+    problems = collisions.find(environment, facts.observed)
+    if environment.is_swarm:
+        problems += swarm_collisions.find(environment, facts.swarm, local=facts.is_local)
+        if facts.ledger_node is not None:
+            problems += swarm_collisions.ledger_problems(environment, facts.at_ledger)
     for problem in problems:
         yield fault(f"{problem.subject}: {problem.limit}", problem.fix)
     if not problems:
@@ -86,7 +91,7 @@ def conflicts(facts: Facts) -> Iterator[Finding]:
 
 def helpers(facts: Facts) -> list[ObservedContainer]:
     """The containers of backups and restores of the stack, running or interrupted."""
-    return [each for each in facts.observed.created_by(facts.label).containers if each.helper]
+    return [each for each in facts.at_ledger.created_by(facts.label).containers if each.helper]
 
 
 def undeclared_containers(facts: Facts) -> list[ObservedContainer]:
@@ -168,8 +173,10 @@ def _is_fixed(facts: Facts, difference: Difference) -> bool:
         case DifferenceType.STATE:
             return startable(facts, difference) is not None
         case DifferenceType.UNDECLARED:
+            if difference.kind == KINDS[NETWORK]:
+                return True
             container = facts.observed.container(difference.id or "")
-            return container is None or not mounts_ledger(facts, container)
+            return container is not None and not mounts_ledger(facts, container)
         case _:
             return False
 
@@ -208,10 +215,11 @@ def ledger(facts: Facts) -> Iterator[Finding]:
     if name is None:
         yield skipped("the stack keeps no ledger")
         return
-    volume = facts.observed.volume(name)
+    volume = facts.at_ledger.volume(name)
     if volume is not None:
         owner = "the stack's own" if volume.stack == facts.label else f"adopted from {volume.stack or 'something else'}"
-        yield ok(f"the volume {name}, {owner}")
+        where = "" if facts.ledger_node is None else f" on {facts.ledger_node}"
+        yield ok(f"the volume {name}{where}, {owner}")
     elif any(each.keeps_ledger for each in facts.state.resources):
         yield fault(
             f"the volume {name} no longer exists",
@@ -219,7 +227,7 @@ def ledger(facts: Facts) -> Iterator[Finding]:
         )
     else:
         yield ok(f"the volume {name} is not created yet")
-    for each in facts.observed.created_by(facts.label).volumes:
+    for each in facts.at_ledger.created_by(facts.label).volumes:
         if each.name != name and each.keeps_ledger:
             yield warning(
                 f"the volume {each.name} is an earlier ledger of this stack, which does not use it now",
@@ -229,6 +237,11 @@ def ledger(facts: Facts) -> Iterator[Finding]:
 
 def ports(facts: Facts) -> Iterator[Finding]:
     """Whether something answers at the published ports of running services."""
+    if facts.engine_settings.mode == "swarm":
+        yield skipped(
+            "each edge publishes the ports of its node, which are not tried from here; gixctl health shows the edges"
+        )
+        return
     if not facts.is_local:
         yield skipped("the engine does not run on this machine: its ports cannot be tried from here")
         return

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from gix_model.container_inputs import INSTRUCTIONS
-from gix_model.provider_facts import CONTAINER, KINDS
-from gix_ops import fields
+from gix_model.provider_facts import CONTAINER, IMAGE, KINDS, SERVICE
+from gix_ops import fields, swarm_fields
 from gix_ops.fields import Fields, Value
 from gix_ops.planning.preview import Step
 
@@ -22,6 +22,9 @@ def side(value: Value | None) -> str:
 def _causes(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
     yield from step.changed_guards
     if not (step.old and step.new):
+        return
+    if step.type == SERVICE:
+        yield from _causes_of_service(step, acting)
         return
     if step.starts:
         yield "it does not run"
@@ -46,6 +49,22 @@ def _causes(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
         is_included = any(urn in step.by_input.get(reason, ()) for reason in step.reasons)
         if urn in acting and acting[urn].replaces and not is_included:
             yield from _cause_of(urn, acting)
+
+
+def _causes_of_service(step: Step, acting: Mapping[str, Step]) -> Iterator[str]:
+    """The causes of a change of a service in Swarm: its fields, which `gixctl verify` compares, too."""
+    before, after = (swarm_fields.declared(inputs, hide_variables=False) for inputs in (step.old_inputs, step.inputs))
+    unknown = {name for name, value in after.items() if fields.UNKNOWN in value.text}
+    known = [{name: value for name, value in side.items() if name not in unknown} for side in (before, after)]
+    own = list(_differences(*known))
+    yield from own
+    upstream = [
+        urn for urn in step.dependencies if urn in acting and (acting[urn].replaces or acting[urn].type == IMAGE)
+    ]
+    given = [cause for urn in upstream for cause in _cause_of(urn, acting)]
+    yield from given or (f"{name} known only after the update" for name in sorted(unknown))
+    if step.acts and not (own or given or unknown):
+        yield "it differs from the declaration: gixctl verify shows in what"
 
 
 def _before(step: Step) -> Fields:

@@ -32,7 +32,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,10 @@ from gix_model import units
 from gix_model.catalog import CATALOG
 from gix_model.environment import EDGE_LABEL
 from gix_model.provider_facts import CONTAINER, KINDS, SERVICE, VOLUME
-from gix_ops import fields, swarm
+from gix_ops import fields
+from gix_ops.planning import swarm_services
 from gix_ops.planning.causes import causes, side
+from gix_ops.planning.effects import Downtime, Effect
 from gix_ops.planning.preview import Step, steps
 from gix_ops.pulumi_command import Variables, answer
 from gix_ops.resources import label_of, service_of
@@ -55,36 +56,9 @@ _STOP_SECONDS = 1
 _PROVIDER_INTERVAL_SECONDS = 1
 
 
-class Effect(StrEnum):
-    """What an update does to a service."""
-
-    UNTOUCHED = "untouched"
-    RECORDED = "recorded, not applied"
-    """The provider records the change in the state, and the container stays as it is."""
-    STARTED = "started again"
-    """The container has stopped and publishes no ports. The provider starts the same container."""
-    UPDATED = "updated live"
-    RESTARTED_IF_IMAGE_CHANGES = "restarted if its image changes"
-    """The update builds or pulls its image. Only then is it known whether the image has changed."""
-    RESTARTED = "restarted"
-    REPLACED_IF_IMAGE_CHANGES = "replaced without interruption if its image changes"
-    REPLACED = "replaced without interruption"
-    """The new container starts before the old one is deleted: `gix:rollout.strategy: start-first`."""
-    CREATED = "created"
-    REMOVED = "removed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Downtime:
-    """The time from the stop of the old container until the new one is healthy."""
-
-    usual_seconds: int
-    at_most_seconds: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class ServicePlan:
-    """What an update does to a container of a service, and why."""
+    """What an update does to a container of a service, or to its service in Swarm, and why."""
 
     service: str
     container: str
@@ -158,8 +132,6 @@ def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool =
     errors = [text for severity, text in messages if severity == "error"]
     if failed or errors:
         return _failed(shown, errors)
-    if any(step.type == SERVICE for step in every):
-        return _failed(shown, [swarm.refusal("plan")])
     acting = {step.urn: step for step in every if step.acts and not step.is_leftover}
     services = tuple(
         sorted((_service(name, step, acting) for step in every if (name := _service_of(step))), key=_place)
@@ -190,6 +162,11 @@ def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool =
                 if _replaces_edge(each)
             ]
             + [
+                "the edge of each node is replaced, one after the other: the node answers nothing for some seconds"
+                for each in acting.values()
+                if _replaces_edges(each)
+            ]
+            + [
                 "the edge gets another certificate, without an interruption"
                 for each in acting.values()
                 if _renews_certificate(each)
@@ -200,6 +177,11 @@ def make(preview: Mapping[str, Any], *, stack: str | None = None, failed: bool =
 
 def _replaces_edge(step: Step) -> bool:
     return step.type == CONTAINER and step.replaces and label_of(step.old_inputs, EDGE_LABEL) is not None
+
+
+def _replaces_edges(step: Step) -> bool:
+    is_edge = step.type == SERVICE and label_of(step.old_inputs, EDGE_LABEL) is not None
+    return is_edge and (step.replaces or (step.op == "update" and swarm_services.replaces_tasks(step)))
 
 
 def _renews_certificate(step: Step) -> bool:
@@ -220,7 +202,7 @@ def _tidy(message: str) -> str:
 
 
 def _service_of(step: Step) -> str | None:
-    return service_of(step.inputs) if step.type == CONTAINER and not step.is_leftover else None
+    return service_of(step.inputs) if step.type in (CONTAINER, SERVICE) and not step.is_leftover else None
 
 
 def _place(plan: ServicePlan) -> tuple[int, str]:
@@ -229,14 +211,17 @@ def _place(plan: ServicePlan) -> tuple[int, str]:
 
 
 def _service(name: str, step: Step, acting: Mapping[str, Step]) -> ServicePlan:
-    effect = _effect(step, acting)
+    in_swarm = step.type == SERVICE
+    effect = swarm_services.effect(step) if in_swarm else _effect(step, acting)
+    component = acting.get(step.parent)
+    stops = effect in (Effect.RESTARTED, Effect.RESTARTED_IF_IMAGE_CHANGES)
     return ServicePlan(
         service=name,
         container=step.name,
         effect=effect,
-        tried=step.replaces and _is_tried(acting.get(step.parent)),
+        tried=swarm_services.is_tried(step, component) or (step.replaces and _is_tried(component)),
         causes=causes(step, acting),
-        downtime=_downtime(step) if effect in (Effect.RESTARTED, Effect.RESTARTED_IF_IMAGE_CHANGES) else None,
+        downtime=(swarm_services.downtime(step) if in_swarm else _downtime(step)) if stops else None,
         data_at_risk=tuple(_risks_of_mounts(step, acting)),
     )
 

@@ -8,7 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from gix_ops.planning.plan import RECORD, Effect, OtherPlan, Plan, ServicePlan
+from gix_ops.planning.effects import Effect
+from gix_ops.planning.plan import RECORD, OtherPlan, Plan, ServicePlan
 
 LONGEST_COMMENT = 65_536
 """Length of the longest comment that GitHub accepts, in characters."""

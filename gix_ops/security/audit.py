@@ -1,9 +1,10 @@
 """`gixctl audit`: the stack's containers and images, checked against the CIS Docker Benchmark.
 
-It checks everything that carries the stack's label, whoever made it. `--json` prints:
+It checks everything that carries the stack's label, whoever made it. In Swarm, it does so on each engine in
+`gix:engine.nodes`. `--json` prints:
 
     {"stack": "gix/dev", "score": 87, "passed": 78, "failed": 11, "waived": 7, "not_applicable": 6,
-     "missing": [],                          containers of the stack that are not on the engine
+     "missing": [],                          containers of the stack that are not on the engine, or cannot be read
      "results": [
        {"item": "5.11", "title": "limited memory", "level": 1, "subject": "router", "result": "fail",
         "found": "no limit", "fix": "gix:router.memory: e.g. 512MiB"}],
@@ -14,7 +15,7 @@ waived or does not apply. The score is the percentage of passed items among thos
 100 means that no item failed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
@@ -26,8 +27,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from gix_engine import observed_state
-from gix_engine.observed_state import ObservedContainer
-from gix_ops import fields, resources
+from gix_engine.observed_state import ObservedState
+from gix_ops import fields, resources, services, swarm
 from gix_ops.errors import StackError
 from gix_ops.security import cis
 from gix_ops.security.cis import Container, Image, Item
@@ -77,11 +78,12 @@ def audit(stack: Stack) -> Scorecard:
     """Check the stack's containers and images. Raises StackError if the engine or the state cannot be read."""
     client = stack.connect()
     try:
-        containers, missing = _containers(stack, client)
-        images = list(_images(stack, client))
+        found, missing = _found_in_swarm(stack, client) if swarm.is_swarm(stack) else _found(stack, client)
+        containers, gone = _containers(found)
+        images = list(_images(stack, {each.service: each.client for each in found}, client))
     except DockerException as error:
         raise StackError(f"the Docker engine cannot be read: {error}") from error
-    return scorecard(stack.label, containers, images, missing)
+    return scorecard(stack.label, containers, images, [*missing, *gone])
 
 
 def scorecard(
@@ -144,40 +146,87 @@ def _result(item: Item[Subject], subject: Subject, name: str, fix: str, waiver: 
     return result(Verdict.FAILS, faults, fix)
 
 
-def _containers(stack: Stack, client: docker.DockerClient) -> tuple[list[Container], list[str]]:
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """A container that is to be checked, on the engine of `client`. `service` is None if it runs none of the stack."""
+
+    client: docker.DockerClient
+    id: str
+    name: str
+    service: str | None = None
+    image: str | None = None
+    """The name of its image in the stack. Default: the one that it was created with."""
+
+
+def _found(stack: Stack, client: docker.DockerClient) -> tuple[list[_Found], list[str]]:
     """The containers of the stack's services and all others with its label; then the names of missing containers."""
-    guards = frozenset(
+    observed = observed_state.observe(client)
+    found, missing = [], []
+    for service, each in stack.outputs.services.items():
+        for name in each.containers:
+            here = observed.container(name)
+            if here is None:
+                missing.append(name)
+            else:
+                found.append(_Found(client=client, id=here.id, name=here.name, service=service, image=each.image))
+    return [*found, *_others(client, observed, stack, {each.id for each in found})], missing
+
+
+def _others(
+    client: docker.DockerClient, observed: ObservedState, stack: Stack, known: Collection[str]
+) -> Iterator[_Found]:
+    for each in observed.created_by(stack.label).containers:
+        # Swarm keeps the containers of ended tasks.
+        if each.names and each.id not in known and not each.is_task:
+            yield _Found(client=client, id=each.id, name=each.name)
+
+
+def _found_in_swarm(stack: Stack, client: docker.DockerClient) -> tuple[list[_Found], list[str]]:
+    """As `_found`, on the engines in `gix:engine.nodes`. A task whose engine cannot be read is missing."""
+    engines, found, missing = swarm.NodeEngines(stack=stack), [], []
+    for each in services.read(stack, client):
+        there = engines.client(each.node) if each.node and each.found else None
+        if there is None:
+            missing.append(f"{each.name} on {each.node or 'no node'}")
+            continue
+        service = None if each.service == services.EDGE else each.service
+        found.append(_Found(client=there, id=str(each.found["Id"]), name=each.name, service=service))
+    known = {each.id for each in found}
+    for node in stack.engine.nodes:
+        there = engines.client(node)
+        if there is not None:
+            found += _others(there, observed_state.observe(there), stack, known)
+    return found, missing
+
+
+def _containers(found: Iterable[_Found]) -> tuple[list[Container], list[str]]:
+    """What is checked of the containers, and the names of those of services that have gone meanwhile."""
+    containers, gone = [], []
+    for each in found:
+        record = observed_state.inspect_container(each.client, each.id)
+        if record is not None:
+            containers.append(
+                Container(
+                    name=each.name,
+                    service=each.service,
+                    record=record,
+                    processes=_processes(each.client, record),
+                    image_now=_image_id(each.client, each.image or record["Config"]["Image"]),
+                    guards=_guards(each.client),
+                )
+            )
+        elif each.service:
+            gone.append(each.name)
+    return containers, gone
+
+
+def _guards(client: docker.DockerClient) -> frozenset[str]:
+    return frozenset(
         part.removeprefix("name=")
         for option in client.info().get("SecurityOptions") or []
         for part in option.split(",")
         if part.startswith("name=")
     )
-    observed = observed_state.observe(client)
-    declared = [(service, name) for service, each in stack.outputs.services.items() for name in each.containers]
-    here = [(service, name, observed.container(name)) for service, name in declared]
-    service_of = {each.id: service for service, _, each in here if each is not None}
-    all_of_them: dict[str, ObservedContainer] = {each.id: each for _, _, each in here if each is not None}
-    all_of_them |= {each.id: each for each in observed.created_by(stack.label).containers if each.names}
-    missing = [name for _, name, each in here if each is None]
-    found = []
-    for each in all_of_them.values():
-        service = service_of.get(each.id)
-        record = observed_state.inspect_container(client, each.id)
-        if record is None:
-            missing += [each.name] if service else []
-            continue
-        reference = stack.outputs.services[service].image if service else record["Config"]["Image"]
-        found.append(
-            Container(
-                name=each.name,
-                service=service,
-                record=record,
-                processes=_processes(client, record),
-                image_now=_image_id(client, reference),
-                guards=guards,
-            )
-        )
-    return found, missing
 
 
 def _processes(client: docker.DockerClient, record: cis.Record) -> tuple[str, ...] | None:
@@ -192,9 +241,13 @@ def _processes(client: docker.DockerClient, record: cis.Record) -> tuple[str, ..
     return tuple(process[command] for process in shown["Processes"] or [])
 
 
-def _images(stack: Stack, client: docker.DockerClient) -> Iterator[Image]:
+def _images(
+    stack: Stack, engines: Mapping[str | None, docker.DockerClient], default: docker.DockerClient
+) -> Iterator[Image]:
+    """The images of the services, on the engine that runs a container of the service."""
     secrets = secrets_in(each.inputs for each in resources.export(stack).resources)
     for service, each in stack.outputs.services.items():
+        client = engines.get(service, default)
         image = observed_state.inspect_image(client, each.digest)
         if image is None:
             continue

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Generic, TypeVar, cast
 
+from gix_engine.observed_state import TASK_LABEL
 from gix_model.catalog import CATALOG, ServiceName
 from gix_model.environment import EDGE_LABEL
 
@@ -53,6 +54,11 @@ class Container:
     def is_edge(self) -> bool:
         """Whether it is the edge of the stack."""
         return EDGE_LABEL in (self.config.get("Labels") or {})
+
+    @property
+    def is_task(self) -> bool:
+        """Whether Swarm runs it."""
+        return TASK_LABEL in (self.config.get("Labels") or {})
 
     @property
     def host(self) -> Record:
@@ -520,6 +526,11 @@ CONTAINER_ITEMS: tuple[Item[Container], ...] = (
 WAIVERS = (
     Waiver(
         item="5.14",
+        reason="Swarm publishes ports on all addresses of a node: limit them with a firewall",
+        holds=lambda container: container.is_task,
+    ),
+    Waiver(
+        item="5.14",
         reason="clients on other machines connect to the router; if the host has several addresses, set "
         "gix:router.bindAddress to one of them",
         holds=lambda container: container.service == "router" or container.is_edge,
@@ -529,6 +540,11 @@ WAIVERS = (
         reason="unless-stopped starts the services again when the engine or its machine restarts, which on-failure "
         "does not; gixctl status shows a container that fails repeatedly",
         holds=lambda container: container.host["RestartPolicy"]["Name"] == "unless-stopped",
+    ),
+    Waiver(
+        item="5.26",
+        reason="Swarm cannot set it for a service; set no-new-privileges in the daemon.json of each node",
+        holds=lambda container: container.is_task,
     ),
     Waiver(
         item="5.29",

@@ -19,7 +19,17 @@ from tests.support.failures import failure
 from tests.support.gixctl import gixctl
 from tests.support.load import require_no_loss
 from tests.support.stack_under_test import SERVICES, StackUnderTest
-from tests.support.swarm_stack import EDGE, digest, new_stack, on_volume, provide_images, router, settled, tasks
+from tests.support.swarm_stack import (
+    EDGE,
+    digest,
+    docker_on,
+    new_stack,
+    on_volume,
+    provide_images,
+    router,
+    settled,
+    tasks,
+)
 from tests.support.trials import tried
 
 pytestmark = pytest.mark.swarm
@@ -63,23 +73,6 @@ def variant(cluster: Cluster, image: str, name: str, script: str) -> str:
     finally:
         made.remove(force=True)
     return digest(cluster.push(str(built.id), f"gix-network/{name}"))
-
-
-def docker_on(node: Node, *words: str, stdin: bytes | None = None) -> bytes:
-    """What `docker WORDS` prints on the engine of a node."""
-    done = subprocess.run(["docker", "--host", node.host, *words], input=stdin, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def restore(stack: StackUnderTest, manager: Node, node: Node, archive: bytes, image: str) -> None:
-    """Restore an archive into the ledger with the commands of docs/swarm.md."""
-    service, volume = f"{stack.prefix}-gix-auction", f"{stack.prefix}-gcam-data:/data"
-    script = "find /data -mindepth 1 -delete; tar xzf - --numeric-owner --exclude ./.gix-manifest.json -C /data"
-    docker_on(manager, "service", "scale", "--detach=false", f"{service}=0")
-    words = ["run", "--rm", "--interactive", "--user", "0", "--volume", volume, image, "sh", "-euc", script]
-    docker_on(node, *words, stdin=archive)
-    docker_on(manager, "service", "scale", "--detach=false", f"{service}=1")
 
 
 def test_a_second_update_is_empty_also_after_a_refresh_and_each_node_serves(
@@ -262,14 +255,10 @@ def test_the_verbs_show_tasks_and_nodes_and_a_drained_node_has_no_tasks(
     docker_on(cluster.manager, "service", "scale", "--detach=false", f"{stack.prefix}-gix-enclave=2")
     differences = json.loads(gixctl(stack, "verify", "--json").stdout)["differences"]
     assert [(each["subject"], each["field"], each["declared"], each["found"]) for each in differences] == [
-        ("enclave", "mode", "1", "2")
+        ("enclave", "replicas", "1", "2")
     ]
     stack.up("--refresh")
     assert json.loads(gixctl(stack, "verify", "--json").stdout)["differences"] == []
-
-    # A verb that does not know Swarm says what to use instead.
-    said = gixctl(stack, "backup")
-    assert (said.returncode, "does not know Swarm" in said.stderr) == (1, True)
 
 
 def test_given_an_engine_that_is_no_manager_and_a_node_that_does_not_exist_nothing_changes(
@@ -349,7 +338,9 @@ def test_destroy_leaves_the_ledger_and_a_stack_moves_from_containers_with_its_le
     # When that backup is restored there, then the ledger is the former one again, and the auction goes on with it.
     [archive] = moved.directory.glob("backups/*.tar.gz")
     former = settled(moved, manager, images["auction"])
-    restore(moved, manager, node, archive.read_bytes(), images["auction"])
+    restored = gixctl(moved, "restore", "--replace", str(archive))
+    assert restored.returncode == 0, restored.stderr
+    assert gixctl(moved, "health", "--wait", "60s").returncode == 0
     assert settled(moved, node, images["auction"]) == former
     cluster_client.settle(cluster, router(manager), jobs=1)
     moved.destroy()

@@ -65,12 +65,12 @@ def _build(service: str, name: str) -> None:
 
 
 def new_stack(cluster: Cluster, directory: Path, images: Mapping[str, str]) -> StackUnderTest:
-    """A stack that is not up yet, on a cluster whose registry requires a log-in. Its ledger is on the first worker."""
+    """A stack that is not up yet. Its ledger is on the first worker."""
     name = f"t{secrets.token_hex(4)}"
     config: dict[str, Any] = {
         "gix:prefix": name,
         "gix:images": {"way": "registry", "digests": {each: digest(images[each]) for each in SERVICES}},
-        "gix:registry": {"address": cluster.registry.address, "username": USERNAME},
+        "gix:registry": {"address": cluster.registry.address},
         "gix:network": {"subnet": _SUBNET},
         "gix:ledger": {"protect": False, "node": cluster.workers[0].name},
         "gix:engine": {
@@ -83,9 +83,18 @@ def new_stack(cluster: Cluster, directory: Path, images: Mapping[str, str]) -> S
         "gix:defaults": {"healthCheck": QUICK_HEALTH},
     }
     stack = StackUnderTest(client=cluster.manager.client, directory=program_copy(directory), name=name, config=config)
-    stack.secrets["gix:registry.password"] = PASSWORD
+    if cluster.login:
+        stack.secrets["gix:registry.password"] = PASSWORD
+        stack.change(registry={"username": USERNAME})
     stack.write()
     return stack
+
+
+def docker_on(node: Node, *words: str, stdin: bytes | None = None) -> bytes:
+    """What `docker WORDS` prints on the engine of a node."""
+    done = subprocess.run(["docker", "--host", node.host, *words], input=stdin, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def digest(image: str) -> str:

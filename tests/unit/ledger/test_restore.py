@@ -6,17 +6,16 @@ import sys
 import tarfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from docker.errors import APIError
 
 from gix_ledger import guard
+from gix_ledger.auction import auction
 from gix_ledger.errors import LedgerError
 from gix_ledger.location import LedgerLocation
 from gix_ledger.restore import restore
-from gix_ledger.work import Work
 from gix_model.settings import EngineSettings
 
 UNREACHABLE = EngineSettings.model_validate({"host": "unix:///nobody/listens/here.sock"})
@@ -104,6 +103,18 @@ class Freezing:
 
     def __init__(self, failures: int, explanation: str) -> None:
         self.failures, self.explanation, self.asked = failures, explanation, 0
+        self.status = "running"
+
+    @property
+    def api(self) -> "Freezing":
+        return self
+
+    @property
+    def containers(self) -> "Freezing":
+        return self
+
+    def get(self, _name: str) -> "Freezing":
+        return self
 
     def pause(self, _container: str) -> None:
         self.asked += 1
@@ -122,7 +133,6 @@ class Freezing:
 )
 def test_a_pause_that_fails_in_the_runtime_is_retried(
     ledger: LedgerLocation,
-    monkeypatch: pytest.MonkeyPatch,
     failures: int,
     explanation: str,
     asked: int,
@@ -130,15 +140,7 @@ def test_a_pause_that_fails_in_the_runtime_is_retried(
     is_paused: bool,
 ) -> None:
     engine = Freezing(failures, explanation)
-    monkeypatch.setattr(Work, "state", lambda _work: "running")
-    work = Work(
-        client=cast("Any", SimpleNamespace(api=engine)),
-        ledger=ledger,
-        container=cast("Any", None),
-        how="pause",
-        owed="unpause",
-        id="work",
-    )
+    held = auction(cast("Any", engine), ledger)
     with contextlib.nullcontext() if is_paused else pytest.raises(LedgerError, match="cannot be paused"):
-        assert work._pause()
+        held.pause()
     assert engine.asked == asked

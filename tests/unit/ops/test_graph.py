@@ -5,9 +5,14 @@ from typing import Any
 
 import pytest
 
+from gix_engine import observed_state, swarm_state
 from gix_model.catalog import CATALOG, ServiceName
-from gix_ops import graph_mermaid
+from gix_model.environment import EDGE_LABEL, STACK_LABEL
+from gix_ops import graph, graph_mermaid, swarm
 from gix_ops.graph import Edge, Graph, HostPort, Node
+from tests.unit.engine.fake_engine import FakeEngine
+from tests.unit.engine.test_swarm import node_record, service_record, task
+from tests.unit.ops.test_swarm import CLIENT, auction, stack
 
 SERVICES: tuple[ServiceName, ...] = ("router", "auction", "enclave")
 NODES = tuple(
@@ -110,9 +115,41 @@ def test_markup_in_a_name_is_escaped_in_the_flowchart() -> None:
 
 @pytest.mark.parametrize(("health", "style"), [("healthy", "good"), ("missing", "bad")])
 def test_behind_an_edge_the_ports_are_those_of_the_edge(health: str, style: str) -> None:
-    graph = dataclasses.replace(GRAPH, edge=Edge(container="gix-edge", health=health))
+    graph = dataclasses.replace(GRAPH, edge=Edge(containers=("gix-edge",), health=health))
     lines = graph_mermaid.draw(graph).splitlines()
     assert f'    edge_["edge<br>gix-edge<br>{health}"]:::{style}' in lines
     assert '  router0(["127.0.0.1:50051 to 50051"]) --> edge_' in lines
     assert "    edge_ --> router" in lines
     assert graph.missing == (["the container gix-edge"] if health == "missing" else [])
+
+
+def test_in_swarm_each_edge_and_its_ports_are_shown_once_and_the_volume_is_looked_for_on_its_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edge = service_record(service="edge", replicas=None) | {"ID": "s3"}
+    edge["Spec"] |= {"Name": "gix-edge", "Labels": {STACK_LABEL: "gix/dev", EDGE_LABEL: "gix/dev"}}
+    port = {"TargetPort": 50051, "PublishedPort": 50051, "Protocol": "tcp"}
+    tasks = [task("running", node=f"id-{name}", slot=None, at=name) | {"ServiceID": "s3"} for name in ("one", "two")]
+    for each in tasks:
+        each["Status"]["PortStatus"] = {"Ports": [port, port]}
+    found = swarm_state.read(
+        nodes=[node_record("one"), node_record("two")],
+        services=[service_record(), auction(), edge],
+        tasks=[task("running"), *tasks],
+    )
+    two = FakeEngine()
+    two.add_volume("gcam-data")
+    monkeypatch.setattr(swarm, "observe", lambda _: found)
+    monkeypatch.setattr(swarm.NodeEngines, "container", lambda *_: {})
+    monkeypatch.setattr(swarm, "connect_to_node", lambda _, node: {"two": two.client}[node])
+    monkeypatch.setattr(observed_state, "inspect_network", lambda *_: {"Driver": "overlay"})
+    up = stack()
+    with_edge = dataclasses.replace(up, outputs=up.outputs.model_copy(update={"edge": "gix-edge"}))
+    shown = graph.read(with_edge, CLIENT)
+    assert shown.edge == Edge(containers=("gix-edge.one", "gix-edge.two"), health="running")
+    assert [each.published for each in shown.nodes[0].ports] == ["10.0.0.1:50051", "10.0.0.1:50051"]
+    assert (shown.driver, shown.has_volume) == ("overlay", True)
+    assert "edge<br>gix-edge.one<br>gix-edge.two<br>running" in graph_mermaid.draw(shown)
+
+    two.all_volumes.clear()
+    assert not graph.read(with_edge, CLIENT).has_volume

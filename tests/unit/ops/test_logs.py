@@ -15,8 +15,9 @@ from rich.console import Console
 
 from gix_ops import logs
 from gix_ops.errors import StackError
+from gix_ops.log_stream import LONGEST_LINE, Line, UnreadableLogError
 from gix_ops.log_text import Style
-from gix_ops.logs import LONGEST_LINE, Line, ServiceLog, UnreadableLogError
+from gix_ops.logs import ServiceLog
 from gix_ops.stack import Stack
 from tests.unit.outputs import stack_outputs
 
@@ -217,7 +218,9 @@ def test_a_line_is_shown_with_its_service(options: dict[str, bool], timestamps: 
 def test_the_log_of_the_edge_is_shown_if_it_is_named(wanted: list[str], shown: list[str]) -> None:
     client = cast("docker.DockerClient", SimpleNamespace(info=lambda: {"SystemTime": "2026-01-02T03:04:05Z"}))
     stack = Stack.from_outputs(stack_outputs().model_copy(update={"edge": "gix-edge"}), Path())
-    found = logs.sources(stack, client, wanted, since=None, tail=None)
+    found = [
+        each for each in logs.sources(stack, client, wanted, since=None, tail=None) if isinstance(each, ServiceLog)
+    ]
     assert [each.service for each in found] == shown
     assert [each.container for each in found if each.service == "edge"] == ["gix-edge"] * ("edge" in wanted)
 

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from gix_engine.swarm_state import SwarmState
 from gix_model.settings import EngineSettings
-from gix_ops import shell
+from gix_ops import shell, swarm
 from gix_ops.errors import StackError
+from tests.unit.engine.test_swarm import task
+from tests.unit.ops.test_swarm import CLIENT, observed, stack
 
 
 @pytest.fixture
@@ -79,3 +82,32 @@ def test_given_no_docker_command_the_fix_is_shown(tmp_path: Path, variables: dic
     wanted = variables.get("GIX_DOCKER", "docker")
     with pytest.raises(StackError, match=f"there is no command {wanted}; install Docker's command line"):
         invocation(tmp_path, environment=variables)
+
+
+def target(monkeypatch: pytest.MonkeyPatch, found: SwarmState, *, records: dict[str, dict[str, Any]]) -> shell.Target:
+    monkeypatch.setattr(swarm, "observe", lambda _: found)
+    monkeypatch.setattr(swarm.NodeEngines, "container", lambda _, each: records.get(each.node, {}))
+    return shell.target(stack(), CLIENT, "router")
+
+
+def test_in_swarm_a_shell_opens_in_a_task_whose_node_has_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = [task("running", node="id-one"), task("starting", slot=2, node="id-two")]
+    records = {"two": {"Id": "c2", "State": {"Status": "running"}}}
+    found = target(monkeypatch, observed(*tasks, replicas=2), records=records)
+    assert (found.engine.host, found.engine.mode, found.container) == ("unix:///nowhere", "containers", "c2")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "reason"),
+    [
+        ([task("running", node="id-one")], r"gix:engine\.nodes has no address of the engine of one.*pulumi up"),
+        ([task("running", node="id-two")], r"on the node two, whose engine at unix:///nowhere does not answer"),
+        ([task("pending", error="no suitable node")], "gix-router.1 is pending: no suitable node; gixctl nodes shows"),
+        ([], "gix-router is missing"),
+    ],
+)
+def test_in_swarm_a_shell_that_cannot_open_says_why(
+    monkeypatch: pytest.MonkeyPatch, tasks: list[dict[str, Any]], reason: str
+) -> None:
+    with pytest.raises(StackError, match=reason):
+        target(monkeypatch, observed(*tasks), records={})

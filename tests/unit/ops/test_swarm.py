@@ -16,20 +16,32 @@ from gix_engine.swarm_state import SwarmState
 from gix_model.settings import EngineSettings
 from gix_ops import cli, nodes, services, swarm, swarm_fields, verify_swarm
 from gix_ops.differences import Object, Report
-from gix_ops.doctor.facts import Facts
 from gix_ops.errors import StackError
-from gix_ops.planning import plan
 from gix_ops.stack import Stack, StackReference
 from tests.unit.declared import declare
 from tests.unit.engine.test_swarm import node_record, service_record, task
 from tests.unit.model.test_swarm import in_swarm
 from tests.unit.outputs import stack_outputs
 
-KNOW_SWARM = {"address", "drain", "health", "history", "nodes", "status", "verify"}
+KNOW_SWARM = {
+    *(
+        "address",
+        "audit",
+        "backup",
+        "delete-ledger",
+        "doctor",
+        "drain",
+        "fix-permissions",
+        "graph",
+        "health",
+        "history",
+    ),
+    *("logs", "nodes", "plan", "restore", "rollback", "shell", "status", "verify"),
+}
 NOT_ABOUT_A_STACK = {"backups", "drift", "pull-request", "release", "review"}
 CLIENT: Any = None
 """In place of a client, where nothing asks it."""
-ARGUMENTS = {"delete-ledger": ["gcam-data"], "restore": ["archive.tar.gz"], "shell": ["auction"]}
+ARGUMENTS: dict[str, list[str]] = {}
 
 
 def stack() -> Stack:
@@ -59,6 +71,27 @@ def rows(monkeypatch: pytest.MonkeyPatch, found: SwarmState, *wanted: str) -> li
     monkeypatch.setattr(swarm, "observe", lambda _: found)
     read = services.read(stack(), CLIENT, wanted)
     return [(each.title, each.name, each.health, each.node) for each in read]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "text"),
+    [
+        (503, "The swarm does not have a leader.", "too few of its managers are reachable.*docker swarm init --force"),
+        (500, "rpc error: The swarm does not have a leader.", "too few of its managers are reachable"),
+        (503, "This node is not a swarm manager.", r"manages no Swarm \(This node.*set gix:engine\.host to a manager"),
+        (500, "disk full", "the manager does not answer: disk full"),
+    ],
+)
+def test_a_manager_that_does_not_answer_for_its_swarm_says_what_to_do(code: int, reason: str, text: str) -> None:
+    response = Response()
+    response.status_code = code
+
+    def nodes() -> None:
+        raise APIError("no", response=response, explanation=reason)
+
+    client: Any = SimpleNamespace(api=SimpleNamespace(nodes=nodes))
+    with pytest.raises(StackError, match=text):
+        swarm.observe(client)
 
 
 def test_each_task_and_each_missing_one_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,8 +290,8 @@ def test_a_service_as_declared_has_the_same_fields_on_both_sides() -> None:
     ("where", "value", "field"),
     [
         (("Labels", "team"), "b", "label team"),
-        (("Mode",), {"Replicated": {"Replicas": 2}}, "mode"),
-        (("Mode",), {"Global": {}}, "mode"),
+        (("Mode",), {"Replicated": {"Replicas": 2}}, "replicas"),
+        (("Mode",), {"Global": {}}, "replicas"),
         (("EndpointSpec", "Mode"), "vip", "endpoint mode"),
         (("UpdateConfig", "Order"), "stop-first", "update order"),
         (("RollbackConfig", "FailureAction"), "continue", "rollback failure action"),
@@ -289,7 +322,7 @@ def test_every_verb_knows_swarm_or_says_what_to_use_instead() -> None:
     assert verbs - NOT_ABOUT_A_STACK == KNOW_SWARM | swarm.INSTEAD.keys()
 
 
-@pytest.mark.parametrize("verb", sorted(swarm.INSTEAD.keys() - {"plan"}))
+@pytest.mark.parametrize("verb", sorted(swarm.INSTEAD))
 def test_a_verb_that_does_not_know_swarm_refuses_it_and_touches_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str
 ) -> None:
@@ -298,7 +331,6 @@ def test_a_verb_that_does_not_know_swarm_refuses_it_and_touches_nothing(
 
     monkeypatch.setattr(Stack, "read", lambda *_: stack())
     monkeypatch.setattr(StackReference, "find", lambda *_: stack())
-    monkeypatch.setattr(Facts, "engine_settings", stack().engine, raising=False)
     monkeypatch.setattr("gix_engine.connection.connect", touch)
     monkeypatch.setattr(sys, "argv", ["gixctl", verb, *ARGUMENTS.get(verb, [])])
     with pytest.raises(SystemExit) as ended:
@@ -306,14 +338,3 @@ def test_a_verb_that_does_not_know_swarm_refuses_it_and_touches_nothing(
     assert ended.value.code == 1
     said = " ".join(capsys.readouterr().err.split())
     assert f"gixctl {verb} does not know Swarm (gix:engine.mode: swarm); use instead: {swarm.INSTEAD[verb]}" in said
-
-
-def test_the_plan_of_a_stack_in_swarm_says_what_to_use_instead() -> None:
-    step = {
-        "op": "update",
-        "urn": "urn:pulumi:prod::gix::gix:docker:Platform$docker:index/service:Service::gix-router-service",
-        "newState": {"type": "docker:index/service:Service", "inputs": {}, "custom": True},
-        "oldState": {"type": "docker:index/service:Service", "inputs": {}, "custom": True},
-    }
-    found = plan.make({"steps": [step]})
-    assert "use instead: pulumi preview --diff" in " ".join(found.errors)

@@ -17,7 +17,8 @@ from gix_ops.delivery.builds import FailedBuild
 from gix_ops.delivery.drift import Drift
 from gix_ops.delivery.pull_request import LONGEST, MARKER, Section, compose
 from gix_ops.errors import StackError
-from gix_ops.planning.plan import Effect, Plan, ServicePlan
+from gix_ops.planning.effects import Effect
+from gix_ops.planning.plan import Plan, ServicePlan
 from gix_ops.planning.plan_text import LONGEST_COMMENT
 from gix_ops.planning.preview import Step
 

@@ -10,6 +10,7 @@ from docker.errors import DockerException
 
 from gix_engine import haproxy_runtime
 from gix_engine.haproxy_runtime import LoadedFile
+from gix_model.settings import EngineSettings
 from gix_ops.doctor import certificate_check
 from gix_ops.doctor.facts import Facts
 from gix_ops.doctor.finding import Finding, Level
@@ -27,7 +28,7 @@ def findings(
     monkeypatch.setattr(haproxy_runtime, "loaded_files", read)
     outputs = stack_outputs().model_copy(update={"edge": edge})
     client = SimpleNamespace(containers=SimpleNamespace(get=lambda name: name))
-    facts = SimpleNamespace(up=SimpleNamespace(outputs=outputs), client=client)
+    facts = SimpleNamespace(up=SimpleNamespace(outputs=outputs), client=client, engine_settings=EngineSettings())
     return list(certificate_check.certificate(cast("Facts", facts)))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from gix_engine import observed_state
 from gix_model.provider_facts import CONTAINER
+from gix_model.settings import EngineSettings
 from gix_ops import health
 from gix_ops.differences import Difference, DifferenceType, Report
 from gix_ops.doctor import remedies, stack_checks
@@ -56,6 +57,7 @@ def facts(engine: FakeEngine, *differences: Difference, declared: tuple[str, ...
     resources = tuple(Resource(urn=id_, type=CONTAINER, id=id_, inputs={}, outputs={}) for id_ in declared)
     known: dict[str, Any] = {
         "client": engine.client,
+        "engine_settings": EngineSettings(),
         "is_local": True,
         "locks": [],
         "label": MINE,

@@ -11,7 +11,8 @@ from rich.console import Console
 from gix_model.environment import EDGE_LABEL
 from gix_model.provider_facts import IMAGE
 from gix_ops.planning import plan, plan_text
-from gix_ops.planning.plan import Downtime, Effect, OtherPlan, Plan, ServicePlan
+from gix_ops.planning.effects import Downtime, Effect
+from gix_ops.planning.plan import OtherPlan, Plan, ServicePlan
 
 PLATFORM = "urn:pulumi:dev::gix::gix:docker:Platform"
 CONNECTION = f"{PLATFORM}$pulumi:providers:docker::gix-engine"

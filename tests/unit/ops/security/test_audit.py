@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 
+from gix_engine import observed_state
 from gix_model.environment import EDGE_LABEL
+from gix_ops import swarm
 from gix_ops.security import audit, cis
 from gix_ops.security.audit import Result, Scorecard, Verdict
 from gix_ops.security.cis import Container, Image
+from tests.unit.engine.fake_engine import FakeEngine
+from tests.unit.engine.test_swarm import task
+from tests.unit.ops.test_swarm import CLIENT, observed, stack
 
 IMAGE_ID = "sha256:" + "a" * 64
 
@@ -284,3 +289,40 @@ def test_what_the_edge_fails_is_not_a_reason_to_remove_it() -> None:
     found = fails(edge)
     assert found
     assert all("gix:edge.memory" in each.fix and "docker rm" not in each.fix for each in found)
+
+
+def test_in_swarm_tasks_are_checked_on_their_nodes_and_those_that_cannot_be_read_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    two = FakeEngine()
+    two.add_container("c1", "gix-router.1.t1", stack="gix/dev")
+    two.add_container("c0", "gix-router.1.t0", state="exited", stack="gix/dev")
+    for each in two.all_containers.values():
+        each["Labels"][observed_state.TASK_LABEL] = "t"
+    two.add_container("c2", "by-hand", stack="gix/dev")
+    monkeypatch.setattr(swarm.NodeEngines, "client", lambda _, node: two.client if node == "two" else None)
+    on_one, on_two = (task("running", node=f"id-{name}", slot=slot) for slot, name in enumerate(("one", "two"), 1))
+    monkeypatch.setattr(swarm, "observe", lambda _: observed(on_one, on_two, replicas=2))
+    records = {"two": {"Id": "c1"}}
+    monkeypatch.setattr(swarm.NodeEngines, "container", lambda _, each: records.get(each.node, {}))
+
+    found, missing = audit._found_in_swarm(stack(), CLIENT)
+    assert [(each.id, each.name, each.service) for each in found] == [
+        ("c1", "gix-router.2", "router"),
+        ("c2", "by-hand", None),
+    ]
+    assert missing == ["gix-router.1 on one", "gix-auction on no node", "gix-enclave on no node"]
+
+
+def test_a_task_may_have_what_swarm_cannot_set() -> None:
+    ports = {"50051/tcp": [{"HostIp": "", "HostPort": "50051"}]}
+    labels = {observed_state.TASK_LABEL: "t", EDGE_LABEL: "gix/dev"}
+    record = copy.deepcopy(HARDENED)
+    record["Config"]["Labels"] = labels
+    record["HostConfig"] |= {"SecurityOpt": None, "PortBindings": ports}
+    edge = Container(name="gix-edge.two", service=None, record=record, processes=(), image_now=IMAGE_ID)
+    waived = {
+        each.item: each.found for each in audit.scorecard("gix/dev", [edge], []).results if each.result == "waived"
+    }
+    assert "Swarm publishes ports on all addresses of a node: limit them with a firewall" in waived["5.14"]
+    assert "set no-new-privileges in the daemon.json of each node" in waived["5.26"]
