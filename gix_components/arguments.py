@@ -267,8 +267,8 @@ class ServiceArgs(ServiceDefaultsArgs, total=False):
     metrics_port: int | None
     """Host port for metrics; none means that metrics are not published."""
     replicas: int
-    """Number of containers; more than one needs `gix:rollout.strategy: start-first`, and the auction has one. Default:
-    1."""
+    """Number of containers; more than one needs `gix:rollout.strategy: start-first`, more than 20 need
+    `gix:engine.mode: swarm`, and the auction has one. Default: 1."""
 
 
 class StackArgs(TypedDict, total=False):

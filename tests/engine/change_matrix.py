@@ -38,6 +38,7 @@ FIXED = [
     Fixed(resource="Container", input="command", why="the service's binary"),
     Fixed(resource="Container", input="workingDir", why="`/`"),
     Fixed(resource="Container", input="hostname", why="the name by which the others reach it"),
+    Fixed(resource="Container", input="sysctls", why="when the kernel gives up a connection of the edge"),
     Fixed(resource="Container", input="mustRun", why="true"),
     Fixed(resource="Container", input="wait", why="true"),
     Fixed(resource="Network", input="driver", why="`bridge`"),
