@@ -16,6 +16,7 @@ import pytest
 from tests.support import cluster_client
 from tests.support.cluster import Cluster, Node, running_cluster
 from tests.support.gixctl import gixctl
+from tests.support.jobs import file_in
 from tests.support.running_gixctl import command, environment, running
 from tests.support.stack_under_test import SERVICES, StackUnderTest
 from tests.support.swarm_stack import docker_on, new_stack, provide_images
@@ -181,7 +182,7 @@ def auction_on(stack: StackUnderTest, node: Node) -> str:
 
 def ledger(stack: StackUnderTest, node: Node) -> list[str]:
     """The lines of the ledger, read in the auction's task."""
-    return docker_on(node, "exec", auction_on(stack, node), "cat", "/data/ledger.jsonl").decode().splitlines()
+    return file_in(node.client.containers.get(auction_on(stack, node)), "/data/ledger.jsonl").decode().splitlines()
 
 
 def saved_in(file: Path) -> list[str]:

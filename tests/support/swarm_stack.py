@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from docker.models.containers import Container
+
 from gix_model.catalog import CATALOG
 from tests.support.cluster import Cluster, Node
+from tests.support.jobs import file_in
 from tests.support.registry import PASSWORD, USERNAME
 from tests.support.stack_under_test import (
     PROGRAM,
@@ -115,13 +118,28 @@ def tasks(stack: StackUnderTest, service: str) -> set[str]:
 
 def on_volume(stack: StackUnderTest, node: Node, image: str, *words: str) -> bytes:
     """What a command writes that sees the volume of the ledger."""
+    container = _with_volume(stack, node, image, list(words))
+    try:
+        container.start()
+        assert container.wait()["StatusCode"] == 0, container.logs()
+        said: bytes = container.logs()
+        return said
+    finally:
+        container.remove(force=True)
+
+
+def _with_volume(stack: StackUnderTest, node: Node, image: str, words: list[str]) -> Container:
     volume = {f"{stack.prefix}-gcam-data": {"bind": "/data", "mode": "ro"}}
     node.client.images.pull(image, auth_config={"username": USERNAME, "password": PASSWORD})
-    said = node.client.containers.run(image, list(words), user="0", volumes=volume, remove=True)
-    return bytes(said)
+    return node.client.containers.create(image, words, user="0", volumes=volume)
 
 
 def settled(stack: StackUnderTest, node: Node, image: str) -> Counter[str]:
     """How many times the ledger has each job."""
-    lines = on_volume(stack, node, image, "cat", "/data/ledger.jsonl").decode().splitlines()
+    # What a container writes can lack its end on a busy engine (Docker 20.10).
+    reader = _with_volume(stack, node, image, [])
+    try:
+        lines = file_in(reader, "/data/ledger.jsonl").decode().splitlines()
+    finally:
+        reader.remove()
     return Counter(json.loads(line)["job"] for line in lines)
