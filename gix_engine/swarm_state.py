@@ -176,6 +176,20 @@ class SwarmService:
         reports = sorted((each for each in self.tasks if each.error), key=lambda each: each.changed, reverse=True)
         return tuple(dict.fromkeys(each.error for each in reports if each.state in _REPORTING))[:_MOST_ERRORS]
 
+    def ports_of(self, task: Task) -> tuple[tuple[int, str, int], ...]:
+        """The ports that the node of a task publishes for it, as `Task.ports`; none if it does not run.
+
+        After a loss of the leader, a manager does not know them of tasks that run. Then they are as declared.
+        """
+        declared = (self.spec.get("EndpointSpec") or {}).get("Ports") or ()
+        fixed = (
+            (each["TargetPort"], each.get("Protocol", "tcp"), each["PublishedPort"])
+            for each in declared
+            if each.get("PublishMode") == "host" and each.get("PublishedPort")
+        )
+        # A manager lists a port for each family of addresses.
+        return tuple(dict.fromkeys(task.ports or fixed)) if task.serves else ()
+
     def runs_declaration(self, task: Task) -> bool:
         """Whether a task was made from the service's present declaration."""
         template = self.spec["TaskTemplate"]

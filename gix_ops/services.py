@@ -235,8 +235,7 @@ def _published(stack: Stack, observed: SwarmState) -> Iterator[Port]:
     edge: SwarmService | None = observed.service(stack.outputs.edge or "")
     for task in () if edge is None else edge.current:
         node: SwarmNode | None = observed.node(task.node)
-        # Swarm lists a port for each family of addresses.
-        for internal, protocol, external in dict.fromkeys(task.ports) if task.serves else ():
+        for internal, protocol, external in edge.ports_of(task) if edge else ():
             address = node.address if node is not None and node.address else task.node
             yield Port(internal=internal, protocol=protocol, address=address, external=external)
 

@@ -84,6 +84,18 @@ def test_a_service_on_all_nodes_is_done_when_each_of_its_tasks_runs() -> None:
     assert not state(replicas=None).is_done
 
 
+def test_ports_that_a_manager_no_longer_knows_of_a_task_are_as_declared() -> None:
+    record = service_record(replicas=None)
+    host = {"TargetPort": 1, "Protocol": "tcp", "PublishedPort": 2, "PublishMode": "host"}
+    record["Spec"]["EndpointSpec"] = {"Ports": [host, host | {"PublishMode": "ingress"}]}
+    told = task("running", at="1")
+    told["Status"]["PortStatus"] = {"Ports": 2 * [{"TargetPort": 1, "PublishedPort": 3, "Protocol": "tcp"}]}
+    tasks = [told, task("running", at="2"), task("starting", at="3")]
+    [service] = swarm_state.read(nodes=[], services=[record], tasks=tasks).services
+    by_id = {each.id: service.ports_of(each) for each in service.tasks}
+    assert by_id == {"task-1-1": ((1, "tcp", 3),), "task-1-2": ((1, "tcp", 2),), "task-1-3": ()}
+
+
 @pytest.mark.parametrize(
     ("status", "text"),
     [
