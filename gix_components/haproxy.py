@@ -169,9 +169,6 @@ def _places(environment: Environment) -> int:
 def _proxy(environment: Environment, spec: ServiceSpec, name: str, port: int, *, binds: str, options: str) -> str:
     # Without a check, the ledger's service is not out of use while its container is replaced.
     count, check = (1, "") if spec.keeps_ledger else (_places(environment), "check inter 500ms")
-    if environment.is_swarm and not spec.keeps_ledger:
-        # The requests of a lost node fail as soon as it is known, instead of when their time is over.
-        check += " on-marked-down shutdown-sessions"
     server = f"server-template {spec.name} {count} {environment.backend_host(spec)}:{port}"
     rest = " ".join(filter(None, (options, check, f"resolvers {spec.name}", "init-addr none")))
     return f"""

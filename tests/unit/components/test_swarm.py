@@ -118,7 +118,7 @@ def test_the_network_is_an_overlay_whose_gateway_is_stated(declared: Declared) -
 
 def test_the_edge_finds_tasks_and_gives_up_connections_to_former_addresses() -> None:
     text = haproxy.configuration(in_swarm(prefix="blue"))
-    assert "server-template router 202 tasks.blue-gix-router:50051 proto h2 check inter 500ms on-marked-down" in text
+    assert "server-template router 202 tasks.blue-gix-router:50051 proto h2 check inter 500ms resolvers" in text
     assert "server-template auction 1 tasks.blue-gix-auction:50052 proto h2 resolvers" in text
 
 
