@@ -155,7 +155,7 @@ test: ## All tests, on the real engine
 	pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder -m "not load and not swarm and not outage"
 	# They count failed requests and need the machine for themselves.
 	pytest -m load tests/engine
-	pytest -m swarm tests/engine
+	pytest -m "swarm and not outage" tests/engine
 
 .PHONY: test-outages
 test-outages: ## Lose nodes of a Swarm, cut them off, and run a hundred tasks: ten minutes, as root

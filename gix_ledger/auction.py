@@ -146,8 +146,7 @@ class _SwarmAuction:
         except NotFound:
             return
         except DockerException as error:
-            reason = error.explanation if isinstance(error, APIError) else error
-            raise LedgerError(f"{self.name} cannot be stopped: {reason}") from error
+            raise LedgerError(f"{self.name} cannot be stopped: {_reason(error)}") from error
 
     def _await_end(self) -> None:
         """Wait until no task runs: neither as the manager knows, nor on the node itself."""
@@ -173,9 +172,8 @@ class _SwarmAuction:
         except NotFound:
             return []
         except DockerException as error:
-            reason = error.explanation if isinstance(error, APIError) else error
             raise LedgerError(
-                f"{self.name} cannot be started: {reason}; on a manager: docker service scale {self.name}=1"
+                f"{self.name} cannot be started: {_reason(error)}; on a manager: docker service scale {self.name}=1"
             ) from error
 
     def containers(self) -> frozenset[str]:
@@ -190,8 +188,9 @@ class _SwarmAuction:
         except NotFound:
             return None
         except DockerException as error:
-            reason = error.explanation if isinstance(error, APIError) else error
-            raise LedgerError(f"the manager of the Swarm does not say whether {self.name} runs: {reason}") from error
+            raise LedgerError(
+                f"the manager of the Swarm does not say whether {self.name} runs: {_reason(error)}"
+            ) from error
 
 
 def _pause(client: docker.DockerClient, container: str, auction: Auction) -> None:
@@ -206,6 +205,10 @@ def _pause(client: docker.DockerClient, container: str, auction: Auction) -> Non
                 raise LedgerError(f"{container} cannot be paused: {error.explanation}; try again") from error
         else:
             return
+
+
+def _reason(error: DockerException) -> object:
+    return error.explanation if isinstance(error, APIError) else error
 
 
 def _unpause(container: Container) -> list[str]:

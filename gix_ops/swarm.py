@@ -23,26 +23,11 @@ QUORUM_FIX: Final = (
     "init --force-new-cluster, then docker node rm --force for each lost one, and docker node promote for new ones"
 )
 """What to do if too few managers are left."""
-INSTEAD: Final = {
-    "scan": "give the digests that gixctl status shows to a scanner",
-}
-"""What to use in place of the verbs that do not know Swarm."""
 
 
 def is_swarm(stack: StackReference) -> bool:
     """Whether the stack's services are those of a Swarm."""
     return stack.engine.mode == "swarm"
-
-
-def refuse(engine: EngineSettings, verb: str) -> None:
-    """Raise StackError if the services are those of a Swarm. Call it first in a verb that does not know Swarm."""
-    if engine.mode == "swarm":
-        raise StackError(refusal(verb))
-
-
-def refusal(verb: str) -> str:
-    """Why a verb does nothing in Swarm, and what to use instead."""
-    return f"gixctl {verb} does not know Swarm (gix:engine.mode: swarm); use instead: {INSTEAD[verb]}"
 
 
 def observe(client: docker.DockerClient) -> SwarmState:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 import docker
 
+from gix_engine.observed_state import TASK_LABEL
 from gix_engine.swarm_state import WANTED, SwarmService, Task
 from gix_ops import log_stream, services, swarm
 from gix_ops.errors import StackError
@@ -21,8 +22,6 @@ from gix_ops.stack import Stack
 
 _CLOCKS_DIFFER_SECONDS = 60
 """Largest difference between the clocks of nodes for which no line is lost between two readings."""
-_TASK = "com.docker.swarm.task.id"
-"""Key of the id of the task among the details of a line."""
 
 
 @dataclass(kw_only=True)
@@ -125,7 +124,7 @@ class SwarmLog:
         )
         readers: dict[str, Callable[[Line], bool]] = {}
         for details, line in log_stream.detailed_lines(self.service, response):
-            task = dict(parse_qsl(details.replace(",", "&"))).get(_TASK, "")
+            task = dict(parse_qsl(details.replace(",", "&"))).get(TASK_LABEL, "")
             if task not in readers:
                 readers[task] = self._seen(task).reader()
             if readers[task](line):

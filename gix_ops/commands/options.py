@@ -11,7 +11,6 @@ import typer
 
 from gix_model import units
 from gix_model.catalog import CATALOG
-from gix_ops import swarm
 from gix_ops.stack import Stack, program_directory
 
 
@@ -46,13 +45,6 @@ def read_stack(name: str | None) -> Stack:
     Raises StackError if the stack cannot be read.
     """
     return Stack.read(name, program_directory(Path.cwd()))
-
-
-def read_stack_in_containers(name: str | None, verb: str) -> Stack:
-    """Read a stack as `read_stack` does, for a `verb` that does not know Swarm. Raises StackError for one in Swarm."""
-    stack = read_stack(name)
-    swarm.refuse(stack.engine, verb)
-    return stack
 
 
 def write_json(value: Any) -> None:

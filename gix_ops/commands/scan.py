@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gix_ops.commands.options import JsonOption, StackOption, read_stack_in_containers, write_json
+from gix_ops import swarm
+from gix_ops.commands.options import JsonOption, StackOption, read_stack, write_json
+from gix_ops.errors import StackError
 from gix_ops.security import scan
 
 HEADING = "Check"
@@ -55,7 +57,12 @@ def command(
 
     Example: gixctl scan --severity high --require --sbom release/sbom
     """
-    read = read_stack_in_containers(stack, "scan")
+    read = read_stack(stack)
+    if swarm.is_swarm(read):
+        raise StackError(
+            "gixctl scan does not know Swarm (gix:engine.mode: swarm), where no engine needs all images; give the "
+            "digests that gixctl status shows to a scanner"
+        )
     found = scan.scan(read, sbom or read.directory / scan.DIRECTORY, severity)
     if as_json:
         write_json(found)

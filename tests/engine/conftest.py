@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import docker
 import pytest
 
+from tests.support.cluster import Cluster
 from tests.support.stack_under_test import StackUnderTest, temporary_stack
+from tests.support.swarm_stack import provide_images
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +24,12 @@ def fresh(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
     """A stack that is not up yet."""
     with temporary_stack(client, tmp_path_factory.mktemp("fresh") / "gix") as stack:
         yield stack
+
+
+@pytest.fixture(scope="module")
+def images(cluster: Cluster) -> dict[str, str]:
+    """The images of the services and of the edge, by digest, in the registry of the module's `cluster`."""
+    return provide_images(cluster)
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from tests.support.cluster.calls import calls_inside
 from tests.support.cluster.machines import Machines
 from tests.support.registry import PASSWORD, USERNAME
 from tests.support.stack_under_test import PROGRAM
+from tests.support.waiting import until
 
 PORT = 8000
 SERVER = (
@@ -29,7 +29,6 @@ SERVER = (
     "while ($c = $s->accept) { print $c $ENV{NODE}; close $c }"
 )
 """Answers every connection with the name of its node. Perl is in the base image."""
-WITHIN_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +42,6 @@ def cluster(image: str) -> Iterator[Cluster]:
 def pushed(cluster: Cluster, image: str) -> str:
     """The image in the cluster's registry, by digest."""
     return cluster.push(image, "base")
-
-
-def until(condition: Callable[[], bool], what: object = None) -> None:
-    deadline = time.monotonic() + WITHIN_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, what() if callable(what) else what
-        time.sleep(0.1)
 
 
 def service(cluster: Cluster, image: str, name: str, **how: Any) -> Any:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import docker
 import pytest
+import requests
 
 from benchmarks.jobs import submission
 from gix_model.environment import EDGE_LABEL, SERVICE_LABEL, STACK_LABEL
@@ -111,7 +112,9 @@ def test_given_jobs_that_take_seconds_while_the_auction_is_replaced_they_are_set
         with ThreadPoolExecutor(len(names)) as pool, background_update.update(stack) as update:
             jobs = [pool.submit(submit, name) for name in names]
             assert next(stopped, None), "the old auction is not stopped"
-            time.sleep(JOB_SECONDS)
+            with pytest.raises(requests.exceptions.RequestException, match="timed out"):
+                # It ends when the jobs have.
+                auction.wait(timeout=JOB_SECONDS)
             enclave.unpause()
             assert [job.result() for job in jobs] == names
             assert update.wait() == 0

@@ -33,10 +33,10 @@ from tests.support.ledgers import (
     in_auction,
     ledger_in,
     stack_with_odd_files,
-    until,
     until_in_order,
 )
 from tests.support.stack_under_test import StackUnderTest
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,6 @@ from tests.support.swarm_stack import (
     docker_on,
     new_stack,
     on_volume,
-    provide_images,
     router,
     settled,
     tasks,
@@ -46,11 +45,6 @@ ENDS = "printf '#!/bin/sh\\necho out of order; exit 3\\n' >/usr/local/bin/{binar
 def cluster() -> Iterator[Cluster]:
     with running_cluster(login=True) as cluster:
         yield cluster
-
-
-@pytest.fixture(scope="module")
-def images(cluster: Cluster) -> dict[str, str]:
-    return provide_images(cluster)
 
 
 @pytest.fixture(scope="module")

@@ -19,11 +19,11 @@ from tests.support.gixctl import gixctl
 from tests.support.jobs import file_in
 from tests.support.running_gixctl import command, environment, running
 from tests.support.stack_under_test import SERVICES, StackUnderTest
-from tests.support.swarm_stack import docker_on, new_stack, provide_images
+from tests.support.swarm_stack import docker_on, new_stack, router
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.swarm
 
-ROUTER_PORT = 50051
 NOTICED_WITHIN_SECONDS = 90
 """How long managers may take to notice that one of them is lost."""
 
@@ -35,24 +35,16 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="module")
-def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> StackUnderTest:
+def stack(cluster: Cluster, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> StackUnderTest:
     """A stack that is up, with two routers. It ends with the cluster."""
-    stack = new_stack(cluster, tmp_path_factory.mktemp("swarm") / "gix", provide_images(cluster))
+    stack = new_stack(cluster, tmp_path_factory.mktemp("swarm") / "gix", images)
     stack.change(router={"replicas": 2})
     stack.up()
     return stack
 
 
 def settle(cluster: Cluster, jobs: int) -> None:
-    cluster_client.settle(cluster, (cluster.manager.ip, ROUTER_PORT), jobs=jobs)
-
-
-def serves(cluster: Cluster) -> bool:
-    try:
-        settle(cluster, jobs=1)
-    except AssertionError:
-        return False
-    return True
+    cluster_client.settle(cluster, router(cluster.manager), jobs=jobs)
 
 
 def service(stack: StackUnderTest, name: str) -> str:
@@ -124,6 +116,7 @@ def diagnosed_until(stack: StackUnderTest, check: str, level: str, text: str) ->
         assert time.monotonic() < deadline, found
 
 
+@pytest.mark.outage
 def test_doctor_shows_managers_and_nodes_that_are_lost_and_what_to_do(
     stack: StackUnderTest, cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -167,9 +160,11 @@ def test_doctor_shows_managers_and_nodes_that_are_lost_and_what_to_do(
     cluster.wait_until_ready()
     require_health(stack)
     # The nodes find each other in the overlay network a little later.
-    deadline = time.monotonic() + NOTICED_WITHIN_SECONDS
-    while not serves(cluster):
-        assert time.monotonic() < deadline
+    until(
+        lambda: cluster_client.settles(cluster, router(manager), jobs=1),
+        "the edge does not serve",
+        within=NOTICED_WITHIN_SECONDS,
+    )
     stack.up("--refresh")
     require_as_declared(stack)
 
@@ -204,9 +199,11 @@ def require_health(stack: StackUnderTest) -> None:
 
 def require_as_declared(stack: StackUnderTest) -> None:
     """Swarm may be about to replace tasks: what has been scaled or changed by hand is set back."""
-    deadline = time.monotonic() + NOTICED_WITHIN_SECONDS
-    while (verified := gixctl(stack, "verify")).returncode:
-        assert time.monotonic() < deadline, verified.stdout
+    until(
+        lambda: gixctl(stack, "verify").returncode == 0,
+        lambda: gixctl(stack, "verify").stdout,
+        within=NOTICED_WITHIN_SECONDS,
+    )
 
 
 def done_well(done: subprocess.CompletedProcess[str]) -> str:
@@ -220,7 +217,7 @@ def test_a_backup_while_jobs_arrive_has_all_that_were_settled_before_and_no_job_
     node, archives = cluster.workers[0], [tmp_path / "first.tar.gz", tmp_path / "second.tar.gz"]
     settle(cluster, jobs=5)
     before = ledger(stack, node)
-    with cluster_client.load(cluster, (cluster.manager.ip, ROUTER_PORT), rate=20) as load:
+    with cluster_client.load(cluster, router(cluster.manager), rate=20) as load:
         done_well(gixctl(stack, "backup", str(archives[0])))
     assert not load.failures
     settled, saved = ledger(stack, node), saved_in(archives[0])
@@ -290,9 +287,7 @@ def test_a_restore_that_is_killed_leaves_the_old_ledger_or_the_new_one(
     killed = begun(stack, archives.files["old"])
     killed.kill()
     killed.wait()
-    deadline = time.monotonic() + NOTICED_WITHIN_SECONDS
-    while not replicas(stack, "auction"):
-        assert time.monotonic() < deadline, "its watcher does not end the restore"
+    until(lambda: replicas(stack, "auction") == 1, "its watcher ends the restore", within=NOTICED_WITHIN_SECONDS)
     require_health(stack)
     assert ledger(stack, node) in archives.lines.values()
 
@@ -373,7 +368,8 @@ def test_graph_shows_the_tasks_on_all_nodes(stack: StackUnderTest, cluster: Clus
     assert "3 services, 3 healthy" in shown
     for name in ("router.1", "router.2", "auction.1", "enclave.1", *(f"edge.{node.name}" for node in cluster.nodes)):
         assert f"{stack.prefix}-gix-{name}<br>" in shown
-    assert shown.count(f'"{cluster.manager.ip}:{ROUTER_PORT} to {ROUTER_PORT}"') == 1
+    host, port = router(cluster.manager)
+    assert shown.count(f'"{host}:{port} to {port}"') == 1
 
 
 def test_a_ledger_is_deleted_on_its_node_with_its_stack(stack: StackUnderTest, cluster: Cluster) -> None:

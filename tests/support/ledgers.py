@@ -4,8 +4,7 @@ import json
 import subprocess
 import tarfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +15,7 @@ from docker.models.containers import Container
 from gix_model.environment import HELPER_LABEL, STACK_LABEL
 from tests.support import jobs
 from tests.support.stack_under_test import StackUnderTest, temporary_stack
+from tests.support.waiting import until
 
 WITHIN_SECONDS = 30
 
@@ -74,14 +74,6 @@ def fingerprint(stack: StackUnderTest) -> str:
 def helpers(stack: StackUnderTest) -> list[str]:
     mine: dict[str, str | list[str] | bool] = {"label": [f"{STACK_LABEL}=gix/{stack.name}", HELPER_LABEL]}
     return [str(each.name) for each in stack.client.containers.list(all=True, filters=mine, ignore_removed=True)]
-
-
-def until(reached: Callable[[], bool]) -> None:
-    """Wait until `reached` is true."""
-    deadline = time.monotonic() + WITHIN_SECONDS
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def until_in_order(stack: StackUnderTest) -> None:

@@ -3,15 +3,17 @@
 import base64
 from typing import ClassVar
 
+from offline.docker_plugin.engine import Api
 from offline.docker_plugin.errors import PluginError, readable
-from offline.docker_plugin.resources.base import Context, Resource, State, labels_to, without_defaults
+from offline.docker_plugin.resources.base import Context, State, labels_to, without_defaults
+from offline.docker_plugin.resources.swarm_object import SwarmObject
 from offline.docker_plugin.resources.volume import LABEL
 from offline.docker_plugin.rules import base64_text
 from offline.docker_plugin.schema import Kind, Prop, ResourceSchema
 from offline.docker_plugin.values import Props
 
 
-class Secret(Resource):
+class Secret(SwarmObject):
     """A secret of a Swarm. Every change replaces it, which fails while a service uses it."""
 
     schema: ClassVar = ResourceSchema(
@@ -49,17 +51,6 @@ class Secret(Resource):
         read = {**outputs, "name": found["Spec"]["Name"]}
         return State(resource_id, read, self.read_inputs(inputs, read))
 
-    def update(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> Props:
-        """Record the changes."""
-        del context, resource_id
-        return self.planned(inputs, outputs)
-
-    def delete(self, context: Context, resource_id: str, outputs: Props) -> None:
-        """Remove the secret. It is an error if it is in use or does not exist, as in the official plugin."""
-        from docker.errors import APIError
-
-        del outputs
-        try:
-            context.engine.api.remove_secret(resource_id)
-        except APIError as error:
-            raise PluginError(readable(error)) from error
+    def remove(self, api: Api, resource_id: str) -> None:
+        """Remove it."""
+        api.remove_secret(resource_id)

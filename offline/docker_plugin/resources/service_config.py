@@ -3,15 +3,17 @@
 import base64
 from typing import Any, ClassVar
 
+from offline.docker_plugin.engine import Api
 from offline.docker_plugin.errors import PluginError, readable
-from offline.docker_plugin.resources.base import Check, Context, Resource, State, labels_from, labels_to
+from offline.docker_plugin.resources.base import Check, Context, State, labels_from, labels_to
+from offline.docker_plugin.resources.swarm_object import SwarmObject
 from offline.docker_plugin.resources.volume import LABEL
 from offline.docker_plugin.rules import base64_text
 from offline.docker_plugin.schema import Kind, Problem, Prop, ResourceSchema
 from offline.docker_plugin.values import Props
 
 
-class ServiceConfig(Resource):
+class ServiceConfig(SwarmObject):
     """A configuration file of a Swarm. Every change replaces it, which fails while a service uses it."""
 
     schema: ClassVar = ResourceSchema(
@@ -54,20 +56,9 @@ class ServiceConfig(Resource):
         read = _outputs(found, is_raw=bool(outputs.get("dataRaw")))
         return State(resource_id, read, self.read_inputs(inputs, read))
 
-    def update(self, context: Context, resource_id: str, *, inputs: Props, outputs: Props) -> Props:
-        """Record the changes."""
-        del context, resource_id
-        return self.planned(inputs, outputs)
-
-    def delete(self, context: Context, resource_id: str, outputs: Props) -> None:
-        """Remove the file. It is an error if it is in use or does not exist, as in the official plugin."""
-        from docker.errors import APIError
-
-        del outputs
-        try:
-            context.engine.api.remove_config(resource_id)
-        except APIError as error:
-            raise PluginError(readable(error)) from error
+    def remove(self, api: Api, resource_id: str) -> None:
+        """Remove it."""
+        api.remove_config(resource_id)
 
 
 def _outputs(found: dict[str, Any], *, is_raw: bool) -> Props:

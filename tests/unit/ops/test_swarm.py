@@ -1,4 +1,4 @@
-"""The verbs on a stack in Swarm: rows of tasks, nodes, differences, and the verbs that refuse it."""
+"""The verbs on a stack in Swarm: rows of tasks, nodes, differences, and the verb that refuses it."""
 
 import json
 import sys
@@ -17,31 +17,14 @@ from gix_model.settings import EngineSettings
 from gix_ops import cli, nodes, services, swarm, swarm_fields, verify_swarm
 from gix_ops.differences import Object, Report
 from gix_ops.errors import StackError
-from gix_ops.stack import Stack, StackReference
+from gix_ops.stack import Stack
 from tests.unit.declared import declare
 from tests.unit.engine.test_swarm import node_record, service_record, task
 from tests.unit.model.test_swarm import in_swarm
 from tests.unit.outputs import stack_outputs
 
-KNOW_SWARM = {
-    *(
-        "address",
-        "audit",
-        "backup",
-        "delete-ledger",
-        "doctor",
-        "drain",
-        "fix-permissions",
-        "graph",
-        "health",
-        "history",
-    ),
-    *("logs", "nodes", "plan", "restore", "rollback", "shell", "status", "verify"),
-}
-NOT_ABOUT_A_STACK = {"backups", "drift", "pull-request", "release", "review"}
 CLIENT: Any = None
 """In place of a client, where nothing asks it."""
-ARGUMENTS: dict[str, list[str]] = {}
 
 
 def stack() -> Stack:
@@ -317,24 +300,18 @@ def test_a_field_that_was_changed_by_hand_differs(where: tuple[str, ...], value:
     assert fields_that_differ(changed(where, value)) == {field}
 
 
-def test_every_verb_knows_swarm_or_says_what_to_use_instead() -> None:
-    verbs = {each.name for each in cli.application().registered_commands}
-    assert verbs - NOT_ABOUT_A_STACK == KNOW_SWARM | swarm.INSTEAD.keys()
-
-
-@pytest.mark.parametrize("verb", sorted(swarm.INSTEAD))
-def test_a_verb_that_does_not_know_swarm_refuses_it_and_touches_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str
+def test_a_scan_refuses_swarm_says_what_to_use_instead_and_touches_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def touch(*_: object, **_options: object) -> None:
         raise AssertionError("the verb connects to the engine")
 
     monkeypatch.setattr(Stack, "read", lambda *_: stack())
-    monkeypatch.setattr(StackReference, "find", lambda *_: stack())
     monkeypatch.setattr("gix_engine.connection.connect", touch)
-    monkeypatch.setattr(sys, "argv", ["gixctl", verb, *ARGUMENTS.get(verb, [])])
+    monkeypatch.setattr(sys, "argv", ["gixctl", "scan"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1
     said = " ".join(capsys.readouterr().err.split())
-    assert f"gixctl {verb} does not know Swarm (gix:engine.mode: swarm); use instead: {swarm.INSTEAD[verb]}" in said
+    assert "gixctl scan does not know Swarm (gix:engine.mode: swarm)" in said
+    assert "give the digests that gixctl status shows to a scanner" in said
