@@ -29,6 +29,11 @@ def provided_home() -> Path | None:
     return home if (home / PLUGIN).exists() else None
 
 
+def is_official(home: Path) -> bool:
+    """Whether the docker plugin of a Pulumi home is the official one, and not this project's."""
+    return b"offline.docker_plugin" not in (home / PLUGIN).read_bytes()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # A background job of a shell ignores Ctrl-C, and its children inherit that. Tests need Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -70,7 +75,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
     home = provided_home()
     if home is not None:
-        kind = "offline" if b"offline.docker_plugin" in (home / PLUGIN).read_bytes() else "official"
+        kind = "official" if is_official(home) else "offline"
         terminalreporter.write_line(f"docker plugin: {kind}, {home / PLUGIN}")
 
 

@@ -1,5 +1,6 @@
 """A real engine, a real CLI, and whichever docker plugin there is."""
 
+import os
 import shlex
 import shutil
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.conftest import PLUGIN, provided_home
+from tests.conftest import PLUGIN, is_official, provided_home
+from tests.plugin.record import WRITE
 from tests.plugin.sandbox import Sandbox, make_base
 from tests.plugin.scenario import Scenario
 
@@ -37,6 +39,8 @@ def plugin_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("pulumi") is None:
         pytest.fail("these tests need the Pulumi CLI on PATH: run `make setup`, then `. .offline/env`")
     provided = provided_home()
+    if os.environ.get(WRITE) and not (provided and is_official(provided)):
+        pytest.fail(f"{WRITE} writes what the official docker plugin records, so it needs that plugin in ~/.pulumi")
     if provided:
         return provided
     home = tmp_path_factory.mktemp("pulumi-home")
