@@ -18,7 +18,7 @@ from docker.types import EndpointSpec, ServiceMode
 
 from tests.support.cluster import SWITCH_ADDRESS, Cluster, Node, running_cluster
 from tests.support.cluster.calls import calls_inside
-from tests.support.cluster.machines import Machines
+from tests.support.cluster.machines import SWITCH, Machines
 from tests.support.registry import PASSWORD, USERNAME
 from tests.support.stack_under_test import PROGRAM
 from tests.support.waiting import until
@@ -293,6 +293,31 @@ def test_a_cluster_leaves_nothing_and_touches_nothing_else(client: docker.Docker
         assert found["NetworkSettings"] == other.attrs["NetworkSettings"]
     finally:
         other.remove(force=True)
+
+
+BUSY = """
+mount -t tmpfs tmpfs "$1"
+mkdir "$1/lower" "$1/upper" "$1/work" "$1/merged"
+mount -t overlay -o "lowerdir=$1/lower,upperdir=$1/upper,workdir=$1/work" overlay "$1/merged"
+mkdir "$1/merged/below"
+mount -t tmpfs tmpfs "$1/merged/below"
+exec unshare --net --mount --pid --fork --kill-child --mount-proc sh "$2" "$1" 198.18.0.1/24
+"""
+"""Starts the switch where something is mounted in a container's file system, as the engine does during a build."""
+
+
+def test_given_a_container_s_file_system_with_a_mount_in_it_the_switch_keeps_no_copy_and_starts(
+    tmp_path: Path,
+) -> None:
+    words = ["unshare", "--mount", "sh", "-euc", BUSY, "sh", str(tmp_path), str(SWITCH)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as started:
+        assert started.stdout
+        try:
+            assert started.stdout.readline() == "ready\n"
+            [switch] = psutil.Process(started.pid).children()
+            assert str(tmp_path / "merged") not in mounts_of(switch.pid)
+        finally:
+            started.kill()
 
 
 def test_given_a_test_that_is_killed_its_cluster_ends() -> None:

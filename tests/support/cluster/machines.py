@@ -20,7 +20,7 @@ import psutil
 import requests
 from docker.errors import DockerException
 
-_SWITCH: Final = Path(__file__).with_name("switch.sh")
+SWITCH: Final = Path(__file__).with_name("switch.sh")
 _MACHINE: Final = Path(__file__).with_name("machine.sh")
 # Reserved for tests between networks (RFC 2544). Outside of the pools from which Docker and Swarm take theirs.
 _NETWORK: Final = "198.18.0"
@@ -127,7 +127,7 @@ class Machines:
         self._running["switch"] = _started(
             [
                 *(*tied, "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
-                *("sh", str(_SWITCH), str(self.directory), f"{SWITCH_ADDRESS}/{_PREFIX}"),
+                *("sh", str(SWITCH), str(self.directory), f"{SWITCH_ADDRESS}/{_PREFIX}"),
             ],
             log,
         )
@@ -257,7 +257,7 @@ def _switches(directory: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess):
-            if process.cmdline()[-3:-1] == [str(_SWITCH), str(directory)]:
+            if process.cmdline()[-3:-1] == [str(SWITCH), str(directory)]:
                 found.append(process)
     return found
 
