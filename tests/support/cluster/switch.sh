@@ -5,7 +5,7 @@ set -eu
 directory=$1 address=$2
 # A copy of a mount of this machine's engine would keep a container's network and files alive after its removal.
 # The engine removes mounts at the same time, which umount takes for a failure. What counts is that none is left.
-umount --all --lazy --types nsfs,overlay || [ -z "$(grep -E ' - (nsfs|overlay) ' /proc/self/mountinfo)" ]
+umount --all --lazy --types nsfs,overlay || if grep -E ' - (nsfs|overlay) ' /proc/self/mountinfo; then exit 1; fi
 mount -t tmpfs -o mode=755 tmpfs /run
 # In memory, since to delete that many files from a disk takes longer than all else.
 mkdir -p "$directory/data"
