@@ -158,7 +158,7 @@ test: ## All tests, on the real engine
 	pytest -m "swarm and not outage" tests/engine
 
 .PHONY: test-outages
-test-outages: ## Lose nodes of a Swarm, cut them off, and run a hundred tasks: 15 minutes, as root
+test-outages: ## Lose nodes of a Swarm, cut them off, and run a hundred tasks: 20 minutes, as root
 	@$(MAKE) --no-print-directory setup SETUP=--tests
 	$(TOOLS)
 	pytest -m outage tests/engine

@@ -20,7 +20,8 @@ from gix_ops.stack import Stack, StackReference
 
 QUORUM_FIX: Final = (
     "what runs goes on; start the managers that are down; if they are lost, on a manager that is left: docker swarm "
-    "init --force-new-cluster, then docker node rm --force for each lost one, and docker node promote for new ones"
+    "init --force-new-cluster, then restart its engine, docker node rm --force for each lost one, and docker node "
+    "promote for new ones"
 )
 """What to do if too few managers are left."""
 

@@ -21,4 +21,7 @@ ip link set eth0 up
 nsenter --net=/proc/self/fd/0 ip link set "$name" master switch up
 # A shell as process 1 also reaps the processes whose parents have ended.
 dockerd --host "unix://$directory/$name.sock" --data-root "$data/engine" "$@" </dev/null &
+wait "$!"
+# The engine was stopped. The machine is still on.
+sleep infinity &
 wait

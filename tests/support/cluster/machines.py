@@ -150,6 +150,21 @@ class Machines:
         self._ip("link", "delete", node.name)
         self._remove_cgroups(node.name)
 
+    def stop(self, node: Node) -> None:
+        """Stop the engine of a node as `systemctl stop docker` does, then switch off the machine."""
+        [engine] = [each for each in self.processes(node) if each.name() == "dockerd"]
+        engine.terminate()
+        engine.wait()
+        self.kill(node)
+
+    def engine_data(self, node: Node) -> Path:
+        """The directory with the data of a node's engine. Only commands of `call` see it."""
+        return self.directory / "data" / node.name / "engine"
+
+    def call(self, *words: str) -> None:
+        """Run a command in the namespaces of the switch and wait for its end. Raises CalledProcessError if it fails."""
+        subprocess.run([*self._enter, *words], check=True)
+
     @property
     def alive(self) -> list[Node]:
         """The nodes that have not been killed."""
