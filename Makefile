@@ -11,6 +11,9 @@ RELEASE ?= release.json
 TRIAL ?= release
 BENCH ?= --write
 
+# Under another name than MAKE, since make runs recipes that name it even with --dry-run.
+SUBMAKE = $(MAKE) --no-print-directory
+
 # What the set-up found: tools on PATH, the plugin's home, base images. Without offline/, the machine's own.
 TOOLS := export PATH="$(CURDIR)/.venv/bin:$$PATH"; if [ -r .offline/env ]; then . .offline/env; fi;
 
@@ -21,7 +24,7 @@ help: ## Show this list
 .PHONY: setup
 setup: ## Provide everything that is missing: engine, Pulumi, plugin, base images, Python packages
 	@if [ -x offline/setup ]; then offline/setup $(SETUP); fi
-	$(MAKE) --no-print-directory --silent .venv/.complete
+	$(SUBMAKE) --silent .venv/.complete
 
 .venv/.complete: requirements.txt pyproject.toml
 	@echo "python     installing what requirements.txt locks into .venv"
@@ -147,8 +150,8 @@ test-unit: .venv/.complete ## Tests that need no engine: seconds
 
 .PHONY: test
 test: ## All tests, on the real engine
-	@$(MAKE) --no-print-directory setup SETUP=--tests
-	$(MAKE) --no-print-directory check
+	@$(SUBMAKE) setup SETUP=--tests
+	$(SUBMAKE) check
 	$(TOOLS)
 	# One more than there are processors: containers that start are waited for. In the files' order: those of the
 	# engine come first, so that none of the long ones is left alone at the end.
@@ -159,13 +162,13 @@ test: ## All tests, on the real engine
 
 .PHONY: test-outages
 test-outages: ## Lose nodes of a Swarm, cut them off, and run a hundred tasks: 20 minutes, as root
-	@$(MAKE) --no-print-directory setup SETUP=--tests
+	@$(SUBMAKE) setup SETUP=--tests
 	$(TOOLS)
 	pytest -m outage tests/engine
 
 .PHONY: cluster
 cluster: ## A Swarm cluster on this machine, to try things: three engines and a registry; CLUSTER='--managers 3' for more
-	@$(MAKE) --no-print-directory setup SETUP=--tests
+	@$(SUBMAKE) setup SETUP=--tests
 	$(TOOLS)
 	python -m tests.support.cluster up $(CLUSTER)
 
