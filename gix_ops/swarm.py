@@ -4,6 +4,7 @@ A manager's engine knows the services and tasks. Only the engine of the node tha
 verb that needs it uses the address in `gix:engine.nodes`.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,7 +13,7 @@ import docker
 from docker.errors import APIError, DockerException
 
 from gix_engine import observed_state, swarm_state
-from gix_engine.swarm_state import NoManagerError, SwarmService, SwarmState, Task
+from gix_engine.swarm_state import UPDATING, NoManagerError, SwarmService, SwarmState, Task
 from gix_model.settings import EngineSettings
 from gix_ops import stack as stacks
 from gix_ops.errors import StackError
@@ -24,6 +25,9 @@ QUORUM_FIX: Final = (
     "promote for new ones"
 )
 """What to do if too few managers are left."""
+SETTLED_WITHIN_SECONDS: Final = 30.0
+"""How long `gixctl verify` waits for an update of Swarm. One that takes longer is reported."""
+_POLL_SECONDS: Final = 0.5
 
 
 def is_swarm(stack: StackReference) -> bool:
@@ -41,6 +45,21 @@ def observe(client: docker.DockerClient) -> SwarmState:
         raise StackError(f"the manager does not answer: {error.explanation}") from error
     except (DockerException, OSError) as error:
         raise StackError(f"the Docker engine no longer answers: {error}") from error
+
+
+def observe_settled(client: docker.DockerClient, stack: str) -> SwarmState:
+    """What the manager's Swarm has when no update of the stack's services is at work, or after SETTLED_WITHIN_SECONDS.
+
+    A `pulumi up` that undoes a change by hand may end before Swarm has updated the service. Raises StackError as
+    `observe` does.
+    """
+    deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
+    while True:
+        found = observe(client)
+        at_work = any(each.update in UPDATING for each in found.created_by(stack))
+        if not at_work or time.monotonic() > deadline:
+            return found
+        time.sleep(_POLL_SECONDS)
 
 
 def _no_manager(reason: str) -> StackError:

@@ -24,7 +24,7 @@ def compare(
     report: Report, reference: StackReference, state: State, client: docker.DockerClient, observed: ObservedState
 ) -> None:
     """Add the differences of a stack in Swarm. Raises StackError if a manager does not answer."""
-    found = swarm.observe(client)
+    found = swarm.observe_settled(client, report.stack)
     declared = frozenset(each.id for each in state.resources) | state.superseded
     for resource in state.resources:
         match resource.type:

@@ -1,5 +1,6 @@
 """The verbs on a stack in Swarm: rows of tasks, nodes, differences, and the verb that refuses it."""
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -166,6 +167,26 @@ def test_an_update_that_is_not_completed_is_a_difference(status: str, found: str
     failed = task("failed", desired="shutdown", error="exit 3")
     shown = differences(task("running", node="id-one"), failed, status=status, as_declared=False)
     assert shown == [("last update", found)]
+
+
+def test_verify_waits_for_an_update_that_is_at_work_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work, done = (observed(status=status) for status in ("updating", "completed"))
+    stack_name = at_work.services[0].stack or ""
+    clock = itertools.count()
+    monkeypatch.setattr(swarm, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _: None))
+
+    states = iter([at_work, at_work, done])
+    monkeypatch.setattr(swarm, "observe", lambda _: next(states))
+    assert swarm.observe_settled(CLIENT, stack_name) is done
+
+    monkeypatch.setattr(swarm, "observe", lambda _: at_work)
+    assert swarm.observe_settled(CLIENT, stack_name) is at_work
+    assert next(clock) > swarm.SETTLED_WITHIN_SECONDS
+
+    # An update of another stack is none of its own.
+    states = iter([at_work])
+    monkeypatch.setattr(swarm, "observe", lambda _: next(states))
+    assert swarm.observe_settled(CLIENT, "gix/another") is at_work
 
 
 def test_an_update_that_was_rolled_back_is_no_difference_when_the_declaration_has_been_set_back() -> None:
