@@ -154,6 +154,11 @@ class _SwarmAuction:
         grace = (service.spec["TaskTemplate"]["ContainerSpec"].get("StopGracePeriod") or 10 * _NANO) / _NANO
         deadline = time.monotonic() + grace + _STOP_ALLOWANCE_SECONDS
         while self._active() or any(each.state not in ENDED for each in service.tasks):
+            if service.replicas:
+                raise LedgerError(
+                    f"{self.name} was scaled to {service.replicas} while it was being stopped; find out what "
+                    "scales or updates it, and try again"
+                )
             if time.monotonic() > deadline:
                 raise LedgerError(
                     f"{self.name} has no tasks any more, but one still runs after {grace + _STOP_ALLOWANCE_SECONDS:g} "

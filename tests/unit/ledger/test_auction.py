@@ -211,6 +211,24 @@ def test_an_auction_whose_task_does_not_end_is_not_stopped(held: Held, monkeypat
         held(swarm).stop()
 
 
+def test_an_auction_that_something_else_scales_up_while_it_stops_is_an_error_at_once(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swarm = Swarm(Container(TASK, "running"))
+    swarm.readings = 10**9
+    waited: list[float] = []
+
+    def scale_up(seconds: float) -> None:
+        waited.append(seconds)
+        assert swarm.record is not None
+        swarm.record["Spec"]["Mode"]["Replicated"]["Replicas"] = 1
+
+    monkeypatch.setattr(auctions, "time", SimpleNamespace(monotonic=lambda: len(waited), sleep=scale_up))
+    with pytest.raises(LedgerError, match="gix-auction was scaled to 1 while it was being stopped; find out"):
+        held(swarm).stop()
+    assert len(waited) == 1
+
+
 def test_an_update_that_the_manager_refuses_is_an_error_with_its_reason(held: Held) -> None:
     swarm = Swarm(Container(TASK, "running"), refusals=99)
     with pytest.raises(LedgerError, match="gix-auction cannot be stopped: update out of sequence"):
