@@ -9,6 +9,10 @@ from typing import Any
 import pulumi_docker as docker
 import pytest
 
+from offline.docker_plugin.engine import Engine, connection
+from offline.docker_plugin.log import EngineLog, Log
+from offline.docker_plugin.resources.base import Context
+from offline.docker_plugin.resources.network import Network
 from tests.plugin.conftest import NewScenario
 from tests.plugin.programs import HEALTHCHECK, Inputs
 from tests.plugin.record import require_as_official
@@ -372,6 +376,20 @@ def test_a_refresh_finds_what_was_changed_by_hand_and_what_the_engine_adds_to_an
     assert update.effects == by_hand | {"options": "replace", "no-gateway": "replace"}
     assert found(sandbox, "scaled")["Spec"]["Mode"] == {"Replicated": {"Replicas": 0}}
     assert found(sandbox, "changed")["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"] == ["MODE=a"]
+
+
+def test_given_an_overlay_that_swarm_has_not_yet_allocated_the_offline_plugin_waits_for_it(
+    cluster: Cluster, sandbox: Sandbox
+) -> None:
+    engine = Engine(connection({"host": cluster.manager.host}))
+    context = Context(engine=engine, log=Log(EngineLog("nowhere"), "urn"))
+    stated: Inputs = {"driver": "overlay", "ipamDriver": "default"}
+    # Right after its creation, about one in five has no driver.
+    for number in range(40):
+        made = Network().create(context, stated | {"name": sandbox.name(f"allocated-{number}")})
+        assert made.outputs["driver"] == "overlay"
+        assert made.outputs["options"]
+        Network().delete(context, made.resource_id, made.outputs)
 
 
 def test_to_wait_for_a_global_service_is_refused_before_anything_changes(scenario: Scenario, sandbox: Sandbox) -> None:

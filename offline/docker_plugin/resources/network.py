@@ -68,7 +68,8 @@ class Network(Resource):
             )
         except APIError as error:
             raise PluginError(f"Unable to create network: {readable(error)}") from error
-        found = _outputs(_allocated(context.engine, made["Id"]))
+        is_overlay = inputs.get("driver") == _OVERLAY
+        found = _outputs(_allocated(context.engine, made["Id"]) if is_overlay else api.inspect_network(made["Id"]))
         # Only a refresh reads the subnets from the engine.
         stated = inputs.get("ipamConfigs")
         return State(
@@ -103,12 +104,14 @@ class Network(Resource):
 
 
 def _allocated(engine: Engine, network_id: str) -> dict[str, Any]:
-    """Inspect a network, an overlay when the Swarm has given it its id or the official plugin would read it without."""
+    """Inspect an overlay when the Swarm has given it its id, or the official plugin would read it without.
+
+    Until then, it can have no driver either.
+    """
     deadline = time.monotonic() + _READ_DELAY_SECONDS
     while True:
         network: dict[str, Any] = engine.api.inspect_network(network_id)
-        is_allocated = network["Driver"] != _OVERLAY or _OVERLAY_ID in (network["Options"] or {})
-        if is_allocated or time.monotonic() >= deadline:
+        if _OVERLAY_ID in (network["Options"] or {}) or time.monotonic() >= deadline:
             return network
         time.sleep(_ALLOCATION_POLL_SECONDS)
 
