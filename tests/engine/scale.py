@@ -38,7 +38,7 @@ class Measured:
     manager: float
     """Memory of the engine of the manager that no other process shares."""
     worker: float
-    """The same of a worker, on average. 0 if there is none."""
+    """The same of a worker, on average."""
     task: float
     """Memory of the processes of a task and its shim, on average over all tasks, those of the edge included."""
     engines_busy: float
@@ -76,7 +76,7 @@ def measured(cluster: Cluster, stack: StackUnderTest, size: int) -> Measured:
         no_change=no_change,
         preview=preview,
         manager=used[cluster.manager.name],
-        worker=sum(workers) / len(workers) if workers else 0.0,
+        worker=sum(workers) / len(workers),
         task=sum(map(memory, others)) / tasks,
         engines_busy=(after[0] - before[0]) / passed,
         tasks_busy=(after[1] - before[1]) / passed,
@@ -117,18 +117,17 @@ def table(rows: Sequence[Measured]) -> str:
     lines = [
         "| enclaves | `pulumi up` | no change | preview | manager | worker | task | engines at rest | tasks at rest |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for row in rows:
-        worker = f"{row.worker:.0f} MiB" if row.worker else "-"
-        lines.append(
+        *(
             f"| {row.size} | {row.up:.1f} s | {row.no_change:.1f} s | {row.preview:.1f} s | {row.manager:.0f} MiB "
-            f"| {worker} | {row.task:.0f} MiB | {row.engines_busy:.2f} | {row.tasks_busy:.2f} |"
-        )
+            f"| {row.worker:.0f} MiB | {row.task:.0f} MiB | {row.engines_busy:.2f} | {row.tasks_busy:.2f} |"
+            for row in rows
+        ),
+    ]
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure, and print the tables or write them."""
+    """Measure, and print the table or write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write docs/scale.md")
     write = parser.parse_args().write

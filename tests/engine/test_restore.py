@@ -27,6 +27,7 @@ from tests.support.engine_proxy import engine_proxy
 from tests.support.gixctl import command, gixctl
 from tests.support.ledgers import (
     FINGERPRINT,
+    WITHIN_SECONDS,
     auction,
     done_well,
     fingerprint,
@@ -267,7 +268,7 @@ def test_an_auction_in_any_state_is_stopped_and_then_serves_the_restored_ledger(
     else:
         in_auction(stack, "echo damaged >>/data/ledger.jsonl")
         auction(stack).restart()
-        until(lambda: auction(stack).status == state)
+        until(lambda: auction(stack).status == state, within=WITHIN_SECONDS)
     done_well(gixctl(stack, "restore", str(archives[other(before)]), "--replace"))
     until_in_order(stack)
     assert holds(stack, archives) == other(before)

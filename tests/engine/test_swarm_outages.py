@@ -18,7 +18,7 @@ from tests.support.cluster import Cluster, Node, running_cluster
 from tests.support.failures import failure
 from tests.support.load import ANSWER_SECONDS, require_no_loss
 from tests.support.stack_under_test import StackUnderTest
-from tests.support.swarm_stack import new_stack, router, settled, tasks
+from tests.support.swarm_stack import known_states, new_stack, router, settled, tasks, until_edges_serve
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.outage
@@ -89,11 +89,7 @@ def until_serving(stack: StackUnderTest, cluster: Cluster) -> None:
     ready = {node.name: "ready" for node in cluster.nodes}
     until(lambda: known_states(cluster, cluster.manager) == ready, lambda: known_states(cluster, cluster.manager))
     until(lambda: len(tasks(stack, "edge")) == len(cluster.nodes), lambda: tasks(stack, "edge"))
-    for node in cluster.nodes:
-        until(
-            lambda node=node: cluster_client.settles(cluster, router(node), jobs=9),  # type: ignore[misc]
-            lambda node=node: f"the edge of {node.name} does not serve",
-        )
+    until_edges_serve(cluster, cluster.nodes)
 
 
 def test_given_a_killed_node_its_tasks_run_elsewhere_and_requests_fail_only_until_they_are_over(
@@ -156,14 +152,6 @@ def test_given_a_node_that_is_cut_off_what_serves_elsewhere_goes_on(
     assert not Counter(done.settled) - ledger
     assert max(ledger[job] for job in done.settled) == 1
     assert stack.up().is_empty
-
-
-def known_states(cluster: Cluster, manager: Node) -> dict[str, str]:
-    """The states of the nodes. None is known while there is no leader."""
-    try:
-        return cluster.states(manager)
-    except APIError:
-        return {}
 
 
 def auctions(node: Node) -> list[str]:

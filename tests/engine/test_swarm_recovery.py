@@ -1,19 +1,17 @@
 """A Swarm whose managers are lost for good, and the copy of its state, with the commands of docs/swarm.md."""
 
-import json
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from docker.errors import APIError
 
 from tests.support import cluster_client
 from tests.support.cluster import Cluster, Node, running_cluster
 from tests.support.failures import failure
 from tests.support.stack_under_test import StackUnderTest
-from tests.support.swarm_stack import docker_on, new_stack, router, settled, tasks
+from tests.support.swarm_stack import docker_on, known_states, new_stack, router, settled, tasks, until_edges_serve
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.outage
@@ -49,13 +47,6 @@ def declared(manager: Node) -> dict[str, list[str]]:
     }
 
 
-def has_leader(manager: Node) -> bool:
-    try:
-        return bool(manager.client.nodes.list())
-    except APIError:
-        return False
-
-
 def begin_new_swarm(cluster: Cluster, manager: Node) -> None:
     """Make a manager the only one of a new Swarm that has what the former one had."""
     docker_on(manager, "swarm", "init", "--force-new-cluster")
@@ -73,16 +64,13 @@ def until_serving(stack: StackUnderTest, cluster: Cluster, *nodes: Node) -> None
         lambda: {each: len(tasks(stack, each)) for each in SERVICES} == wanted,
         lambda: {each: len(tasks(stack, each)) for each in SERVICES},
     )
-    for node in nodes:
-        until(
-            lambda node=node: cluster_client.settles(cluster, router(node), jobs=9),  # type: ignore[misc]
-            lambda node=node: f"the edge of {node.name} does not serve",
-        )
+    until_edges_serve(cluster, nodes)
 
 
 def variables(stack: StackUnderTest, manager: Node) -> list[str]:
     """The variables of the router, as Swarm has them."""
-    [service] = json.loads(docker_on(manager, "service", "inspect", f"{stack.prefix}-gix-router"))
+    api: Any = manager.client.api
+    service = api.inspect_service(f"{stack.prefix}-gix-router")
     found: list[str] = service["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"]
     return found
 
@@ -98,7 +86,7 @@ def test_given_most_managers_lost_for_good_a_new_swarm_on_the_one_that_is_left_k
 
     for each in lost:
         cluster.kill(each)
-    until(lambda: not has_leader(left), "the Swarm still has a leader")
+    until(lambda: not known_states(cluster, left), "the Swarm still has a leader")
     begin_new_swarm(cluster, left)
     until(lambda: cluster.states().get(worker.name) == "ready", cluster.states)
     docker_on(left, "node", "rm", "--force", *(each.name for each in lost))

@@ -78,9 +78,11 @@ def helpers(stack: StackUnderTest) -> list[str]:
 
 def until_in_order(stack: StackUnderTest) -> None:
     """Wait until no backup or restore is at work, nor a process that ends one, and the auction is ready and healthy."""
-    until(lambda: not helpers(stack) and not _guards(stack) and auction(stack).status == "running")
+    until(
+        lambda: not helpers(stack) and not _guards(stack) and auction(stack).status == "running", within=WITHIN_SECONDS
+    )
     jobs.until_it_settles(stack.endpoint("router"))
-    until(lambda: auction(stack).attrs["State"]["Health"]["Status"] == "healthy")
+    until(lambda: auction(stack).attrs["State"]["Health"]["Status"] == "healthy", within=WITHIN_SECONDS)
 
 
 def _guards(stack: StackUnderTest) -> list[Path]:

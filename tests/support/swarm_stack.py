@@ -5,13 +5,15 @@ import os
 import secrets
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from docker.errors import APIError
 from docker.models.containers import Container
 
 from gix_model.catalog import CATALOG
+from tests.support import cluster_client
 from tests.support.cluster import Cluster, Node
 from tests.support.jobs import file_in
 from tests.support.registry import PASSWORD, USERNAME
@@ -23,6 +25,7 @@ from tests.support.stack_under_test import (
     StackUnderTest,
     program_copy,
 )
+from tests.support.waiting import until
 
 _SUBNET = "10.213.0.0/22"
 """Nothing else is in the cluster's network."""
@@ -114,6 +117,23 @@ def tasks(stack: StackUnderTest, service: str) -> set[str]:
     api: Any = stack.client.api
     filters = {"service": f"{stack.prefix}-gix-{service}", "desired-state": "running"}
     return {each["ID"] for each in api.tasks(filters=filters) if each["Status"]["State"] == "running"}
+
+
+def known_states(cluster: Cluster, manager: Node) -> dict[str, str]:
+    """The states of the nodes, as a manager knows them. None is known while there is no leader."""
+    try:
+        return cluster.states(manager)
+    except APIError:
+        return {}
+
+
+def until_edges_serve(cluster: Cluster, nodes: Iterable[Node]) -> None:
+    """Wait until the edge of each of these nodes settles jobs."""
+    for node in nodes:
+        until(
+            lambda node=node: cluster_client.settles(cluster, router(node), jobs=9),  # type: ignore[misc]
+            f"the edge of {node.name} does not serve",
+        )
 
 
 def on_volume(stack: StackUnderTest, node: Node, image: str, *words: str) -> bytes:

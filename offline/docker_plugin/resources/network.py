@@ -104,9 +104,9 @@ class Network(Resource):
 
 
 def _allocated(engine: Engine, network_id: str) -> dict[str, Any]:
-    """Inspect an overlay when the Swarm has given it its id, or the official plugin would read it without.
+    """Inspect an overlay once Swarm has allocated it, or after the time that the official plugin waits.
 
-    Until then, it can have no driver either.
+    Before that, it has no options, and at times no driver.
     """
     deadline = time.monotonic() + _READ_DELAY_SECONDS
     while True:

@@ -151,10 +151,13 @@ class Machines:
         self._remove_cgroups(node.name)
 
     def stop(self, node: Node) -> None:
-        """Stop the engine of a node as `systemctl stop docker` does, then switch off the machine."""
+        """Stop the engine of a node as `systemctl stop docker` does, then switch off the machine.
+
+        Raises psutil.TimeoutExpired if the engine does not end.
+        """
         [engine] = [each for each in self.processes(node) if each.name() == "dockerd"]
         engine.terminate()
-        engine.wait()
+        engine.wait(_WITHIN_SECONDS)
         self.kill(node)
 
     def engine_data(self, node: Node) -> Path:
