@@ -9,6 +9,7 @@ from pathlib import Path
 import docker
 
 from benchmarks.commands import run
+from benchmarks.pulumi_home import provided_home
 from gix_model import __version__
 
 _ROOT = Path(__file__).parents[1]
@@ -50,8 +51,7 @@ def _program() -> str:
 
 def _plugin() -> str:
     version = importlib.metadata.version("pulumi-docker")
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    plugin = home / f"plugins/resource-docker-v{version}/pulumi-resource-docker"
+    plugin = provided_home() / f"plugins/resource-docker-v{version}/pulumi-resource-docker"
     if not plugin.exists():
         return f"{version}, found on PATH"
     return f"{version}, {'offline' if b'offline.docker_plugin' in plugin.read_bytes() else 'official'}"

@@ -11,6 +11,7 @@ import yaml
 from benchmarks.cold_cache import forget_builds
 from benchmarks.commands import run
 from benchmarks.compose_command import MODULE, compose_command
+from benchmarks.pulumi_home import new_home
 from benchmarks.site import Site
 from gix_model.catalog import CATALOG
 
@@ -42,7 +43,7 @@ class Stack(Protocol):
 
 
 class PulumiStack:
-    """A Pulumi program in `directory`, with a state of its own there."""
+    """A Pulumi program in `directory`, with its own state and Pulumi home there."""
 
     def __init__(self, directory: Path, name: str, config: Mapping[str, Any] | None = None) -> None:
         self._directory = directory
@@ -50,7 +51,11 @@ class PulumiStack:
         self._config = dict(config or {})
         state = directory / "state"
         state.mkdir()
-        self._variables = {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE": "benchmark"}
+        self._variables = {
+            "PULUMI_HOME": str(new_home(directory / "pulumi-home")),
+            "PULUMI_BACKEND_URL": f"file://{state}",
+            "PULUMI_CONFIG_PASSPHRASE": "benchmark",
+        }
         self._run("stack", "init", name)
         self._write()
 

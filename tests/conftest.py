@@ -1,37 +1,23 @@
 """Fixtures of the tests on a real engine, and a line in the summary with the docker plugin in use."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 from docker.errors import DockerException
 
-from offline.docker_plugin import NAME, VERSION
 from tests import reliability
-from tests.support import built_images
+from tests.support import built_images, pulumi_home
 from tests.support.registry import Registry, running_registry
 
-PLUGIN = Path("plugins", f"resource-{NAME}-v{VERSION}", f"pulumi-resource-{NAME}")
-"""The path of the docker plugin below a Pulumi home."""
 IMAGES = "images"
 """The name under which workers report the images that they have built."""
 TALLY = "hostile inputs"
 """The name of the pytest plugin that counts hostile inputs."""
-
-
-def provided_home() -> Path | None:
-    """The Pulumi home that has a docker plugin, if there is one."""
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    return home if (home / PLUGIN).exists() else None
-
-
-def is_official(home: Path) -> bool:
-    """Whether the docker plugin of a Pulumi home is the official one, and not this project's."""
-    return b"offline.docker_plugin" not in (home / PLUGIN).read_bytes()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,6 +27,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(reliability.Tally(), TALLY)
+        # Workers inherit the environment.
+        home = contextlib.ExitStack()
+        home.enter_context(pulumi_home.own_home())
+        config.add_cleanup(home.close)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -73,10 +63,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"hostile inputs tried: {count} {kind}")
         for line in tally.shortfall():
             terminalreporter.write_line(line)
-    home = provided_home()
+    home = pulumi_home.provided_home()
     if home is not None:
-        kind = "official" if is_official(home) else "offline"
-        terminalreporter.write_line(f"docker plugin: {kind}, {home / PLUGIN}")
+        kind = "official" if pulumi_home.is_official(home) else "offline"
+        terminalreporter.write_line(f"docker plugin: {kind}, {(home / pulumi_home.PLUGIN).resolve()}")
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.conftest import PLUGIN, is_official, provided_home
 from tests.plugin.record import WRITE
 from tests.plugin.sandbox import Sandbox, make_base
 from tests.plugin.scenario import Scenario
+from tests.support.pulumi_home import PLUGIN, is_official, provided_home
 
 _CLONE = Path(__file__).parents[2]
 
@@ -40,7 +40,7 @@ def plugin_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.fail("these tests need the Pulumi CLI on PATH: run `make setup`, then `. .offline/env`")
     provided = provided_home()
     if os.environ.get(WRITE) and not (provided and is_official(provided)):
-        pytest.fail(f"{WRITE} writes what the official docker plugin records, so it needs that plugin in ~/.pulumi")
+        pytest.fail(f"{WRITE} writes what the official docker plugin records; install that plugin in ~/.pulumi")
     if provided:
         return provided
     home = tmp_path_factory.mktemp("pulumi-home")
