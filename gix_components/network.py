@@ -21,8 +21,9 @@ class ServiceNetwork(pulumi.ComponentResource):
 
     It is a bridge of the engine, or in Swarm an overlay of all nodes.
 
-    `hooks` and `depends_on` are options of the Docker network in this component. It does not change before `after`: to
-    replace a network, the provider deletes the containers that use it.
+    `hooks` are those of the Docker network in this component. The network does not change before the outputs `after`
+    are known: to replace a network, the provider deletes the containers that use it. The first update of a stack has
+    nothing to replace, and does not wait for them, unless it takes over a network and its containers (`gix:takeOver`).
     """
 
     network_name: pulumi.Output[str]
@@ -38,19 +39,23 @@ class ServiceNetwork(pulumi.ComponentResource):
         environment: Environment,
         *,
         hooks: pulumi.ResourceHookBinding | None = None,
-        depends_on: list[pulumi.Resource] | None = None,
         after: Collection[pulumi.Output[Any]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs, keep = _keep_encryption(f"{name}-keep-encryption", environment)
+        creation = _Creation(f"{name}-note-creation")
+        own_hooks = pulumi.ResourceHookBinding.merge(keep, creation.hooks)
         super().__init__(
-            "gix:docker:Network", name, inputs, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=keep))
+            "gix:docker:Network",
+            name,
+            inputs,
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=own_hooks)),
         )
         settings = environment.settings.network
         labels = {STACK_LABEL: environment.label} | settings.labels
         network = docker.Network(
             f"{name}-network",
-            name=value_after(after, environment.name(settings.name)),
+            name=self._name_after(after, environment, creation),
             driver="overlay" if environment.is_swarm else settings.driver,
             ipam_configs=[_addresses(environment)],
             **_overlay(environment),
@@ -58,7 +63,6 @@ class ServiceNetwork(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 hooks=hooks,
-                depends_on=depends_on,
                 # A network with a new name would be created first, while the old one still has the address range.
                 delete_before_replace=True,
                 # Swarm adds options of its own, for which the provider would replace the network.
@@ -68,6 +72,25 @@ class ServiceNetwork(pulumi.ComponentResource):
         self.network_name, self.network_id = network.name, network.id
         self.subnet = pulumi.Output.from_input(settings.subnet)
         self.register_outputs({"networkName": self.network_name, "subnet": self.subnet})
+
+    async def _name_after(
+        self, after: Collection[pulumi.Output[Any]], environment: Environment, creation: "_Creation"
+    ) -> str:
+        # Pulumi runs the hooks of a component before its URN is known.
+        await self.urn.future()
+        replaces_nothing = creation.is_seen and not environment.settings.take_over
+        return await value_after(() if replaces_nothing else after, environment.name(environment.settings.network.name))
+
+
+class _Creation:
+    """Notes that an update creates a component. Pulumi does not run its hook in a preview. `name` is the hook's own."""
+
+    def __init__(self, name: str) -> None:
+        self.is_seen = False
+        self.hooks = ResourceHookBinding(before_create=[ResourceHook(name, self._note)])
+
+    def _note(self, _args: ResourceHookArgs) -> None:
+        self.is_seen = True
 
 
 def _addresses(environment: Environment) -> docker.NetworkIpamConfigArgs:

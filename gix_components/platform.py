@@ -63,17 +63,9 @@ class GixPlatform(pulumi.ComponentResource):
                 after=[*built, *tried],
                 opts=pulumi.ResourceOptions(parent=self, providers=[self._ledger_provider(name, environment)]),
             )
-        # The ledger is backed up before the containers are deleted. With `takeOver`, the existing containers run until
-        # all images are built.
-        before_network = [self.ledger, self.images if environment.settings.take_over else None]
-        self.network = ServiceNetwork(
-            name,
-            environment,
-            hooks=clear_the_way,
-            depends_on=[each for each in before_network if each is not None],
-            after=tried,
-            opts=children,
-        )
+        # The ledger is backed up before the containers are deleted.
+        backed_up = [self.ledger.volume_name] if self.ledger else []
+        self.network = ServiceNetwork(name, environment, hooks=clear_the_way, after=[*tried, *backed_up], opts=children)
         if environment.is_swarm:
             self._declare_swarm(name, environment, children)
         else:

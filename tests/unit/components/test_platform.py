@@ -1,8 +1,9 @@
 """What the platform declares, with the defaults and with other settings."""
 
 import re
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pytest
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 
 from gix_components import image_builder
 from gix_components.images import ServiceImages
-from gix_components.ledger_volume import LedgerVolume
+from gix_components.network import ServiceNetwork
 from gix_components.platform import GixPlatform
 from gix_engine import connection
 from gix_model.catalog import CATALOG
@@ -364,9 +365,53 @@ def test_the_network_and_every_container_wait_until_the_ledger_is_backed_up(desc
     assert ledger.inputs == {"volume": "gcam-data", "container": "gix-auction", "engine": {}}
     assert ledger.options.hooks
     assert ledger.options.hooks.before_update
-    before = described.resources["gix-network"].options.depends_on
-    assert isinstance(before, list)
-    assert [type(each) for each in before] == [LedgerVolume]
+    declared = list(described.resources)
+    dependents = ["gix-network", *(f"gix-{service}-container" for service in CATALOG)]
+    assert declared.index("gix-ledger-volume") < min(map(declared.index, dependents))
+
+
+class Waited:
+    """An output that notes that somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    async def future(self) -> None:
+        self.times += 1
+
+
+@pytest.mark.parametrize(
+    ("creates", "take_over", "waits"),
+    [(True, False, False), (False, False, True), (True, True, True)],
+    ids=["first_update", "later_update", "first_update_with_take_over"],
+)
+def test_only_a_network_that_replaces_nothing_does_not_wait_for_trials(
+    own_source: str, monkeypatch: pytest.MonkeyPatch, *, creates: bool, take_over: bool, waits: bool
+) -> None:
+    if creates:
+        monkeypatch.setattr(Declared, "new_resource", creating(Declared.new_resource))
+    read = environment(**configured({"source": own_source, "takeOver": take_over}))
+    trial = Waited()
+
+    def program(options: pulumi.ResourceOptions) -> None:
+        ServiceNetwork("gix", read, after=[cast("Any", trial)], opts=options)
+
+    assert "gix-network" in declare(program).resources
+    assert trial.times == waits
+
+
+def creating(new_resource: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the mocked engine run the hooks before it creates a network's component, as Pulumi does at first."""
+
+    def create(declared: Declared, args: pulumi.runtime.MockResourceArgs) -> Any:
+        if args.typ == "gix:docker:Network":
+            hooks = declared.options[args.name].hooks
+            assert hooks
+            for hook in hooks.before_create or []:
+                cast("pulumi.ResourceHook", hook).callback(cast("Any", None))
+        return new_resource(declared, args)
+
+    return create
 
 
 def test_given_no_auction_no_volume_is_declared() -> None:
