@@ -25,8 +25,6 @@ from tests.support.load import ANSWER_SECONDS, RATE, load, require_no_loss
 from tests.support.stack_under_test import SERVICES, StackUnderTest, temporary_stack
 from tests.support.trials import EXITS_AT_ONCE, broken, tried
 
-pytestmark = pytest.mark.load
-
 JOB_SECONDS = 4
 """How long a job goes on after the auction was told to stop: less than `stopGrace`."""
 
@@ -62,6 +60,7 @@ def replaced(before: dict[str, set[str]], after: dict[str, set[str]]) -> set[str
     return {name for name in after if after[name] != before[name]}
 
 
+@pytest.mark.load
 def test_given_another_variable_both_containers_are_replaced_and_no_request_fails(stack: StackUnderTest) -> None:
     services = ["router", "enclave"]
     before = ids(stack)
@@ -75,6 +74,7 @@ def test_given_another_variable_both_containers_are_replaced_and_no_request_fail
     assert stack.up().is_empty
 
 
+@pytest.mark.load
 def test_given_another_auction_requests_wait_and_each_is_settled_once(stack: StackUnderTest) -> None:
     before = ids(stack)
     stack.change(auction={"environment": {"EDGE": secrets.token_hex(4)}})
@@ -87,6 +87,7 @@ def test_given_another_auction_requests_wait_and_each_is_settled_once(stack: Sta
     assert settled == Counter(done.settled)
 
 
+@pytest.mark.load
 def test_given_jobs_that_take_seconds_while_the_auction_is_replaced_they_are_settled_by_the_old_one(
     stack: StackUnderTest,
 ) -> None:
@@ -146,6 +147,7 @@ def test_given_an_auction_at_another_address_the_edge_gives_up_its_connection_to
     assert stack.up().is_empty
 
 
+@pytest.mark.load
 def test_given_more_and_fewer_containers_no_request_fails(stack: StackUnderTest) -> None:
     before = ids(stack)
     stack.change(router={"replicas": 10}, enclave={"replicas": 3})
@@ -178,6 +180,7 @@ def test_given_more_and_fewer_containers_no_request_fails(stack: StackUnderTest)
     assert stack.up().is_empty
 
 
+@pytest.mark.load
 def test_given_a_bad_image_no_request_fails_and_nothing_is_replaced(stack: StackUnderTest) -> None:
     before = ids(stack)
     mend = broken(stack, "router", EXITS_AT_ONCE)
@@ -208,6 +211,7 @@ def test_the_edge_and_the_containers_are_as_declared(stack: StackUnderTest) -> N
         assert name.startswith(f"{stack.prefix}-gix-{service}-")
 
 
+@pytest.mark.load
 def test_given_an_update_that_is_killed_while_both_containers_run_the_next_one_completes_it(
     stack: StackUnderTest,
 ) -> None:
@@ -223,6 +227,7 @@ def test_given_an_update_that_is_killed_while_both_containers_run_the_next_one_c
     assert stack.up().is_empty
 
 
+@pytest.mark.load
 def test_given_an_edge_that_does_not_answer_the_old_container_stays_until_the_next_update(
     stack: StackUnderTest,
 ) -> None:
@@ -247,6 +252,7 @@ def test_given_an_edge_that_does_not_answer_the_old_container_stays_until_the_ne
     assert stack.up().is_empty
 
 
+@pytest.mark.load
 def test_given_a_container_that_is_healthy_only_in_its_trial_it_is_stopped_and_no_request_fails(
     stack: StackUnderTest,
 ) -> None:

@@ -31,8 +31,6 @@ from tests.support.swarm_stack import (
 )
 from tests.support.trials import tried
 
-pytestmark = pytest.mark.swarm
-
 RATE = 200
 """Jobs in a second."""
 MANY = 3
@@ -85,6 +83,7 @@ def test_a_second_update_is_empty_also_after_a_refresh_and_each_node_serves(
     }
 
 
+@pytest.mark.load
 @pytest.mark.parametrize("service", ["router", "enclave"])
 def test_given_another_variable_tasks_are_replaced_and_no_request_fails(
     stack: StackUnderTest, cluster: Cluster, service: str
@@ -98,6 +97,7 @@ def test_given_another_variable_tasks_are_replaced_and_no_request_fails(
     assert stack.up().is_empty
 
 
+@pytest.mark.load
 def test_given_another_auction_it_is_tried_requests_wait_and_each_is_settled_once(
     stack: StackUnderTest, cluster: Cluster, images: dict[str, str]
 ) -> None:
@@ -113,6 +113,7 @@ def test_given_another_auction_it_is_tried_requests_wait_and_each_is_settled_onc
     assert stack.up().is_empty
 
 
+@pytest.mark.load
 def test_given_more_and_fewer_tasks_no_request_fails(stack: StackUnderTest, cluster: Cluster) -> None:
     stack.change(enclave={"replicas": MANY})
     with cluster_client.load(cluster, router(cluster.manager), rate=RATE) as done:
@@ -128,6 +129,7 @@ def test_given_more_and_fewer_tasks_no_request_fails(stack: StackUnderTest, clus
     assert stack.up().is_empty
 
 
+@pytest.mark.load
 def test_given_a_bad_image_swarm_rolls_it_back_and_no_request_fails(
     stack: StackUnderTest, cluster: Cluster, images: dict[str, str]
 ) -> None:

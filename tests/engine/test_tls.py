@@ -26,8 +26,6 @@ from tests.support.jobs import ask
 from tests.support.load import LEAST_RATE, RATE, load
 from tests.support.stack_under_test import StackUnderTest, free_ports, temporary_stack
 
-pytestmark = pytest.mark.load
-
 KEY_FILE = "edge-key.pem"
 SERVERS, CLIENTS = Authority("servers"), Authority("clients")
 CLIENT = CLIENTS.issue("client")
@@ -180,6 +178,7 @@ def test_nothing_shows_the_key_and_a_second_update_is_empty(stack: StackUnderTes
     assert doctor(stack, "ledger") == [("ok", f"the volume {stack.prefix}-gcam-data, the stack's own")]
 
 
+@pytest.mark.load
 def test_a_renewal_under_load_loses_no_request_and_keeps_the_edge(stack: StackUnderTest, tmp_path: Path) -> None:
     before, renewed = edge_of(stack).id, SERVERS.issue(ends=20 * DAY)
     old = served(stack, tmp_path)

@@ -86,7 +86,8 @@ def new_stack(cluster: Cluster, directory: Path, images: Mapping[str, str]) -> S
         },
         "gix:rollout": {"strategy": "start-first"},
         "gix:edge": {"image": images[EDGE]},
-        "gix:defaults": {"healthCheck": QUICK_HEALTH},
+        # Swarm replaces a task whose probes time out, which a busy machine may cause.
+        "gix:defaults": {"healthCheck": QUICK_HEALTH | {"timeout": "10s"}},
     }
     stack = StackUnderTest(client=cluster.manager.client, directory=program_copy(directory), name=name, config=config)
     if cluster.login:
