@@ -153,9 +153,9 @@ test: ## All tests, on the real engine
 	@$(SUBMAKE) setup SETUP=--tests
 	$(SUBMAKE) check
 	$(TOOLS)
-	# One more than there are processors: containers that start are waited for. In the files' order: those of the
+	# Two more than there are processors: containers that start are waited for. In the files' order: those of the
 	# engine come first, so that none of the long ones is left alone at the end.
-	pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder -m "not load and not outage"
+	pytest --numprocesses $$(($$(nproc) + 2)) --dist loadfile --no-loadscope-reorder -m "not load and not outage"
 	# They count failed requests and need the machine for themselves.
 	pytest -m load tests/engine
 

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_docker as docker
 from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding, ResourceHookOptions
 
-from gix_components.ordering import value_after
+from gix_components.ordering import output_after, value_after
 from gix_model.environment import STACK_LABEL, Environment
 
 
@@ -23,13 +23,9 @@ class ServiceNetwork(pulumi.ComponentResource):
 
     `hooks` are those of the Docker network in this component. The network does not change before the outputs `after`
     are known: to replace a network, the provider deletes the containers that use it. The first update of a stack has
-    nothing to replace, and does not wait for them, unless it takes over a network and its containers (`gix:takeOver`).
+    nothing to replace, and creates the network before, unless it takes over one with its containers (`gix:takeOver`).
     """
 
-    network_name: pulumi.Output[str]
-    """Name of the network."""
-    network_id: pulumi.Output[str]
-    """Id of the network."""
     subnet: pulumi.Output[str]
     """Address range of the network."""
 
@@ -69,9 +65,19 @@ class ServiceNetwork(pulumi.ComponentResource):
                 ignore_changes=["options"] if settings.encrypted else None,
             ),
         )
-        self.network_name, self.network_id = network.name, network.id
+        self._network, self._after = network, after
         self.subnet = pulumi.Output.from_input(settings.subnet)
         self.register_outputs({"networkName": self.network_name, "subnet": self.subnet})
+
+    @property
+    def network_name(self) -> pulumi.Output[str]:
+        """Name of the network. Known after the outputs `after`, so that no container changes before them."""
+        return output_after(self._after, self._network.name)
+
+    @property
+    def network_id(self) -> pulumi.Output[str]:
+        """Id of the network. Known after the outputs `after`."""
+        return output_after(self._after, self._network.id)
 
     async def _name_after(
         self, after: Collection[pulumi.Output[Any]], environment: Environment, creation: "_Creation"

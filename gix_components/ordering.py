@@ -1,9 +1,12 @@
 """An order between resources that Pulumi's state does not record."""
 
+import asyncio
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pulumi
+
+Value = TypeVar("Value")
 
 
 async def value_after(outputs: Collection[pulumi.Output[Any]], value: str) -> str:
@@ -15,3 +18,16 @@ async def value_after(outputs: Collection[pulumi.Output[Any]], value: str) -> st
     for each in outputs:
         await each.future()
     return value
+
+
+def output_after(outputs: Collection[pulumi.Output[Any]], output: pulumi.Output[Value]) -> pulumi.Output[Value]:
+    """The output itself, but known only after `outputs`."""
+
+    async def wait() -> Value:
+        value = await output.future()
+        for each in outputs:
+            await each.future()
+        # In a preview, an unknown value is None.
+        return cast("Value", value)
+
+    return pulumi.Output(output.resources(), asyncio.ensure_future(wait()), output.is_known(), output.is_secret())

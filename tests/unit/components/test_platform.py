@@ -1,7 +1,6 @@
 """What the platform declares, with the defaults and with other settings."""
 
 import re
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -371,47 +370,44 @@ def test_the_network_and_every_container_wait_until_the_ledger_is_backed_up(desc
 
 
 class Waited:
-    """An output that notes that somebody waits for it."""
+    """An output that notes in `events` that somebody waits for it."""
 
-    def __init__(self) -> None:
-        self.times = 0
+    def __init__(self, events: list[str]) -> None:
+        self.events = events
 
     async def future(self) -> None:
-        self.times += 1
+        self.events.append("waited")
 
 
 @pytest.mark.parametrize(
-    ("creates", "take_over", "waits"),
-    [(True, False, False), (False, False, True), (True, True, True)],
+    ("creates", "take_over", "is_at_once"),
+    [(True, False, True), (False, False, False), (True, True, False)],
     ids=["first_update", "later_update", "first_update_with_take_over"],
 )
-def test_only_a_network_that_replaces_nothing_does_not_wait_for_trials(
-    own_source: str, monkeypatch: pytest.MonkeyPatch, *, creates: bool, take_over: bool, waits: bool
+def test_only_a_network_that_replaces_nothing_is_created_before_the_trials(
+    own_source: str, monkeypatch: pytest.MonkeyPatch, *, creates: bool, take_over: bool, is_at_once: bool
 ) -> None:
-    if creates:
-        monkeypatch.setattr(Declared, "new_resource", creating(Declared.new_resource))
-    read = environment(**configured({"source": own_source, "takeOver": take_over}))
-    trial = Waited()
+    events: list[str] = []
+    new_resource = Declared.new_resource
 
-    def program(options: pulumi.ResourceOptions) -> None:
-        ServiceNetwork("gix", read, after=[cast("Any", trial)], opts=options)
-
-    assert "gix-network" in declare(program).resources
-    assert trial.times == waits
-
-
-def creating(new_resource: Callable[..., Any]) -> Callable[..., Any]:
-    """Let the mocked engine run the hooks before it creates a network's component, as Pulumi does at first."""
-
-    def create(declared: Declared, args: pulumi.runtime.MockResourceArgs) -> Any:
-        if args.typ == "gix:docker:Network":
-            hooks = declared.options[args.name].hooks
-            assert hooks
-            for hook in hooks.before_create or []:
-                cast("pulumi.ResourceHook", hook).callback(cast("Any", None))
+    def note(declared: Declared, args: pulumi.runtime.MockResourceArgs) -> Any:
+        events.append(args.name)
+        hooks = declared.options[args.name].hooks
+        # Pulumi runs these hooks in the update that creates the component.
+        for hook in ((hooks and hooks.before_create) or []) if creates else []:
+            cast("pulumi.ResourceHook", hook).callback(cast("Any", None))
         return new_resource(declared, args)
 
-    return create
+    monkeypatch.setattr(Declared, "new_resource", note)
+    read = environment(**configured({"source": own_source, "takeOver": take_over}))
+
+    def program(options: pulumi.ResourceOptions) -> None:
+        network = ServiceNetwork("gix", read, after=[cast("Any", Waited(events))], opts=options)
+        network.network_name.apply(lambda _: events.append("name known"))
+
+    declare(program)
+    assert (events.index("gix-network") < events.index("waited")) == is_at_once
+    assert events.index("waited") < events.index("name known"), "no container changes before the trials"
 
 
 def test_given_no_auction_no_volume_is_declared() -> None:
