@@ -26,14 +26,20 @@ from tests.support.stack_under_test import SERVICES, is_free
 class Delivery:
     """A clone whose release was deployed to staging and to prod through a registry that requires a log-in.
 
-    `opens` has the variables with the credentials of each environment's engine.
+    `opens` has the variables with the credentials of each environment's engine, and `release` the text of the release.
     """
 
     clone: Clone
     opens: dict[str, dict[str, str]]
     registry: Registry
-    released: dict[str, str]
+    release: str
     output: str
+
+    @property
+    def released(self) -> dict[str, str]:
+        """The digest of each service's image in the release."""
+        digests: dict[str, str] = json.loads(self.release)["digests"]
+        return digests
 
     def make(self, environment: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run `make WORDS` with the credentials of an environment's engine, as a workflow's step does."""
@@ -106,8 +112,8 @@ def _delivered(clone: Clone, registry: Registry, opens: dict[str, dict[str, str]
         done = make(clone, opens, environment, "deploy", f"STACK={environment}", "RELEASE=release.json")
         assert done.returncode == 0, done.stdout
         output += done.stdout
-    released = json.loads((clone.directory / "release.json").read_text())["digests"]
-    return Delivery(clone=clone, opens=opens, registry=registry, released=released, output=output)
+    release = (clone.directory / "release.json").read_text()
+    return Delivery(clone=clone, opens=opens, registry=registry, release=release, output=output)
 
 
 def test_staging_and_prod_run_the_images_that_were_tested_and_pushed(delivery: Delivery) -> None:
@@ -128,7 +134,7 @@ def test_the_trial_stack_leaves_nothing_but_the_sboms(delivery: Delivery) -> Non
 def test_no_step_shows_a_password_or_a_key(delivery: Delivery) -> None:
     assert PASSWORD not in delivery.output
     assert "PRIVATE KEY" not in delivery.output
-    assert PASSWORD not in (delivery.clone.directory / "release.json").read_text()
+    assert PASSWORD not in delivery.release
 
 
 def test_after_a_deployment_there_is_no_drift_and_a_stopped_service_is_drift(delivery: Delivery) -> None:
@@ -147,7 +153,7 @@ def test_after_a_deployment_there_is_no_drift_and_a_stopped_service_is_drift(del
 
 
 def test_given_a_deployment_that_fails_what_serves_is_shown_and_a_rollback_restores_it(delivery: Delivery) -> None:
-    release = json.loads((delivery.clone.directory / "release.json").read_text())
+    release = json.loads(delivery.release)
     release["digests"] = dict.fromkeys(SERVICES, f"sha256:{'0' * 64}")
     (delivery.clone.directory / "absent.json").write_text(json.dumps(release))
     words = ("deploy", "STACK=staging", "RELEASE=absent.json", 'MESSAGE=the "second" release')
