@@ -49,6 +49,8 @@ def main() -> int:
         return 0
     # SIGTERM ends a run like Ctrl-C: everything is removed from the engine.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A background job of a shell ignores SIGINT, and so do its commands: Pulumi would wait 5 s for its plugins to end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     done: list[Run] = []
     try:
         for run in measure(

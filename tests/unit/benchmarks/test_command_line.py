@@ -32,26 +32,30 @@ def test_given_no_engine_it_says_so_in_one_line(tmp_path: Path) -> None:
     assert line.endswith("; to start it: make setup")
 
 
-def test_given_sigterm_it_cleans_up_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_given_a_signal_it_cleans_up_and_says_so_also_in_a_background_job(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     cleaned: list[bool] = []
 
     def measure(*_arguments: Any, **_options: Any) -> Iterator[Any]:
         try:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
             yield from ()
         finally:
             cleaned.append(True)
 
-    before = signal.getsignal(signal.SIGTERM)
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    # As a shell does for a background job.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     monkeypatch.setattr(docker, "from_env", lambda: None)
     monkeypatch.setattr(command_line, "measure", measure)
     monkeypatch.setattr(sys, "argv", ["benchmarks"])
     try:
         assert command_line.main() == 130
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     assert cleaned == [True]
     assert "interrupted" in capsys.readouterr().err
 
