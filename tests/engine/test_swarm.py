@@ -31,6 +31,8 @@ from tests.support.swarm_stack import (
 )
 from tests.support.trials import tried
 
+pytestmark = pytest.mark.swarm
+
 RATE = 200
 """Jobs in a second."""
 MANY = 3

@@ -22,6 +22,8 @@ from tests.support.stack_under_test import SERVICES, StackUnderTest
 from tests.support.swarm_stack import docker_on, new_stack, router
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.swarm
+
 NOTICED_WITHIN_SECONDS = 90
 """How long managers may take to notice that one of them is lost."""
 
