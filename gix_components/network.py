@@ -22,8 +22,8 @@ class ServiceNetwork(pulumi.ComponentResource):
     It is a bridge of the engine, or in Swarm an overlay of all nodes.
 
     `hooks` are those of the Docker network in this component. The network does not change before the outputs `after`
-    are known: to replace a network, the provider deletes the containers that use it. The first update of a stack has
-    nothing to replace, and creates the network before, unless it takes over one with its containers (`gix:takeOver`).
+    are known: to replace a network, the provider deletes the containers that use it. The first update of a stack
+    replaces nothing, so its network does not wait. With `gix:takeOver` it does, since it may remove other containers.
     """
 
     subnet: pulumi.Output[str]
@@ -47,11 +47,12 @@ class ServiceNetwork(pulumi.ComponentResource):
             inputs,
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=own_hooks)),
         )
+        self._after = after
         settings = environment.settings.network
         labels = {STACK_LABEL: environment.label} | settings.labels
         network = docker.Network(
             f"{name}-network",
-            name=self._name_after(after, environment, creation),
+            name=self._name_in_time(environment, creation),
             driver="overlay" if environment.is_swarm else settings.driver,
             ipam_configs=[_addresses(environment)],
             **_overlay(environment),
@@ -65,7 +66,7 @@ class ServiceNetwork(pulumi.ComponentResource):
                 ignore_changes=["options"] if settings.encrypted else None,
             ),
         )
-        self._network, self._after = network, after
+        self._network = network
         self.subnet = pulumi.Output.from_input(settings.subnet)
         self.register_outputs({"networkName": self.network_name, "subnet": self.subnet})
 
@@ -79,13 +80,12 @@ class ServiceNetwork(pulumi.ComponentResource):
         """Id of the network. Known after the outputs `after`."""
         return output_after(self._after, self._network.id)
 
-    async def _name_after(
-        self, after: Collection[pulumi.Output[Any]], environment: Environment, creation: "_Creation"
-    ) -> str:
+    async def _name_in_time(self, environment: Environment, creation: "_Creation") -> str:
         # Pulumi runs the hooks of a component before its URN is known.
         await self.urn.future()
         replaces_nothing = creation.is_seen and not environment.settings.take_over
-        return await value_after(() if replaces_nothing else after, environment.name(environment.settings.network.name))
+        name = environment.name(environment.settings.network.name)
+        return name if replaces_nothing else await value_after(self._after, name)
 
 
 class _Creation:

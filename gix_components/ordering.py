@@ -9,7 +9,7 @@ import pulumi
 Value = TypeVar("Value")
 
 
-async def value_after(outputs: Collection[pulumi.Output[Any]], value: str) -> str:
+async def value_after(outputs: Collection[pulumi.Output[Any]], value: Value) -> Value:
     """Wait for `outputs`, then return `value`: an input of a resource that must not change before them.
 
     As dependencies in the state, their resources would be protected with a protected resource, and a component would
@@ -24,10 +24,7 @@ def output_after(outputs: Collection[pulumi.Output[Any]], output: pulumi.Output[
     """The output itself, but known only after `outputs`."""
 
     async def wait() -> Value:
-        value = await output.future()
-        for each in outputs:
-            await each.future()
         # In a preview, an unknown value is None.
-        return cast("Value", value)
+        return await value_after(outputs, cast("Value", await output.future()))
 
     return pulumi.Output(output.resources(), asyncio.ensure_future(wait()), output.is_known(), output.is_secret())

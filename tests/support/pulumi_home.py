@@ -9,7 +9,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
+from benchmarks import pulumi_home
 from offline.docker_plugin import NAME, VERSION
 
 PLUGIN = Path("plugins", f"resource-{NAME}-v{VERSION}", f"pulumi-resource-{NAME}")
@@ -20,7 +22,7 @@ LOGS_MEGABYTES = 10
 
 def provided_home() -> Path | None:
     """The Pulumi home that has a docker plugin, if there is one."""
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    home = pulumi_home.provided_home()
     return home if (home / PLUGIN).exists() else None
 
 
@@ -40,15 +42,7 @@ def own_home() -> Iterator[None]:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="gix-pulumi-home-") as directory:
-        Path(directory, "plugins").symlink_to((provided / "plugins").resolve())
-        changed = {"PULUMI_HOME": directory, "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": str(LOGS_MEGABYTES)}
-        before = {name: os.environ.get(name) for name in changed}
-        os.environ |= changed
-        try:
+        home = pulumi_home.new_home(Path(directory, "home"))
+        limit = {"PULUMI_LOG_ROTATION_MAX_TOTAL_MB": str(LOGS_MEGABYTES)}
+        with mock.patch.dict(os.environ, {"PULUMI_HOME": str(home)} | limit):
             yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value

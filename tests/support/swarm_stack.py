@@ -86,8 +86,7 @@ def new_stack(cluster: Cluster, directory: Path, images: Mapping[str, str]) -> S
         },
         "gix:rollout": {"strategy": "start-first"},
         "gix:edge": {"image": images[EDGE]},
-        # Swarm replaces a task whose probes time out, which a busy machine may cause.
-        "gix:defaults": {"healthCheck": QUICK_HEALTH | {"timeout": "10s"}},
+        "gix:defaults": {"healthCheck": QUICK_HEALTH},
     }
     stack = StackUnderTest(client=cluster.manager.client, directory=program_copy(directory), name=name, config=config)
     if cluster.login:

@@ -392,10 +392,11 @@ def test_only_a_network_that_replaces_nothing_is_created_before_the_trials(
 
     def note(declared: Declared, args: pulumi.runtime.MockResourceArgs) -> Any:
         events.append(args.name)
-        hooks = declared.options[args.name].hooks
+        hooks = declared.options[args.name].hooks or pulumi.ResourceHookBinding()
         # Pulumi runs these hooks in the update that creates the component.
-        for hook in ((hooks and hooks.before_create) or []) if creates else []:
-            cast("pulumi.ResourceHook", hook).callback(cast("Any", None))
+        if creates:
+            for hook in hooks.before_create or []:
+                cast("pulumi.ResourceHook", hook).callback(cast("Any", None))
         return new_resource(declared, args)
 
     monkeypatch.setattr(Declared, "new_resource", note)

@@ -31,7 +31,7 @@ def test_given_the_official_plugin_a_new_home_has_it_and_no_logs_and_is_removed(
         assert provided_home() == new != home
         assert (new / PLUGIN).read_text() == "official"
         assert [each.name for each in new.iterdir()] == ["plugins"]
-        assert os.environ["PULUMI_LOG_ROTATION_MAX_TOTAL_MB"] == "10"
+        assert "PULUMI_LOG_ROTATION_MAX_TOTAL_MB" in os.environ
     assert not new.exists()
     assert (home / PLUGIN).exists()
     assert os.environ["PULUMI_HOME"] == str(home)
