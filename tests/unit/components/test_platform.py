@@ -364,9 +364,12 @@ def test_the_network_and_every_container_wait_until_the_ledger_is_backed_up(desc
     assert ledger.inputs == {"volume": "gcam-data", "container": "gix-auction", "engine": {}}
     assert ledger.options.hooks
     assert ledger.options.hooks.before_update
-    declared = list(described.resources)
-    dependents = ["gix-network", *(f"gix-{service}-container" for service in CATALOG)]
-    assert declared.index("gix-ledger-volume") < min(map(declared.index, dependents))
+    platforms: list[GixPlatform] = []
+    declare(lambda options: platforms.append(GixPlatform("gix", environment(), options)))
+    [platform] = platforms
+    assert platform.ledger
+    backed_up = platform.ledger.volume_name
+    assert [each for each in platform.network._after if each is backed_up]
 
 
 class Waited:
