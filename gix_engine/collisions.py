@@ -306,6 +306,9 @@ def helpers(environment: Environment, observed: ObservedState) -> Iterator[Probl
 
 def _ports(environment: Environment, observed: ObservedState) -> Iterator[Problem]:
     wanted = environment.container_names
+    # The engine lists no ports of a container that restarts again and again, and binds them each time.
+    own = observed.created_by(environment.label).containers
+    may_be_own = any(each.state == "restarting" for each in own)
     for port in environment.published:
         subject = f"{port.key} = {port.external}"
         fix = f"stop what uses it, or set {port.key} to another port"
@@ -314,7 +317,7 @@ def _ports(environment: Environment, observed: ObservedState) -> Iterator[Proble
             # `_container_names` reports a container with one of the stack's names, or it is taken over.
             if not (wanted.intersection(holder.names) or _is_own(environment, holder)):
                 yield Problem(subject=subject, limit=f"is used by the container {holder.name}", fix=fix)
-        elif observed.local and machine.is_taken(port.address, port.external):
+        elif observed.local and not may_be_own and machine.is_taken(port.address, port.external):
             yield Problem(
                 subject=subject, limit="is used by a process on this machine", fix=f"find it: ss -ltnp; {fix}"
             )

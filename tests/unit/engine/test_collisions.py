@@ -329,6 +329,20 @@ def test_a_port_in_use_on_this_machine_is_a_problem_for_this_machine_s_engine_on
     assert problems(config, local=False) == []
 
 
+@pytest.mark.parametrize(
+    ("stack", "state", "is_problem"),
+    [("gix/dev", "restarting", False), ("gix/dev", "exited", True), ("gix/other", "restarting", True)],
+)
+def test_the_port_of_a_container_of_the_stack_that_restarts_is_no_problem(
+    held_port: int, *, stack: str, state: str, is_problem: bool
+) -> None:
+    """The engine lists no ports of a container that restarts, and binds them again and again."""
+    config = {"gix:services": ROUTER, "gix:router": json.dumps({"hostPort": held_port, "bindAddress": "127.0.0.1"})}
+    restarting = container(Names=["/gix-router"] if stack == "gix/dev" else ["/other"], State=state, Ports=[])
+    restarting[0]["Labels"] = {STACK_LABEL: stack}
+    assert bool(problems(config, local=True, containers=restarting)) == is_problem
+
+
 def test_a_udp_port_in_use_on_this_machine_is_no_problem() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
         holder.bind(("127.0.0.1", 0))
